@@ -1,0 +1,369 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_llmsql_global_optspecs
+    string join \n format= root= config= h/help V/version
+end
+
+function __fish_llmsql_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_llmsql_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_llmsql_using_subcommand
+    set -l cmd (__fish_llmsql_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c llmsql -n "__fish_llmsql_needs_command" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_needs_command" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_needs_command" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_needs_command" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l mount -d 'Measure the file system of this folder, with the scratch file in it [default: every file system for data]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure -d 'Measure the file systems too: random reads of 8 kB one and sixteen at a time, sequential reads, writes with fsync'
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l only -d 'Show only these components: postgresql, pgbouncer, nginx, api, duckdb, sqlite, kernel, limits, disk, containers' -r -f -a "postgresql\t''
+pgbouncer\t''
+nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
+kernel\t''
+limits\t''
+disk\t''
+containers\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l check -d 'End with exit code 5 if an invariant of severity error is violated'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l schema -d 'Print the JSON Schema of `plan --format json` instead of a plan'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l out -d 'Folder to lay the files out in, such as ./rendered; it must not exist, be empty, or hold an earlier render, which is then replaced as a whole' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l only -d 'Only the files of this component; may be repeated' -r -f -a "postgresql\t''
+pgbouncer\t''
+nginx\t''
+kernel\t''
+limits\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l templates -d 'Folder of templates that replace built-in ones of the same name (see --list), one by one' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l allow -d 'Render although this invariant is violated, such as memory.total; may be repeated' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l list -d 'List the files: template, target, ownership, and the variables the template reads'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Print PostgreSQL\'s settings as Patroni\'s YAML; Patroni writes PostgreSQL\'s own files itself'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "set" -d 'Set a key in llmsql.toml; comments, order and formatting stay as they are'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "list" -d 'List every value in effect with where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l show-origin -d 'Print where the value comes from as well, after a tab'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l all -d 'List every key there is, with what it takes and what it is for'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set a key in llmsql.toml; comments, order and formatting stay as they are'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every value in effect with where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l out -d 'Write llmsql.1 and one page for each subcommand into this folder, which is created if need be' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -f -a "list" -d 'Show every ivfflat and hnsw index: rows, lists it has and should have, probes, size, last build, last verdict'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -f -a "plan" -d 'Say for each index whether to rebuild it and why, what that takes, and what stands in its way'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l table -d 'The indexes of a table: name or schema.name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l table -d 'The indexes of a table: name or schema.name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l rule -d 'The rule for the number of lists' -r -f -a "guide\t'The guide\'s (section 1.6): the root of the rows below a million, a thousandth from there on'
+pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the root above'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l m -d 'hnsw: connections a layer (2 to 100)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l count -d 'Count the rows, even where the statistics seem good enough'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l detailed-exitcode -d 'Exit with 2 when an index is to be rebuilt'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l table -d 'The indexes of a table: name or schema.name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l rule -d 'The rule for the number of lists' -r -f -a "guide\t'The guide\'s (section 1.6): the root of the rows below a million, a thousandth from there on'
+pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the root above'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l m -d 'hnsw: connections a layer (2 to 100)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l window -d 'Start only in these hours of this host\'s clock, as in 01:00-05:00; outside them do nothing' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'Give up after waiting that long for other sessions\' transactions; 0 waits for ever' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l jobs -d 'Tables to work on at the same time' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l workers -d 'Parallel workers of a build [default: half of max_parallel_workers, at most 4, shared between the jobs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l method -d 'How the new index takes the place of the old' -r -f -a "reindex\t'ALTER INDEX SET and REINDEX CONCURRENTLY: keeps name, operator class and comment'
+swap\t'CREATE INDEX CONCURRENTLY, rename, DROP CONCURRENTLY: for another operator class'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l opclass -d 'The operator class to change to, with --method swap: vector_l2_ops' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l set-probes -d 'Whose ivfflat.probes follow the lists: print (say them), database, role:NAME' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l textfile -d 'Write metrics for Prometheus\'s node exporter into this file (name.prom)' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l all -d 'All vector indexes'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l if-needed -d 'Leave indexes that need no rebuild'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l dry-run -d 'Show what would be done, and do nothing'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l table -d 'The indexes of a table: name or schema.name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l target -d 'The recall to reach, from 0 to 1' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l queries -d 'Queries to ask' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l nearest -d 'Nearest rows a query asks for' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show every ivfflat and hnsw index: rows, lists it has and should have, probes, size, last build, last verdict'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "plan" -d 'Say for each index whether to rebuild it and why, what that takes, and what stands in its way'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Set a key in llmsql.toml; comments, order and formatting stay as they are'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "list" -d 'List every value in effect with where it comes from'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "list" -d 'Show every ivfflat and hnsw index: rows, lists it has and should have, probes, size, last build, last verdict'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "plan" -d 'Say for each index whether to rebuild it and why, what that takes, and what stands in its way'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'

@@ -1,0 +1,96 @@
+//! `llmsql explain`: everything known of one setting or one invariant.
+
+use super::Global;
+use super::planning::Planning;
+use crate::error::{Error, Exit, Result};
+use crate::output::{self, Format};
+use crate::plan::{self, Component, Plan, Setting, invariants};
+use crate::postgres::catalogue;
+use clap::Args;
+
+/// Arguments of `llmsql explain`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// A setting (postgresql.work_mem, or work_mem where only one component has it) or an invariant (memory.total)
+    key: String,
+    #[command(flatten)]
+    planning: Planning,
+}
+
+/// Runs `llmsql explain`.
+///
+/// # Errors
+/// Those of planning, and `explain.unknown` for a name that is neither, with the nearest.
+pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
+    let (facts, profile) = arguments.planning.facts_and_profile(global)?;
+    let plan = plan::build(&facts, &profile)?;
+    let width = output::plan::width();
+    if let Some(rule) = invariants::find(&arguments.key) {
+        let check = plan.checks.iter().find(|c| c.invariant == rule.name);
+        match global.format {
+            Format::Table => output::stdout(&output::plan::invariant(rule, check, width))?,
+            format => output::document(&serde_json::json!({ "invariant": rule, "check": check }), format)?,
+        }
+        return Ok(Exit::Done);
+    }
+    let setting = find(&plan, &arguments.key)?;
+    let limits = limits(&plan, setting);
+    match global.format {
+        Format::Table => output::stdout(&output::plan::setting(setting, limits.as_deref(), width))?,
+        format => output::document(&serde_json::json!({ "setting": setting, "limits": limits }), format)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The setting with this key, or the one whose name it is without the component.
+fn find<'a>(plan: &'a Plan, key: &str) -> Result<&'a Setting> {
+    if let Some(setting) = plan.setting(key) {
+        return Ok(setting);
+    }
+    let named: Vec<&Setting> = plan.settings.iter().filter(|s| s.name == key).collect();
+    match named.as_slice() {
+        [one] => return Ok(one),
+        [] => {}
+        several => {
+            let keys: Vec<&str> = several.iter().map(|s| s.key.as_str()).collect();
+            return Err(Error::usage("explain.ambiguous", format!("\"{key}\" is a setting of several components"))
+                .next(format!("say which: {}", keys.join(", "))));
+        }
+    }
+    let unknown = |what: String| Error::usage("explain.unknown", what);
+    if plan::specs::find(key).is_some() {
+        return Err(unknown(format!("{key} is not in this host's plan"))
+            .next("`llmsql plan` shows what is; host.components says which parts of the stack live here"));
+    }
+    let names = plan.settings.iter().map(|s| s.key.as_str()).chain(invariants::INVARIANTS.iter().map(|i| i.name));
+    let nearest = names.max_by(|a, b| similarity(key, a).total_cmp(&similarity(key, b)));
+    let error = unknown(format!("\"{key}\" is neither a setting nor an invariant"));
+    Err(match nearest {
+        Some(name) if similarity(key, name) > 0.9 => {
+            error.next(format!("did you mean {name}? `llmsql plan` lists the settings"))
+        }
+        _ => error.next("`llmsql plan` lists the settings"),
+    })
+}
+
+/// How alike a typed key and a name are; the name without its component counts too.
+fn similarity(key: &str, name: &str) -> f64 {
+    let bare = name.split_once('.').map_or(name, |(_, rest)| rest);
+    strsim::jaro_winkler(key, name).max(strsim::jaro_winkler(key, bare))
+}
+
+/// The server's own limits of a PostgreSQL setting.
+fn limits(plan: &Plan, setting: &Setting) -> Option<String> {
+    if setting.component != Component::PostgreSql {
+        return None;
+    }
+    let entry = catalogue::find(&setting.name, plan.host.postgresql_version)?;
+    let unit = entry.unit.map(|u| format!(" (unit {u})")).unwrap_or_default();
+    let range = match (entry.min, entry.max) {
+        (Some(min), Some(max)) => format!("{min} to {max}{unit}"),
+        _ if !entry.words.is_empty() => entry.words.replace(',', ", "),
+        _ => format!("any {:?}", entry.kind).to_lowercase(),
+    };
+    let boot = if entry.boot.is_empty() { "empty" } else { entry.boot };
+    Some(format!("PostgreSQL {}: {range}; default {boot}", plan.host.postgresql_version))
+}

@@ -1,0 +1,130 @@
+//! Arguments to operations: each subcommand's file holds its clap types and turns them into one call.
+
+pub mod completions;
+pub mod config;
+pub mod connection;
+pub mod explain;
+pub mod facts;
+pub mod index;
+pub mod man;
+pub mod plan;
+pub mod planning;
+pub mod profile;
+pub mod render;
+
+use crate::error::{Error, Exit, Result};
+use crate::output::{self, Format};
+use crate::root::Root;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "llmsql", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Options every subcommand takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options every subcommand takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Form of the result on stdout
+    #[arg(long, global = true, value_enum, default_value_t, env = "LLMSQL_FORMAT", help_heading = "Global options")]
+    pub format: Format,
+    /// A tree that stands for the host's file system, such as a mounted image
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub root: Option<PathBuf>,
+    /// The operator's file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "LLMSQL_CONFIG", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+}
+
+impl Global {
+    /// The tree to read.
+    #[must_use]
+    pub fn root(&self) -> Root {
+        self.root.as_ref().map_or_else(Root::live, Root::at)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what this host is: CPUs, memory, disks, kernel, limits and what is installed
+    Facts(facts::Arguments),
+    /// Show what every setting of the stack should be on this host, and why
+    Plan(Box<plan::Arguments>),
+    /// Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits
+    Explain(Box<explain::Arguments>),
+    /// Write the plan as configuration files, each value below its reason
+    Render(render::Arguments),
+    /// Show the profiles: what each is for, which one this host gets and why, and what it sets
+    Profile(profile::Arguments),
+    /// Read and change llmsql.toml, the operator's own values
+    Config(config::Arguments),
+    /// Print the completion script of a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write all of them into a folder
+    Man(man::Arguments),
+    /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
+    #[command(subcommand)]
+    Index(index::Command),
+}
+
+/// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
+        Ok(cli) => cli,
+        Err(e) => return usage(&e),
+    };
+    let format = cli.global.format;
+    let exit = run(cli).unwrap_or_else(|e| {
+        output::error(&e, format);
+        e.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    if let Some(dir) = cli.global.root.as_ref().filter(|dir| !dir.is_dir()) {
+        return Err(Error::usage("root.missing", "there is no such folder to read as a host's file system")
+            .at(format!("--root {}", dir.display()))
+            .next("name the folder in which the other host's etc, proc and sys stand"));
+    }
+    match cli.command {
+        Command::Facts(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Plan(arguments) => plan::run(&arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(&arguments, &cli.global),
+        Command::Render(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Profile(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Config(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
+        Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
+        Command::Index(command) => command.run(&cli.global),
+    }
+}
+
+/// clap's own errors: help and version go to stdout and end with 0, everything else is a usage error (64, since 2
+/// means "changes").
+fn usage(error: &clap::Error) -> ExitCode {
+    // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Done.code()),
+        _ => ExitCode::from(Exit::Usage.code()),
+    }
+}
+
+/// An unreadable or unusable argument file, as an error with its path.
+#[must_use]
+pub fn unreadable(path: &std::path::Path, cause: std::io::Error) -> Error {
+    Error::usage("input.unreadable", "cannot be read").at(path.display()).because(cause)
+}

@@ -1,0 +1,438 @@
+//! What the host is: the only module that reads it.
+//!
+//! A fact that cannot be read is `None` and its reason stands in [`Facts::absent`]; nothing here fails because a file is
+//! missing. The JSON of [`Facts`] is an interface (`llmsql facts --format json`, fed back with `--facts FILE`): fields are
+//! added, never renamed.
+
+mod arm;
+mod cgroup;
+mod cluster;
+mod container;
+mod cpu;
+mod disk;
+mod kernel;
+mod limits;
+mod load;
+mod measure;
+mod memory;
+mod mount;
+mod process;
+mod read;
+mod software;
+
+pub use kernel::{SYSCTL_KEYS, sysctl_path};
+pub use load::load;
+pub use measure::{Failure, Request, measure};
+pub use software::ask_programs;
+
+use crate::root::Root;
+use read::Host;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything known about one host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Facts {
+    /// Version of this interface; 1.
+    pub schema: u32,
+    /// The host's name.
+    pub hostname: Option<String>,
+    /// The kernel's name of the machine: `x86_64`, `aarch64`, `ppc64le`, `s390x`, `riscv64`.
+    pub architecture: Option<String>,
+    /// Processors.
+    pub cpu: Cpu,
+    /// Memory nodes.
+    pub numa: Numa,
+    /// Memory.
+    pub memory: Memory,
+    /// File systems that can hold data, and the devices beneath them.
+    pub disks: Vec<Disk>,
+    /// Kernel and its settings.
+    pub kernel: Kernel,
+    /// Limits of this process, which stand for those of a login.
+    pub limits: Limits,
+    /// Container, virtual machine, init system.
+    pub container: Container,
+    /// What is installed.
+    pub software: Software,
+    /// What a live server said (`plan --dsn`), where it was asked.
+    pub database: Option<Database>,
+    /// What `facts --measure` found, where it was asked.
+    pub measurements: Vec<Measurement>,
+    /// Facts that could not be read, and why.
+    pub absent: Vec<Absent>,
+}
+
+/// Processors.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Cpu {
+    /// Logical CPUs online.
+    pub online: Option<u32>,
+    /// Physical cores with at least one CPU online.
+    pub cores: Option<u32>,
+    /// Sockets with at least one CPU online.
+    pub sockets: Option<u32>,
+    /// The processor's name.
+    pub model: Option<String>,
+    /// CPUs the cpuset (cgroup and affinity) allows.
+    pub cpuset: Option<u32>,
+    /// CPU bandwidth of the cgroup, in CPUs (1.5 = one and a half); `None` where there is no limit.
+    pub quota: Option<f64>,
+    /// `min(online, cpuset, ceil(quota))`, at least 1: what the plan counts with.
+    pub effective: Option<u32>,
+    /// Logical CPUs on fast cores of a hybrid processor.
+    pub performance: Option<u32>,
+    /// Logical CPUs on efficient cores of a hybrid processor.
+    pub efficiency: Option<u32>,
+}
+
+/// Memory nodes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Numa {
+    /// The nodes that exist, sparse numbers kept.
+    pub nodes: Vec<NumaNode>,
+}
+
+/// One memory node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct NumaNode {
+    /// Number of the node.
+    pub id: u32,
+    /// Logical CPUs online on it.
+    pub cpus: Option<u32>,
+    /// Memory on it.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Memory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Memory {
+    /// `MemTotal`.
+    pub total_bytes: Option<u64>,
+    /// `MemAvailable`.
+    pub available_bytes: Option<u64>,
+    /// The smallest limit of the cgroup and its parents; `None` where there is none.
+    pub limit_bytes: Option<u64>,
+    /// `min(total, limit)`: what the plan counts with.
+    pub effective_bytes: Option<u64>,
+    /// `SwapTotal`.
+    pub swap_bytes: Option<u64>,
+    /// `HugePages_Total`.
+    pub huge_pages: Option<u64>,
+    /// `HugePages_Free`.
+    pub huge_pages_free: Option<u64>,
+    /// `Hugepagesize`.
+    pub huge_page_size_bytes: Option<u64>,
+    /// Transparent huge pages: `always`, `madvise` or `never`.
+    pub thp: Option<String>,
+    /// Transparent huge pages' defrag mode.
+    pub thp_defrag: Option<String>,
+    /// `Committed_AS`.
+    pub committed_bytes: Option<u64>,
+    /// `CommitLimit`.
+    pub commit_limit_bytes: Option<u64>,
+    /// What processes that are no part of the stack hold: their resident pages less the shared ones (`/proc/PID/statm`,
+    /// since sums of pages in proportion cost the kernel a walk through every process's memory). A suggestion for
+    /// `host.other_memory`; only on the live host.
+    pub foreign_bytes: Option<u64>,
+    /// Page size of the kernel.
+    pub page_size_bytes: Option<u64>,
+}
+
+/// A file system and the devices beneath it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Disk {
+    /// Where it is mounted.
+    pub mount: String,
+    /// What is mounted: `/dev/mapper/vg-data`.
+    pub source: Option<String>,
+    /// `ext4`, `xfs`, `zfs`, `btrfs`, `overlay`, …
+    pub filesystem: Option<String>,
+    /// Mount options.
+    pub options: Vec<String>,
+    /// Size of the file system.
+    pub size_bytes: Option<u64>,
+    /// Free for unprivileged users.
+    pub free_bytes: Option<u64>,
+    /// The physical devices beneath, through LVM, md and dm-crypt.
+    pub devices: Vec<Device>,
+}
+
+/// A block device that holds data itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Device {
+    /// The kernel's name: `nvme0n1`, `sda`, `vdb`.
+    pub name: String,
+    /// Whether the kernel takes it for a rotating disk.
+    pub rotational: Option<bool>,
+    /// `nvme`, `virtio`, `xen`, `sata`, `sas`, `scsi`, `usb`, `mmc`, `dasd`, …
+    pub transport: Option<String>,
+    /// The I/O scheduler in force.
+    pub scheduler: Option<String>,
+    /// The I/O schedulers offered.
+    pub schedulers: Vec<String>,
+    /// Read-ahead in kB.
+    pub read_ahead_kb: Option<u64>,
+    /// Size of the device.
+    pub size_bytes: Option<u64>,
+    /// The device's own name for itself.
+    pub model: Option<String>,
+}
+
+/// The kernel and its settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Kernel {
+    /// `6.1.0-32-amd64`.
+    pub release: Option<String>,
+    /// Current values of every sysctl key the plan touches, by dotted name; a key the kernel lacks is missing here and
+    /// named in [`Facts::absent`].
+    pub sysctl: BTreeMap<String, String>,
+    /// Whether PostgreSQL could use io_uring.
+    pub io_uring: Option<bool>,
+    /// Why, or why not.
+    pub io_uring_reason: Option<String>,
+    /// A tuned profile that would override sysctl files (`reapply_sysctl`), if one is active.
+    pub tuned_profile: Option<String>,
+}
+
+/// Limits of this process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Limits {
+    /// Open files, soft; `u64::MAX` means unlimited.
+    pub nofile_soft: Option<u64>,
+    /// Open files, hard.
+    pub nofile_hard: Option<u64>,
+    /// Processes, soft.
+    pub nproc_soft: Option<u64>,
+    /// Processes, hard.
+    pub nproc_hard: Option<u64>,
+    /// Locked memory in bytes, soft.
+    pub memlock_soft: Option<u64>,
+    /// Locked memory in bytes, hard.
+    pub memlock_hard: Option<u64>,
+}
+
+/// Container, virtual machine, init system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Container {
+    /// `docker`, `podman`, `lxc`, `kubernetes`, …; `None` on a host of its own.
+    pub kind: Option<String>,
+    /// `kvm`, `xen`, `vmware`, `microsoft`, …; `None` on bare metal or where it cannot be told.
+    pub virtualization: Option<String>,
+    /// Version of the cgroup hierarchy: 1 or 2.
+    pub cgroup_version: Option<u8>,
+    /// The cgroup this process is in, as a path below the hierarchy's mount.
+    pub cgroup: Option<String>,
+    /// Whether systemd is the init system.
+    pub systemd: Option<bool>,
+    /// Whether /proc/sys can be written.
+    pub sysctl_writable: Option<bool>,
+}
+
+/// What is installed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Software {
+    /// Distribution: `Debian GNU/Linux 12 (bookworm)`.
+    pub os: Option<String>,
+    /// Installed PostgreSQL servers, newest first.
+    pub postgresql: Vec<Postgres>,
+    /// Clusters of those servers.
+    pub clusters: Vec<Cluster>,
+    /// PgBouncer.
+    pub pgbouncer: Option<Package>,
+    /// NGINX.
+    pub nginx: Option<Nginx>,
+    /// DuckDB's library or shell on the host (not the one in this program).
+    pub duckdb: Option<Package>,
+    /// SQLite's shell or library.
+    pub sqlite: Option<Package>,
+    /// uvicorn.
+    pub uvicorn: Option<Package>,
+    /// An LLM gateway (ollama, llama-server, vllm).
+    pub llm: Option<Package>,
+    /// Docker.
+    pub docker: Option<Package>,
+    /// Users in /etc/passwd that services of the stack run as.
+    pub users: Vec<String>,
+}
+
+/// An installed program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Package {
+    /// `1.24.1`.
+    pub version: Option<String>,
+    /// Where it is.
+    pub path: Option<String>,
+}
+
+/// An installed PostgreSQL server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Postgres {
+    /// `18.1`.
+    pub version: Option<String>,
+    /// 18.
+    pub major: Option<u32>,
+    /// The folder with `postgres`.
+    pub bin_dir: String,
+    /// Options it was configured with (`--with-lz4`, `--with-liburing`, `--with-ssl=openssl`, …), where `pg_config`
+    /// or the binary's links tell.
+    pub build_options: Option<Vec<String>>,
+    /// Libraries that can be preloaded or extensions that can be created: `pg_stat_statements`, `vector`, `pgaudit`, …
+    pub extensions: Option<Vec<String>>,
+}
+
+/// A PostgreSQL cluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Cluster {
+    /// `18/main`.
+    pub name: String,
+    /// Major version.
+    pub major: Option<u32>,
+    /// Data folder.
+    pub data_dir: Option<String>,
+    /// Main configuration file.
+    pub config_file: Option<String>,
+    /// Port.
+    pub port: Option<u16>,
+    /// Whether a postmaster.pid names a live process.
+    pub running: Option<bool>,
+    /// Whether it is a standby (standby.signal).
+    pub standby: Option<bool>,
+    /// Settings its files set now (conf.d and postgresql.auto.conf included), last one wins, by name.
+    pub settings: BTreeMap<String, ClusterSetting>,
+}
+
+/// A setting a cluster's files make now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClusterSetting {
+    /// As written, unquoted.
+    pub value: String,
+    /// The file that wins.
+    pub file: String,
+    /// Its line.
+    pub line: Option<u32>,
+}
+
+/// An installed NGINX.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Nginx {
+    /// `1.22.1`.
+    pub version: Option<String>,
+    /// Where it is.
+    pub path: Option<String>,
+    /// OpenSSL it was built with.
+    pub openssl: Option<String>,
+    /// Modules compiled in or installed beside: `http_ssl`, `http_v2`, `stub_status`, `brotli`, …
+    pub modules: Option<Vec<String>>,
+}
+
+/// What only a live PostgreSQL server can tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Database {
+    /// The server, without a password: `host:port/database`.
+    pub place: String,
+    /// Its major version.
+    pub major: Option<u32>,
+    /// Size of the database.
+    pub size_bytes: Option<u64>,
+    /// Client connections now.
+    pub connections: Option<u64>,
+    /// WAL written in a second, the larger of now and the mean since the statistics began.
+    pub wal_bytes_per_second: Option<u64>,
+    /// Standbys that stream from it.
+    pub replicas: Option<u64>,
+    /// Whether it is a standby itself.
+    pub standby: Option<bool>,
+    /// What its build offers for wal_compression.
+    pub wal_compression: Vec<String>,
+    /// Extensions that are installed on its host.
+    pub extensions: Vec<String>,
+    /// Its settings as they are in force, by name.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What `facts --measure` found on one file system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Measurement {
+    /// The file system's mount point.
+    pub mount: String,
+    /// Median latency of a random 8 kB read at depth 1, in microseconds.
+    pub random_read_us: Option<f64>,
+    /// Random 8 kB reads per second at depth 1.
+    pub random_read_iops_1: Option<f64>,
+    /// Random 8 kB reads per second at depth 16.
+    pub random_read_iops_16: Option<f64>,
+    /// Sequential read in bytes per second.
+    pub sequential_read_bytes: Option<f64>,
+    /// Median latency of an 8 kB write and fsync, in microseconds.
+    pub fsync_us: Option<f64>,
+    /// 8 kB writes with fsync per second, one at a time. A throttled device (a cloud volume's quota) lets bursts
+    /// through at full speed and then stalls: its median looks fast, its rate does not.
+    pub fsyncs_per_second: Option<f64>,
+    /// Whether reads went past the page cache (O_DIRECT).
+    pub direct: bool,
+    /// When, as RFC 3339.
+    pub at: Option<String>,
+}
+
+/// A fact that could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Absent {
+    /// The file, folder or program that was asked, or the fact's name.
+    pub path: String,
+    /// Why it could not be read.
+    pub reason: String,
+}
+
+impl Facts {
+    /// The interface's version.
+    pub const SCHEMA: u32 = 1;
+}
+
+/// Reads a host. Never fails: what cannot be read is `None`, and [`Facts::absent`] says why.
+#[must_use]
+pub fn collect(root: &Root) -> Facts {
+    let host = Host::new(root);
+    let mut facts = Facts { schema: Facts::SCHEMA, ..Facts::default() };
+    facts.hostname = host.line("/proc/sys/kernel/hostname").or_else(|| host.line("/etc/hostname"));
+    if facts.hostname.is_none() {
+        host.absent("hostname", "neither /proc/sys/kernel/hostname nor /etc/hostname is there");
+    }
+    let mounts = mount::table(&host);
+    let (cpu, online) = cpu::collect(&host);
+    facts.cpu = cpu;
+    facts.numa = cpu::numa(&host, online.as_ref());
+    facts.memory = memory::collect(&host);
+    facts.container = container::collect(&host);
+    cgroup::collect(&host, &mounts, online.as_ref(), &mut facts);
+    facts.disks = disk::collect(&host, &mounts);
+    facts.kernel = kernel::collect(&host);
+    facts.architecture = kernel::architecture(&host, facts.kernel.release.as_deref());
+    (facts.kernel.io_uring, facts.kernel.io_uring_reason) = kernel::io_uring(&host, &facts.kernel, &facts.container);
+    facts.limits = limits::collect(&host);
+    let processes = process::collect(&host);
+    facts.memory.foreign_bytes = facts.memory.page_size_bytes.and_then(|page| process::foreign_bytes(&processes, page));
+    facts.software = software::collect(&host, &processes);
+    facts.measurements = measure::kept(&host);
+    facts.absent = host.into_absent();
+    facts
+}

@@ -1,0 +1,522 @@
+//! The vector indexes of a database, and what of the server matters to them.
+
+use super::note::Note;
+use super::{DEFAULT_LISTS, Element, Method, Metric};
+use crate::error::{Error, Exit, Result};
+use crate::postgres::connect::{RowExt, Session, quote_ident};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+/// One index.
+#[derive(Debug, Clone, Serialize)]
+pub struct VectorIndex {
+    /// Its OID now; a rebuild gives it another.
+    pub oid: u32,
+    /// Schema of index and table.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// The table's OID.
+    pub table_oid: u32,
+    /// The table.
+    pub table: String,
+    /// How it finds its way.
+    pub method: Method,
+    /// Whether it is the parent of partitions' indexes and holds nothing itself.
+    pub partitioned: bool,
+    /// The parent index, where it is a partition's.
+    pub parent: Option<String>,
+    /// Type of the indexed value.
+    pub element: Element,
+    /// Its dimensions.
+    pub dimensions: u32,
+    /// What near means.
+    pub metric: Metric,
+    /// The operator class.
+    pub opclass: String,
+    /// Schema of the extension.
+    #[serde(skip)]
+    pub extension_schema: String,
+    /// The indexed column or expression, as SQL.
+    pub expression: String,
+    /// The condition of a partial index, as SQL.
+    pub predicate: Option<String>,
+    /// `lists`, `m`, `ef_construction` as set (reloptions); what a build would use, not what the index was built with.
+    pub options: BTreeMap<String, String>,
+    /// Whether queries may use it.
+    pub valid: bool,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// The whole comment.
+    pub comment: Option<String>,
+    /// What we noted in it.
+    pub note: Note,
+    /// The statement that would create it.
+    pub definition: String,
+    /// Owner of the table.
+    pub owner: String,
+    /// Whether this session's role may act as the owner.
+    pub may_alter: bool,
+    /// Pages of the table.
+    #[serde(skip)]
+    pub heap_blocks: u64,
+    /// The planner's estimate of the table's rows; `None` when never analysed.
+    pub estimated_rows: Option<f64>,
+    /// Rows changed since ANALYZE.
+    pub modified: u64,
+    /// Dead rows that VACUUM has not removed.
+    pub dead: u64,
+    /// Share of NULLs in the column, where statistics may be read.
+    #[serde(skip)]
+    pub null_share: Option<f64>,
+    /// Folder of its tablespace, empty for the data folder.
+    #[serde(skip)]
+    pub tablespace: String,
+}
+
+impl VectorIndex {
+    /// `"schema"."name"`.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+
+    /// `"schema"."table"`.
+    #[must_use]
+    pub fn quoted_table(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.table))
+    }
+
+    /// `schema.name`, for people.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// The number an option is set to.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<u32> {
+        self.options.get(name)?.parse().ok()
+    }
+
+    /// The lists a build would use now.
+    #[must_use]
+    pub fn configured_lists(&self) -> u32 {
+        self.option("lists").unwrap_or(DEFAULT_LISTS)
+    }
+
+    /// `WHERE` for the rows that the index holds.
+    #[must_use]
+    pub fn condition(&self) -> String {
+        match &self.predicate {
+            Some(predicate) => format!("({predicate}) AND ({}) IS NOT NULL", self.expression),
+            None => format!("({}) IS NOT NULL", self.expression),
+        }
+    }
+
+    /// The operator that queries order by, with its schema.
+    #[must_use]
+    pub fn operator(&self) -> String {
+        format!("OPERATOR({}.{})", quote_ident(&self.extension_schema), self.metric.operator())
+    }
+
+    /// The value's type as SQL, with its schema.
+    #[must_use]
+    pub fn type_sql(&self) -> String {
+        let schema = quote_ident(&self.extension_schema);
+        match self.element {
+            Element::Vector => format!("{schema}.vector({})", self.dimensions),
+            Element::Halfvec => format!("{schema}.halfvec({})", self.dimensions),
+            Element::Sparsevec => format!("{schema}.sparsevec({})", self.dimensions),
+            Element::Bit => format!("bit({})", self.dimensions),
+        }
+    }
+}
+
+/// What is left of a rebuild that failed: an invalid index named after one that is there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Leftover {
+    /// Schema.
+    pub schema: String,
+    /// Name: `docs_embedding_idx_ccnew`.
+    pub name: String,
+    /// OID of the table.
+    pub table_oid: u32,
+    /// The index it was to replace.
+    pub of: String,
+    /// Whether a run of ours was interrupted there, so that we may drop it.
+    pub ours: bool,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+impl Leftover {
+    /// `"schema"."name"`.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+}
+
+/// Probes configured for sessions of a role, of a database, or of both.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProbesSetting {
+    /// The setting: `ivfflat.probes` or `hnsw.ef_search`.
+    pub setting: String,
+    /// The role, where it is for one.
+    pub role: Option<String>,
+    /// Whether it is for this database.
+    pub database: bool,
+    /// The value.
+    pub value: String,
+}
+
+/// The server and the database, as far as vector indexes are concerned.
+#[derive(Debug, Clone, Serialize)]
+pub struct Server {
+    /// `db1:5432/shop as ada`.
+    pub place: String,
+    /// The database.
+    pub database: String,
+    /// `server_version_num`.
+    pub version_num: u32,
+    /// Whether it is a standby.
+    pub standby: bool,
+    /// Whether this session's role is a superuser.
+    pub superuser: bool,
+    /// Version of pgvector, where it is installed here.
+    pub pgvector: Option<String>,
+    /// Schema of pageinspect, where it is installed and this role may use it.
+    #[serde(skip)]
+    pub pageinspect: Option<String>,
+    /// Why the pages cannot be read.
+    pub pages_unreadable: Option<String>,
+    /// Schema of tsm_system_rows, where it is installed.
+    #[serde(skip)]
+    pub system_rows: Option<String>,
+    /// Bytes of a page.
+    pub block_bytes: u64,
+    /// `maintenance_work_mem` in bytes.
+    pub maintenance_work_mem: u64,
+    /// `shared_buffers` in bytes.
+    pub shared_buffers: u64,
+    /// `max_parallel_maintenance_workers`.
+    pub parallel_maintenance_workers: u32,
+    /// `max_parallel_workers`.
+    pub parallel_workers: u32,
+    /// The data folder, where this role may know it.
+    #[serde(skip)]
+    pub data_directory: Option<String>,
+    /// The port of the server itself.
+    #[serde(skip)]
+    pub port: String,
+    /// Probes configured for roles and databases.
+    pub probes: Vec<ProbesSetting>,
+    /// `ivfflat.probes` of this session, once the extension is loaded.
+    pub session_probes: Option<u32>,
+}
+
+impl Server {
+    /// The probes that queries here use: those of the database, or else of this session.
+    #[must_use]
+    pub fn probes_in_force(&self) -> Option<u32> {
+        let configured = |s: &&ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.is_none();
+        self.probes
+            .iter()
+            .find(configured)
+            .and_then(|s| s.value.parse().ok())
+            .or_else(|| self.probes.iter().filter(|s| s.setting == "ivfflat.probes").find_map(|s| s.value.parse().ok()))
+            .or(self.session_probes)
+    }
+}
+
+/// Reads the server.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn server(session: &Session) -> Result<Server> {
+    let row = session
+        .query_one(
+            "SELECT current_database()::text AS database, current_setting('server_version_num')::int AS num, \
+             pg_is_in_recovery() AS standby, current_setting('is_superuser') = 'on' AS superuser, \
+             current_setting('block_size')::int8 AS block, \
+             (SELECT setting::int8 * 1024 FROM pg_settings WHERE name = 'maintenance_work_mem') AS mwm, \
+             (SELECT setting::int8 * current_setting('block_size')::int8 FROM pg_settings WHERE name = 'shared_buffers') AS sb, \
+             current_setting('max_parallel_maintenance_workers')::int AS pmw, \
+             current_setting('max_parallel_workers')::int AS pw, \
+             (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS dir, current_setting('port') AS port, \
+             (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS pgvector, \
+             (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pageinspect') AS pageinspect, \
+             (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'tsm_system_rows') AS rows",
+            &[],
+        )
+        .await?;
+    let superuser: bool = row.value("superuser")?;
+    let installed: Option<String> = row.value("pageinspect")?;
+    let pages_unreadable = match (&installed, superuser) {
+        (None, _) => Some("the extension pageinspect is not installed in this database".to_owned()),
+        (Some(_), false) => Some("only a superuser may read an index's pages".to_owned()),
+        (Some(_), true) => None,
+    };
+    let probes = session
+        .query(
+            "SELECT split_part(c, '=', 1) AS setting, r.rolname::text AS role, s.setdatabase <> 0 AS database, \
+             split_part(c, '=', 2) AS value \
+             FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c LEFT JOIN pg_roles r ON r.oid = s.setrole \
+             WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+             AND split_part(c, '=', 1) IN ('ivfflat.probes', 'hnsw.ef_search') ORDER BY 3 DESC, 2 NULLS FIRST",
+            &[],
+        )
+        .await?
+        .iter()
+        .map(|r| {
+            Ok(ProbesSetting {
+                setting: r.value("setting")?,
+                role: r.value("role")?,
+                database: r.value("database")?,
+                value: r.value("value")?,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let unsigned = |column: &str| -> Result<u64> { Ok(u64::try_from(row.value::<i64>(column)?).unwrap_or_default()) };
+    let small = |column: &str| -> Result<u32> { Ok(u32::try_from(row.value::<i32>(column)?).unwrap_or_default()) };
+    let mut server = Server {
+        place: session.place().to_owned(),
+        database: row.value("database")?,
+        version_num: small("num")?,
+        standby: row.value("standby")?,
+        superuser,
+        pgvector: row.value("pgvector")?,
+        pageinspect: if pages_unreadable.is_none() { installed } else { None },
+        pages_unreadable,
+        system_rows: row.value("rows")?,
+        block_bytes: unsigned("block")?,
+        maintenance_work_mem: unsigned("mwm")?,
+        shared_buffers: unsigned("sb")?,
+        parallel_maintenance_workers: small("pmw")?,
+        parallel_workers: small("pw")?,
+        data_directory: row.value("dir")?,
+        port: row.value("port")?,
+        probes,
+        session_probes: None,
+    };
+    if server.version_num < 140_000 {
+        return Err(Error::usage("postgresql.version", "this server is older than PostgreSQL 14")
+            .at(session.place())
+            .next("PostgreSQL 14 and later are supported"));
+    }
+    if let Some(schema) = extension_schema(session).await? {
+        // Any call into the library loads it, and only then are its settings there.
+        session.query(&format!("SELECT '[1]'::{}.vector::text", quote_ident(&schema)), &[]).await?;
+        let row = session.query_one("SELECT current_setting('ivfflat.probes', true) AS probes", &[]).await?;
+        server.session_probes = row.value::<Option<String>>("probes")?.and_then(|p| p.parse().ok());
+    }
+    Ok(server)
+}
+
+async fn extension_schema(session: &Session) -> Result<Option<String>> {
+    let row = session
+        .query_opt(
+            "SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector'",
+            &[],
+        )
+        .await?;
+    row.map(|r| r.value("schema")).transpose()
+}
+
+/// The vector indexes of the session's database, and what failed rebuilds left.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftover>)> {
+    let rows = session.query(SQL, &[]).await?;
+    let mut all: Vec<VectorIndex> = Vec::new();
+    let mut invalid: Vec<VectorIndex> = Vec::new();
+    for row in &rows {
+        // What a newer pgvector brings and we do not know is left alone.
+        let Some(index) = read(row)? else { continue };
+        if !index.valid && !index.partitioned && base_name(&index.name).is_some() {
+            invalid.push(index);
+        } else {
+            all.push(index);
+        }
+    }
+    let mut leftovers = Vec::new();
+    for index in invalid {
+        let base = base_name(&index.name).unwrap_or_default();
+        let of = all.iter().find(|of| {
+            of.table_oid == index.table_oid
+                && of.method == index.method
+                && of.expression == index.expression
+                && of.predicate == index.predicate
+                // A long name is cut so that the suffix fits.
+                && (of.name == base || (index.name.len() >= 60 && !base.is_empty() && of.name.starts_with(base)))
+        });
+        match of {
+            Some(of) => leftovers.push(Leftover {
+                schema: index.schema.clone(),
+                name: index.name.clone(),
+                table_oid: index.table_oid,
+                of: of.name.clone(),
+                ours: of.note.rebuilding.is_some(),
+                bytes: index.bytes,
+            }),
+            None => all.push(index),
+        }
+    }
+    all.sort_by(|a, b| (&a.schema, &a.table, &a.name).cmp(&(&b.schema, &b.table, &b.name)));
+    Ok((all, leftovers))
+}
+
+/// The name before PostgreSQL's `_ccnew`, `_ccold`, or our own suffix of a swap, with the number of a second try.
+fn base_name(name: &str) -> Option<&str> {
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    ["_ccnew", "_ccold", super::rebuild::SWAP_SUFFIX].iter().find_map(|suffix| name.strip_suffix(suffix))
+}
+
+/// The index again, as it is now.
+///
+/// # Errors
+/// Exit 1 where it has gone.
+pub async fn again(session: &Session, index: &VectorIndex) -> Result<VectorIndex> {
+    find(session, &index.schema, &index.name).await?.ok_or_else(|| {
+        Error::failed("index.gone", "the index is no longer there")
+            .at(format!("{} {}", session.place(), index.label()))
+            .next("it, or its table, was dropped meanwhile: nothing is left to do")
+    })
+}
+
+/// The index of that name.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn find(session: &Session, schema: &str, name: &str) -> Result<Option<VectorIndex>> {
+    let sql = format!("SELECT * FROM ({SQL}) x WHERE schema = $1 AND name = $2");
+    let row = session.query_opt(&sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    row.as_ref().map(read).transpose().map(Option::flatten)
+}
+
+/// Refuses what no rebuild can work on.
+///
+/// # Errors
+/// Exit 13 on a standby.
+pub fn refuse_standby(server: &Server) -> Result<()> {
+    if server.standby {
+        return Err(Error::new(
+            Exit::Precondition,
+            "index.standby",
+            "the server is a standby, which cannot build indexes",
+        )
+        .at(&server.place)
+        .next("connect to its primary; what is rebuilt there arrives here by itself"));
+    }
+    Ok(())
+}
+
+const SQL: &str = "\
+SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'I' AS partitioned, am.amname::text AS method, \
+ t.oid AS table_oid, t.relname::text AS relation, ty.typname::text AS element, a.atttypmod AS dimensions, \
+ oc.opcname::text AS opclass, ocn.nspname::text AS extension_schema, pg_get_indexdef(c.oid, 1, true) AS expression, \
+ pg_get_expr(i.indpred, i.indrelid, true) AS predicate, coalesce(c.reloptions, '{}') AS options, i.indisvalid AS valid, \
+ CASE WHEN c.relkind = 'i' THEN coalesce(pg_relation_size(c.oid), 0) ELSE 0 END AS bytes, \
+ CASE WHEN t.relkind = 'p' THEN 0 ELSE coalesce(pg_relation_size(t.oid), 0) / current_setting('block_size')::int8 END AS blocks, \
+ obj_description(c.oid, 'pg_class') AS comment, pg_get_indexdef(c.oid) AS definition, \
+ pg_get_userbyid(t.relowner)::text AS owner, pg_has_role(t.relowner, 'USAGE') AS may_alter, t.reltuples::float8 AS tuples, \
+ coalesce(pg_stat_get_mod_since_analyze(t.oid), 0) AS modified, coalesce(pg_stat_get_dead_tuples(t.oid), 0) AS dead, \
+ (SELECT s.null_frac::float8 FROM pg_stats s JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = i.indkey[0] \
+   WHERE s.schemaname = n.nspname AND s.tablename = t.relname AND s.attname = ta.attname AND NOT s.inherited) AS nulls, \
+ (SELECT p.relname::text FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) AS parent, \
+ coalesce(pg_tablespace_location(c.reltablespace), '') AS tablespace \
+ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('ivfflat', 'hnsw') \
+ JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class t ON t.oid = i.indrelid \
+ JOIN pg_opclass oc ON oc.oid = i.indclass[0] JOIN pg_namespace ocn ON ocn.oid = oc.opcnamespace \
+ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1 JOIN pg_type ty ON ty.oid = a.atttypid \
+ WHERE c.relpersistence <> 't'";
+
+fn read(row: &Row) -> Result<Option<VectorIndex>> {
+    let (method, element): (String, String) = (row.value("method")?, row.value("element")?);
+    let opclass: String = row.value("opclass")?;
+    let (Some(element), Some(metric)) = (Element::of(&element), Metric::of_opclass(&opclass)) else { return Ok(None) };
+    // NULL where it is dropped while we read.
+    let (Some(expression), Some(definition)) = (row.value("expression")?, row.value("definition")?) else {
+        return Ok(None);
+    };
+    let comment: Option<String> = row.value("comment")?;
+    let unsigned = |column: &str| -> Result<u64> { Ok(u64::try_from(row.value::<i64>(column)?).unwrap_or_default()) };
+    let tuples: f64 = row.value("tuples")?;
+    Ok(Some(VectorIndex {
+        oid: row.value("oid")?,
+        schema: row.value("schema")?,
+        name: row.value("name")?,
+        table_oid: row.value("table_oid")?,
+        table: row.value("relation")?,
+        method: if method == "hnsw" { Method::Hnsw } else { Method::Ivfflat },
+        partitioned: row.value("partitioned")?,
+        parent: row.value("parent")?,
+        element,
+        dimensions: u32::try_from(row.value::<i32>("dimensions")?).unwrap_or_default(),
+        metric,
+        opclass,
+        extension_schema: row.value("extension_schema")?,
+        expression,
+        predicate: row.value("predicate")?,
+        options: row
+            .value::<Vec<String>>("options")?
+            .iter()
+            .filter_map(|o| o.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
+        valid: row.value("valid")?,
+        bytes: unsigned("bytes")?,
+        note: comment.as_deref().map(Note::read).unwrap_or_default(),
+        comment,
+        definition,
+        owner: row.value("owner")?,
+        may_alter: row.value("may_alter")?,
+        heap_blocks: unsigned("blocks")?,
+        estimated_rows: (tuples >= 0.0).then_some(tuples),
+        modified: unsigned("modified")?,
+        dead: unsigned("dead")?,
+        null_share: row.value("nulls")?,
+        tablespace: row.value("tablespace")?,
+    }))
+}
+
+/// Rows the index holds, counted.
+///
+/// # Errors
+/// Those of the connection; a row-security policy is an error and not a wrong count.
+pub async fn count_rows(session: &Session, index: &VectorIndex) -> Result<u64> {
+    session.batch("SET row_security = off").await?;
+    let sql = format!("SELECT count(*) AS rows FROM {} WHERE {}", index.quoted_table(), index.condition());
+    let row = session.query_one(&sql, &[]).await.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
+    Ok(u64::try_from(row.value::<i64>("rows")?).unwrap_or_default())
+}
+
+/// Rows the index holds: the planner's estimate where it can be trusted, counted otherwise. Says whether it counted.
+///
+/// # Errors
+/// As [`count_rows`].
+pub async fn rows(session: &Session, index: &VectorIndex) -> Result<(u64, bool)> {
+    if let (Some(estimate), None, Some(nulls)) = (index.estimated_rows, &index.predicate, index.null_share)
+        && (index.modified as f64) < 0.1 * estimate
+    {
+        return Ok(((estimate * (1.0 - nulls)).round() as u64, false));
+    }
+    Ok((count_rows(session, index).await?, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_name;
+
+    #[test]
+    fn only_postgresqls_own_suffixes_are_leftovers() {
+        assert_eq!(base_name("docs_idx_ccnew"), Some("docs_idx"));
+        assert_eq!(base_name("docs_idx_ccold12"), Some("docs_idx"));
+        assert_eq!(base_name("docs_idx"), None);
+        assert_eq!(base_name("docs_ccnew_idx"), None);
+    }
+}

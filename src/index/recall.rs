@@ -1,0 +1,309 @@
+//! How many of the nearest rows an index finds: exact against approximate, on rows of the table itself as queries.
+
+use super::catalogue::{Server, VectorIndex};
+use super::drift::sample_from;
+use super::{MAX_LISTS, Method};
+use crate::error::{Error, Result};
+use crate::postgres::connect::{RowExt, Session, quote_literal};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// Queries.
+    pub queries: u32,
+    /// Nearest rows a query asks for.
+    pub nearest: u32,
+    /// Ask no further exact queries after this time, once there are five; none at all where it is zero, for latency
+    /// alone.
+    pub patience: Duration,
+}
+
+/// Recall and latency at one setting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// `ivfflat.probes` or `hnsw.ef_search`.
+    pub probes: u32,
+    /// Share of the nearest rows that were found.
+    pub recall: f64,
+    /// Median latency in milliseconds.
+    pub p50_ms: f64,
+    /// Latency that one query in twenty exceeds, in milliseconds.
+    pub p95_ms: f64,
+}
+
+/// The result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recall {
+    /// The index.
+    pub index: String,
+    /// The database.
+    pub database: String,
+    /// The setting that is varied.
+    pub setting: &'static str,
+    /// Queries asked.
+    pub queries: usize,
+    /// Nearest rows a query asked for.
+    pub nearest: u32,
+    /// Median latency of an exact query in milliseconds.
+    pub exact_ms: f64,
+    /// By setting, ascending.
+    pub measured: Vec<Measured>,
+    /// The recall asked for.
+    pub target: Option<f64>,
+    /// The smallest setting that reaches it.
+    pub smallest: Option<u32>,
+}
+
+/// The queries with their exact answers.
+pub struct Queries {
+    queries: Vec<(String, Vec<f64>)>,
+    nearest: u32,
+    exact: Vec<f64>,
+}
+
+/// Latencies, and the index the planner took.
+struct Asked {
+    recall: f64,
+    latency_ms: Vec<f64>,
+}
+
+/// Samples queries from the table and answers them exactly.
+///
+/// # Errors
+/// Those of the connection, and a table without rows.
+pub async fn prepare(
+    session: &Session,
+    server: &Server,
+    index: &VectorIndex,
+    rows: u64,
+    wish: Wish,
+) -> Result<Queries> {
+    session.batch("SET row_security = off; SET statement_timeout = 0").await?;
+    let sql = format!(
+        "SELECT ({})::text AS value {} LIMIT {}",
+        index.expression,
+        sample_from(server, index, rows, u64::from(wish.queries)),
+        wish.queries
+    );
+    let sampled = session.query(&sql, &[]).await?;
+    let literals: Vec<String> = sampled
+        .iter()
+        .map(|row| Ok(format!("{}::{}", quote_literal(&row.value::<String>("value")?), index.type_sql())))
+        .collect::<Result<_>>()?;
+    if literals.is_empty() {
+        return Err(Error::failed("index.recall", "there are no rows to ask for").at(format!(
+            "{} {}",
+            session.place(),
+            index.label()
+        )));
+    }
+    let mut out = Queries { queries: Vec::new(), nearest: wish.nearest, exact: Vec::new() };
+    let start = Instant::now();
+    let result = async {
+        session.batch("BEGIN; SET LOCAL enable_indexscan = off").await?;
+        for literal in literals {
+            if wish.patience.is_zero() {
+                out.queries.push((literal, Vec::new()));
+                continue;
+            }
+            if out.queries.len() >= 5 && start.elapsed() > wish.patience {
+                break;
+            }
+            let asked = Instant::now();
+            let distances = distances(session, &query(index, &literal, wish.nearest, true)).await?;
+            out.exact.push(milliseconds(asked));
+            out.queries.push((literal, distances));
+        }
+        Ok(())
+    }
+    .await;
+    finish(session, result).await?;
+    Ok(out)
+}
+
+/// Ends the transaction of a measurement, whatever became of it.
+async fn finish<T>(session: &Session, result: Result<T>) -> Result<T> {
+    let end = session.batch("ROLLBACK").await;
+    let value = result?;
+    end?;
+    Ok(value)
+}
+
+/// Whether the planner answers such queries by the index with that many probes.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn is_used(session: &Session, index: &VectorIndex, queries: &Queries, probes: u32) -> Result<bool> {
+    let Some((literal, _)) = queries.queries.first() else { return Ok(false) };
+    let sql = format!("EXPLAIN (FORMAT JSON) {}", query(index, literal, queries.nearest, false));
+    let result = async {
+        session.batch(&format!("BEGIN; SET LOCAL {} = {probes}", setting(index))).await?;
+        let plan = session.batch_text(&sql).await?;
+        Ok(serde_json::from_str::<serde_json::Value>(&plan).is_ok_and(|plan| names_index(&plan, &index.name)))
+    }
+    .await;
+    finish(session, result).await
+}
+
+fn names_index(plan: &serde_json::Value, name: &str) -> bool {
+    match plan {
+        serde_json::Value::Object(fields) => {
+            fields.get("Index Name").and_then(|n| n.as_str()) == Some(name)
+                || fields.values().any(|v| names_index(v, name))
+        }
+        serde_json::Value::Array(items) => items.iter().any(|v| names_index(v, name)),
+        _ => false,
+    }
+}
+
+/// Recall and latency with that many probes.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn at(session: &Session, index: &VectorIndex, queries: &Queries, probes: u32) -> Result<Measured> {
+    let result = async {
+        // Without a sequential scan, so that it is the index that is measured.
+        session
+            .batch(&format!("BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL {} = {probes}", setting(index)))
+            .await?;
+        let mut asked = Asked { recall: 0.0, latency_ms: Vec::new() };
+        for (literal, exact) in &queries.queries {
+            let start = Instant::now();
+            let found = distances(session, &query(index, literal, queries.nearest, false)).await?;
+            asked.latency_ms.push(milliseconds(start));
+            asked.recall += share_found(exact, &found);
+        }
+        Ok(asked)
+    }
+    .await;
+    let mut asked = finish(session, result).await?;
+    Ok(Measured {
+        probes,
+        recall: asked.recall / queries.queries.len().max(1) as f64,
+        p50_ms: percentile(&mut asked.latency_ms, 0.5),
+        p95_ms: percentile(&mut asked.latency_ms, 0.95),
+    })
+}
+
+/// Which share of the nearest was found, by distance, so that rows at the same distance count alike.
+fn share_found(exact: &[f64], found: &[f64]) -> f64 {
+    let Some(farthest) = exact.last() else { return 1.0 };
+    let limit = farthest + farthest.abs() * 1e-6 + 1e-12;
+    let hits = found.iter().filter(|d| **d <= limit).count().min(exact.len());
+    hits as f64 / exact.len() as f64
+}
+
+/// The whole table of probes, recall and latency, and the smallest setting that reaches `target`.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn measure(
+    session: &Session,
+    server: &Server,
+    index: &VectorIndex,
+    rows: u64,
+    lists: u32,
+    target: Option<f64>,
+    wish: Wish,
+) -> Result<Recall> {
+    let queries = prepare(session, server, index, rows, wish).await?;
+    let (first, most) = match index.method {
+        Method::Ivfflat => (1, lists.min(MAX_LISTS)),
+        Method::Hnsw => (wish.nearest.clamp(1, 1000), 1000),
+    };
+    let mut measured = Vec::new();
+    let mut next = first;
+    loop {
+        let here = at(session, index, &queries, next).await?;
+        let done = here.recall >= target.unwrap_or(0.999);
+        measured.push(here);
+        if done || next >= most {
+            break;
+        }
+        next = (next * 2).min(most);
+    }
+    let mut smallest = None;
+    if let Some(target) = target {
+        // The smallest lies between the last that failed and the first that reached it.
+        let reached = |m: &&Measured| m.recall >= target;
+        if let Some(mut high) = measured.iter().find(reached).map(|m| m.probes) {
+            let mut low = measured.iter().rev().find(|m| m.recall < target).map_or(first, |m| m.probes + 1);
+            while low < high {
+                let middle = low.midpoint(high);
+                let here = at(session, index, &queries, middle).await?;
+                if here.recall >= target {
+                    high = middle
+                } else {
+                    low = middle + 1
+                }
+                measured.push(here);
+            }
+            smallest = Some(high);
+        }
+    }
+    measured.sort_by_key(|m| m.probes);
+    measured.dedup_by_key(|m| m.probes);
+    let mut exact = queries.exact.clone();
+    Ok(Recall {
+        index: index.label(),
+        database: server.database.clone(),
+        setting: setting(index),
+        queries: queries.queries.len(),
+        nearest: wish.nearest,
+        exact_ms: percentile(&mut exact, 0.5),
+        measured,
+        target,
+        smallest,
+    })
+}
+
+/// The setting that trades recall for latency.
+fn setting(index: &VectorIndex) -> &'static str {
+    match index.method {
+        Method::Ivfflat => "ivfflat.probes",
+        Method::Hnsw => "hnsw.ef_search",
+    }
+}
+
+fn query(index: &VectorIndex, literal: &str, nearest: u32, exact: bool) -> String {
+    let (expression, operator) = (&index.expression, index.operator());
+    let condition = match (&index.predicate, exact) {
+        (_, true) => format!("WHERE {}", index.condition()),
+        (Some(predicate), false) => format!("WHERE {predicate}"),
+        (None, false) => String::new(),
+    };
+    format!(
+        "SELECT (({expression}) {operator} {literal})::float8 AS distance FROM {} {condition} ORDER BY ({expression}) {operator} {literal} LIMIT {nearest}",
+        index.quoted_table()
+    )
+}
+
+async fn distances(session: &Session, sql: &str) -> Result<Vec<f64>> {
+    session.query(sql, &[]).await?.iter().map(|row| row.value("distance")).collect()
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = ((values.len() as f64 * share).ceil() as usize).clamp(1, values.len().max(1)) - 1;
+    values.get(at).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recall_counts_by_distance() {
+        assert_eq!(share_found(&[0.0, 1.0, 2.0, 2.0], &[0.0, 2.0, 2.0, 2.0, 2.0]), 1.0);
+        assert_eq!(share_found(&[0.0, 1.0], &[0.0, 5.0]), 0.5);
+        assert_eq!(share_found(&[0.0, 1.0], &[]), 0.0);
+        assert_eq!(percentile(&mut [3.0, 1.0, 2.0], 0.5), 2.0);
+        assert_eq!(percentile(&mut [], 0.5), 0.0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Replacing a file so that a reader, or a crash at any moment, finds the old content or the new, never a part.
+
+use crate::error::{Error, Exit, Result};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{AccessFlags, access};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long to wait for another run that changes the same file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The path a file is written at: symlinks followed, so that a link stays a link.
+///
+/// # Errors
+/// A link that leads to nothing or in a circle.
+pub fn target(path: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Ok(target) => Ok(target),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(path.to_owned()),
+        Err(e) => Err(Error::failed("file.link", "leads to no file").at(path.display()).because(e)),
+    }
+}
+
+/// Keeps other runs from changing files of this folder until it is dropped; waits some seconds for one that does.
+/// The folder itself is locked, so that no lock file is left behind.
+///
+/// # Errors
+/// A folder that cannot be opened; another run that does not end (11).
+pub fn lock(folder: &Path) -> Result<Flock<File>> {
+    let wrong = |e: io::Error| Error::failed("file.lock", "cannot be locked").at(folder.display()).because(e);
+    let start = Instant::now();
+    let mut file = File::open(folder).map_err(wrong)?;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK)) if start.elapsed() < PATIENCE => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(Error::new(Exit::Locked, "file.locked", "another run changes files here")
+                    .at(folder.display())
+                    .next("try again when it has ended"));
+            }
+            Err((_, e)) => return Err(wrong(e.into())),
+        };
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Writes a file whole: into a temporary file of the same folder, which is synced and renamed over the old one; then
+/// the folder is synced. Owner and mode of an old file are kept, a new one is readable by all as the umask allows. A
+/// file that is write-protected is left alone, though its folder would let it be replaced.
+///
+/// `path` has to be one that [`target`] gave.
+///
+/// # Errors
+/// Those of writing; the old file is then untouched and nothing is left behind.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, bytes).map_err(|e| {
+        let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
+        match e.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                error.next("run it as the file's owner, or name another file").because(e)
+            }
+            _ => error.because(e),
+        }
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let old = match fs::metadata(path) {
+        Ok(old) => Some(old),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) => return Err(e),
+    };
+    if old.is_some() {
+        access(path, AccessFlags::W_OK)?;
+    }
+    let mut new = tempfile::Builder::new()
+        .prefix(".llmsql-")
+        .permissions(Permissions::from_mode(if old.is_some() { 0o600 } else { 0o666 }))
+        .tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    if let Some(old) = old {
+        let own = new.as_file().metadata()?;
+        if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+            fchown(new.as_file(), Some(old.uid()), Some(old.gid()))?;
+        }
+        new.as_file().set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|e| e.error)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn owner_mode_and_link_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        fs::set_permissions(&real, Permissions::from_mode(0o640)).unwrap();
+        symlink("real", &link).unwrap();
+        replace(&target(&link).unwrap(), b"new").unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_an_error_and_a_new_file_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("gone", dir.path().join("link")).unwrap();
+        assert!(target(&dir.path().join("link")).is_err());
+        let new = dir.path().join("new");
+        replace(&target(&new).unwrap(), b"x").unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o111, 0);
+    }
+
+    #[test]
+    fn a_second_run_waits_for_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        let error = std::thread::scope(|s| s.spawn(|| lock(dir.path()).map(|_| ())).join().unwrap()).unwrap_err();
+        assert_eq!(error.exit, Exit::Locked);
+        drop(first);
+        lock(dir.path()).unwrap();
+    }
+}

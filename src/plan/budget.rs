@@ -1,0 +1,542 @@
+//! Who gets how much of the host's memory and CPUs (DESIGN "The budget"). All in bytes; floored to kB at the end.
+
+use super::Component;
+use super::host::{Host, Num, Sizing};
+use crate::units::{GB, KB, MB, floor_kb};
+
+/// PostgreSQL's own limit of max_parallel_workers.
+const MOST_PARALLEL: u64 = 1024;
+/// PostgreSQL's own limit of shared_buffers, in blocks.
+const MOST_SHARED_BLOCKS: u64 = 1_073_741_823;
+/// PostgreSQL's own limit of effective_cache_size, in blocks.
+const MOST_CACHE_BLOCKS: u64 = 2_147_483_647;
+/// PostgreSQL's block, the unit of shared_buffers, effective_cache_size and temp_buffers.
+const BLOCK: u64 = 8 * KB;
+/// Below this a work_mem is no use: a sort of anything spills (PostgreSQL's own floor is 64kB).
+const LEAST_WORK_MEM: u64 = MB;
+/// No single sort or hash is planned to hold more.
+const MOST_WORK_MEM: u64 = GB;
+/// Pools and connections are not reduced below this to make memory fit.
+const LEAST_POOL: u64 = 5;
+/// What one back end holds beside its work_mem: catalogue caches, plans, its stack.
+const PER_BACKEND: u64 = 4 * MB;
+/// The guide's autovacuum_max_workers (1.5), also PostgreSQL's default.
+const AUTOVACUUM_WORKERS: u64 = 3;
+/// Sorts and hashes one query is taken to run at a time.
+const NODES_PER_QUERY: u64 = 2;
+/// Shared memory beside shared_buffers, in percent of it: measured, 16GB with 200 connections needed 2.7 % more.
+const SHARED_OVERHEAD_PERCENT: u64 = 103;
+/// Huge pages kept free beyond what PostgreSQL is expected to take.
+const SPARE_HUGE_PAGES: u64 = 64;
+/// Huge pages pay from this size of shared_buffers on.
+const HUGE_PAGES_FROM: u64 = 2 * GB;
+
+/// A fixed need of one component.
+#[derive(Debug, Clone)]
+pub struct Need {
+    /// Whose.
+    pub component: Component,
+    /// The formula.
+    pub formula: &'static str,
+    /// With numbers.
+    pub worked: String,
+    /// What went in.
+    pub inputs: Vec<super::Input>,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Which term of work_mem was the smallest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkMemTerm {
+    /// The guide's `(S − SB)/(2C)`.
+    Guide,
+    /// What the worst case leaves.
+    WorstCase,
+    /// The cap of 1GB.
+    Cap,
+    /// Pinned by the operator.
+    Pinned,
+    /// Nothing is left; the least that makes sense is written and `memory.fit` is violated.
+    Floor,
+}
+
+/// PostgreSQL's memory and connections.
+#[derive(Debug, Clone)]
+pub struct PostgresBudget {
+    /// PostgreSQL's share of the RAM.
+    pub share: u64,
+    /// shared_buffers.
+    pub shared_buffers: u64,
+    /// effective_cache_size.
+    pub effective_cache_size: u64,
+    /// maintenance_work_mem.
+    pub maintenance_work_mem: u64,
+    /// autovacuum_work_mem.
+    pub autovacuum_work_mem: u64,
+    /// autovacuum_max_workers.
+    pub autovacuum_workers: u64,
+    /// temp_buffers.
+    pub temp_buffers: u64,
+    /// hash_mem_multiplier.
+    pub hash_mem_multiplier: f64,
+    /// work_mem.
+    pub work_mem: u64,
+    /// Why that work_mem.
+    pub work_mem_term: WorkMemTerm,
+    /// The guide's term.
+    pub work_mem_guide: u64,
+    /// The worst case's term; negative where nothing is left.
+    pub work_mem_worst: i128,
+    /// Back ends that clients can occupy: C.
+    pub clients: u64,
+    /// max_connections.
+    pub max_connections: u64,
+    /// superuser_reserved_connections and reserved_connections.
+    pub reserved: u64,
+    /// Whether max_connections or the pools were reduced so that memory fits, and from what.
+    pub reduced_from: Option<u64>,
+    /// max_parallel_workers.
+    pub parallel_workers: u64,
+    /// Whether huge pages are planned for.
+    pub huge_pages: bool,
+    /// vm.nr_hugepages, where huge pages are planned.
+    pub huge_page_count: u64,
+    /// Size of a huge page.
+    pub huge_page_size: u64,
+}
+
+impl PostgresBudget {
+    /// What stands whatever clients do: shared memory, maintenance, back ends, temporary buffers.
+    #[must_use]
+    pub fn standing(&self) -> u64 {
+        let per_backend = PER_BACKEND + if self.huge_pages { 0 } else { self.shared_buffers / 512 };
+        (self.shared_buffers / 100 * SHARED_OVERHEAD_PERCENT)
+            .saturating_add(self.autovacuum_workers.saturating_mul(self.autovacuum_work_mem))
+            .saturating_add(self.maintenance_work_mem)
+            .saturating_add(self.max_connections.saturating_mul(per_backend))
+            .saturating_add(self.clients.saturating_mul(self.temp_buffers))
+    }
+
+    /// How many work_mem can be in use at once.
+    #[must_use]
+    pub fn work_mem_users(&self) -> f64 {
+        (self.clients + self.parallel_workers) as f64 * self.hash_mem_multiplier * NODES_PER_QUERY as f64
+    }
+
+    /// The most PostgreSQL can hold.
+    #[must_use]
+    pub fn worst_case(&self) -> u64 {
+        self.standing().saturating_add((self.work_mem_users() * self.work_mem as f64).ceil() as u64)
+    }
+}
+
+/// PgBouncer's pools.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    /// Pairs of database and user.
+    pub pools: Num,
+    /// default_pool_size.
+    pub size: u64,
+    /// reserve_pool_size.
+    pub reserve: u64,
+    /// min_pool_size.
+    pub min: u64,
+    /// max_client_conn.
+    pub clients: u64,
+}
+
+/// DuckDB's share.
+#[derive(Debug, Clone)]
+pub struct DuckBudget {
+    /// Its share of the RAM.
+    pub share: u64,
+    /// memory_limit.
+    pub memory_limit: u64,
+    /// threads.
+    pub threads: u64,
+    /// external_threads.
+    pub external_threads: u64,
+    /// checkpoint_threshold.
+    pub checkpoint_threshold: u64,
+}
+
+/// NGINX's processes.
+#[derive(Debug, Clone)]
+pub struct NginxBudget {
+    /// worker_processes.
+    pub workers: u64,
+    /// worker_connections, for each worker.
+    pub connections: u64,
+    /// Whether connections were reduced so that NGINX takes no more than a sixteenth of the RAM.
+    pub capped: bool,
+}
+
+/// The whole budget.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// Memory planned for.
+    pub ram: u64,
+    /// Kept for the kernel and everything small.
+    pub reserve: Num,
+    /// Fixed needs.
+    pub needs: Vec<Need>,
+    /// What PostgreSQL and DuckDB share.
+    pub rest: u64,
+    /// PostgreSQL's percentage of it.
+    pub percent: Num,
+    /// PostgreSQL, where it lives here.
+    pub postgresql: Option<PostgresBudget>,
+    /// PgBouncer, where it lives here.
+    pub pools: Option<Pools>,
+    /// DuckDB, where it lives here.
+    pub duckdb: Option<DuckBudget>,
+    /// NGINX, where it lives here.
+    pub nginx: Option<NginxBudget>,
+    /// The API's workers, where it lives here.
+    pub api_workers: u64,
+    /// Whether everything fits without going under the floors.
+    pub fits: bool,
+}
+
+impl Budget {
+    /// The budget of a host.
+    #[must_use]
+    pub fn new(host: &Host<'_>) -> Self {
+        Budget::for_ram(host, host.ram.value)
+    }
+
+    /// The smallest whole number of MB of RAM, up to 64TB, that everything would fit in.
+    #[must_use]
+    pub fn smallest_ram(host: &Host<'_>) -> Option<u64> {
+        let fits = |mb: u64| Budget::for_ram(host, mb * MB).fits;
+        let (mut low, mut high) = (host.ram.value / MB, 64 * 1024 * 1024);
+        if low >= high || !fits(high) {
+            return None;
+        }
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { high = middle } else { low = middle }
+        }
+        Some(high * MB)
+    }
+
+    /// Reserve and fixed needs and other tenants, in bytes.
+    #[must_use]
+    pub fn fixed(&self, host: &Host<'_>) -> u64 {
+        total(&self.needs).saturating_add(self.reserve.value).saturating_add(host.other.value)
+    }
+
+    fn for_ram(host: &Host<'_>, ram: u64) -> Self {
+        let cpus = host.cpus.value;
+        let reserve = host.bytes("budget.reserve", "reserve", (ram / 10).clamp(128 * MB, 4 * GB));
+        let api_workers = host.pinned_count("api.workers").unwrap_or((cpus / 2).clamp(1, 8));
+        let nginx = host.has(Component::Nginx).then(|| nginx(host, ram));
+        let pooler_clients = host.pinned_count("pgbouncer.max_client_conn").unwrap_or(1000);
+        let needs = needs(host, nginx.as_ref(), pooler_clients, api_workers);
+        let taken = total(&needs).saturating_add(reserve.value).saturating_add(host.other.value);
+        let rest = ram.saturating_sub(taken);
+        let both = host.has(Component::PostgreSql) && host.has(Component::DuckDb);
+        let percent = host.count("budget.postgresql_share", "PostgreSQL's part", host.workload.postgresql_percent());
+        let percent_of_both = if both { percent.value.min(100) } else { 100 };
+        let pg_share = match host.sizing {
+            Sizing::Budget => (u128::from(rest) * u128::from(percent_of_both) / 100) as u64,
+            Sizing::Guide => ram,
+        };
+        let parallel = host.pinned_count("postgresql.max_parallel_workers").unwrap_or(match host.sizing {
+            Sizing::Budget => (cpus * percent_of_both / 100).clamp(1, MOST_PARALLEL),
+            Sizing::Guide => (cpus / 2).clamp(1, MOST_PARALLEL),
+        });
+        let mut fits = taken <= ram;
+        let (mut postgresql, mut pools) = (None, None);
+        if host.has(Component::PostgreSql) || host.has(Component::PgBouncer) {
+            let (pg, pooler, pg_fits) = postgres(host, pg_share, parallel, pooler_clients, api_workers);
+            if host.has(Component::PostgreSql) {
+                fits &= pg_fits;
+                postgresql = Some(pg);
+            }
+            pools = pooler;
+        }
+        let duckdb = host.has(Component::DuckDb).then(|| duckdb(host, ram, rest, pg_share, both, parallel));
+        if let (Some(d), Sizing::Budget) = (&duckdb, host.sizing) {
+            // DuckDB refuses to start a query below some 10 MB for each thread.
+            fits &= d.memory_limit >= 16 * MB;
+        }
+        Budget { ram, reserve, needs, rest, percent, postgresql, pools, duckdb, nginx, api_workers, fits }
+    }
+}
+
+/// What the fixed needs come to, in bytes.
+pub(super) fn total(needs: &[Need]) -> u64 {
+    needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes))
+}
+
+fn needs(host: &Host<'_>, nginx: Option<&NginxBudget>, pooler_clients: u64, api_workers: u64) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let Some(n) = nginx {
+        let base = host.bytes("budget.nginx_base", "base", 16 * MB);
+        let worker = host.bytes("budget.nginx_per_worker", "per worker", 4 * MB);
+        let connection = host.bytes("budget.nginx_per_connection", "per connection", 32 * KB);
+        let connections = n.workers.saturating_mul(n.connections);
+        needs.push(Need {
+            component: Component::Nginx,
+            formula: "base + per worker·workers + per connection·connections",
+            worked: format!(
+                "{} + {}·{} + {}·{connections}",
+                base.input.value, worker.input.value, n.workers, connection.input.value
+            ),
+            bytes: base
+                .value
+                .saturating_add(worker.value.saturating_mul(n.workers))
+                .saturating_add(connection.value.saturating_mul(connections)),
+            inputs: vec![base.input, worker.input, connection.input],
+        });
+    }
+    if host.has(Component::PgBouncer) {
+        let base = host.bytes("budget.pgbouncer_base", "base", 16 * MB);
+        let client = host.bytes("budget.pgbouncer_per_client", "per client", 4 * KB);
+        needs.push(Need {
+            component: Component::PgBouncer,
+            formula: "base + per client·max_client_conn",
+            worked: format!("{} + {}·{pooler_clients}", base.input.value, client.input.value),
+            bytes: base.value.saturating_add(client.value.saturating_mul(pooler_clients)),
+            inputs: vec![base.input, client.input],
+        });
+    }
+    if host.has(Component::Api) {
+        let worker = host.bytes("budget.api_per_worker", "per worker", 200 * MB);
+        needs.push(Need {
+            component: Component::Api,
+            formula: "per worker·workers",
+            worked: format!("{}·{api_workers}", worker.input.value),
+            bytes: worker.value.saturating_mul(api_workers),
+            inputs: vec![worker.input],
+        });
+    }
+    if host.has(Component::Llm) || host.profile.bytes("llm.memory").is_some() {
+        let memory = host.bytes("llm.memory", "LLM gateway", 0);
+        needs.push(Need {
+            component: Component::Llm,
+            formula: "as configured",
+            worked: memory.input.value.clone(),
+            bytes: memory.value,
+            inputs: vec![memory.input],
+        });
+    }
+    needs
+}
+
+fn nginx(host: &Host<'_>, ram: u64) -> NginxBudget {
+    // One worker a CPU, as the guide's `auto`, but not more than the memory can feed.
+    let workers = host
+        .pinned_count("nginx.worker_processes")
+        .unwrap_or_else(|| host.cpus.value.min((ram / (256 * MB)).max(1)))
+        .max(1);
+    if let Some(connections) = host.pinned_count("nginx.worker_connections") {
+        return NginxBudget { workers, connections, capped: false };
+    }
+    if host.sizing == Sizing::Guide {
+        return NginxBudget { workers, connections: 4096, capped: false };
+    }
+    let for_connections = (ram / 16).saturating_sub(16 * MB + 4 * MB * workers);
+    let affordable = for_connections / (32 * KB) / workers;
+    NginxBudget { workers, connections: affordable.clamp(512, 4096), capped: affordable < 4096 }
+}
+
+fn duckdb(host: &Host<'_>, ram: u64, rest: u64, pg_share: u64, both: bool, parallel: u64) -> DuckBudget {
+    let cpus = host.cpus.value;
+    // The guide's table (2.1) by the largest column not above the RAM.
+    let (table_limit, table_threads, table_external, checkpoint) = match ram {
+        r if r >= 64 * GB => (32 * GB, 16, 8, 32 * MB),
+        r if r >= 32 * GB => (16 * GB, 8, 4, 16 * MB),
+        r if r >= 8 * GB => (4 * GB, 4, 2, 4 * MB),
+        r => (r / 2, 4, 2, 4 * MB),
+    };
+    let (share, limit, threads, external) = match host.sizing {
+        Sizing::Guide => (table_limit, table_limit, table_threads, table_external),
+        Sizing::Budget => {
+            let share = if both { rest.saturating_sub(pg_share) } else { rest };
+            let threads = if both { cpus.saturating_sub(parallel).max(1) } else { cpus };
+            (share, (u128::from(share) * 80 / 100) as u64, threads, 1)
+        }
+    };
+    let threads = host.pinned_count("duckdb.threads").unwrap_or(threads);
+    DuckBudget {
+        share,
+        memory_limit: host.pinned_bytes("duckdb.memory_limit").unwrap_or_else(|| floor_kb(limit)),
+        threads,
+        external_threads: host.pinned_count("duckdb.external_threads").unwrap_or(external).min(threads),
+        checkpoint_threshold: checkpoint,
+    }
+}
+
+/// PostgreSQL's part of the budget, PgBouncer's pools, and whether the floors were kept.
+fn postgres(
+    host: &Host<'_>,
+    share: u64,
+    parallel: u64,
+    pooler_clients: u64,
+    api_workers: u64,
+) -> (PostgresBudget, Option<Pools>, bool) {
+    let shared_buffers = host
+        .pinned_bytes("postgresql.shared_buffers")
+        .unwrap_or_else(|| (share / 4 / BLOCK).clamp(16, MOST_SHARED_BLOCKS) * BLOCK);
+    let maintenance = match host.sizing {
+        Sizing::Guide => share / 32,
+        Sizing::Budget => (share / 32).clamp(16 * MB, 2 * GB),
+    };
+    let maintenance_work_mem =
+        host.pinned_bytes("postgresql.maintenance_work_mem").unwrap_or_else(|| floor_kb(maintenance).max(MB));
+    let huge = huge_pages(host, shared_buffers);
+    let mut pg = PostgresBudget {
+        share,
+        shared_buffers,
+        effective_cache_size: host
+            .pinned_bytes("postgresql.effective_cache_size")
+            .unwrap_or_else(|| ((u128::from(share) * 3 / 4) as u64 / BLOCK).clamp(1, MOST_CACHE_BLOCKS) * BLOCK),
+        maintenance_work_mem,
+        autovacuum_work_mem: host.pinned_bytes("postgresql.autovacuum_work_mem").unwrap_or(maintenance_work_mem),
+        autovacuum_workers: host.pinned_count("postgresql.autovacuum_max_workers").unwrap_or(AUTOVACUUM_WORKERS),
+        temp_buffers: host.pinned_bytes("postgresql.temp_buffers").unwrap_or(match host.sizing {
+            Sizing::Guide => 32 * MB,
+            Sizing::Budget => 8 * MB,
+        }),
+        hash_mem_multiplier: host.pinned_float("postgresql.hash_mem_multiplier").unwrap_or(2.0),
+        work_mem: 0,
+        work_mem_term: WorkMemTerm::Floor,
+        work_mem_guide: 0,
+        work_mem_worst: 0,
+        clients: 0,
+        max_connections: 0,
+        reserved: host.pinned_count("postgresql.superuser_reserved_connections").unwrap_or(3)
+            + host.pinned_count("postgresql.reserved_connections").unwrap_or(0),
+        reduced_from: None,
+        parallel_workers: parallel,
+        huge_pages: huge.is_some(),
+        huge_page_count: huge.map_or(0, |(count, _)| count),
+        huge_page_size: huge.map_or(2 * MB, |(_, size)| size),
+    };
+    if host.has(Component::PgBouncer) {
+        return pooled(host, pg, pooler_clients);
+    }
+    let wanted = host.pinned_count("postgresql.max_connections").unwrap_or(200);
+    let least = host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
+    let connect = |pg: &mut PostgresBudget, connections: u64| {
+        pg.max_connections = connections.max(least);
+        pg.clients = pg.max_connections;
+    };
+    let fixed = host.pinned_count("postgresql.max_connections").is_some() || host.sizing == Sizing::Guide;
+    // Without a pooler each of the API's workers needs a back end of its own.
+    let api = if host.has(Component::Api) { api_workers + pg.reserved } else { 0 };
+    let lowest = if fixed { wanted } else { LEAST_POOL.max(api).min(wanted) };
+    let chosen = most(lowest, wanted, |connections| {
+        connect(&mut pg, connections);
+        work_mem(host, &mut pg)
+    });
+    connect(&mut pg, chosen);
+    let fits = work_mem(host, &mut pg);
+    pg.reduced_from = (pg.max_connections < wanted).then_some(wanted);
+    (pg, None, fits)
+}
+
+/// The same behind a pooler, whose pools decide how many back ends there are.
+fn pooled(host: &Host<'_>, mut pg: PostgresBudget, pooler_clients: u64) -> (PostgresBudget, Option<Pools>, bool) {
+    let cpus = host.cpus.value;
+    let pools = host.count("pgbouncer.pools", "pools", 1);
+    let wanted = host.pinned_count("pgbouncer.default_pool_size").unwrap_or(match host.sizing {
+        Sizing::Guide => 25,
+        Sizing::Budget => cpus.saturating_mul(2).clamp(5, 100),
+    });
+    let reserve_of = |size: u64| host.pinned_count("pgbouncer.reserve_pool_size").unwrap_or(size / 5);
+    let primary = host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
+    let connect = |pg: &mut PostgresBudget, size: u64| {
+        let clients = pools.value.saturating_mul(size + reserve_of(size));
+        pg.max_connections = host
+            .pinned_count("postgresql.max_connections")
+            .unwrap_or(match host.sizing {
+                Sizing::Guide => 200,
+                Sizing::Budget => clients.saturating_add(pg.reserved + 10),
+            })
+            .max(primary)
+            .min(262_143);
+        // The guide's server takes 200 clients, whatever its pooler's pools are.
+        pg.clients = if host.sizing == Sizing::Guide { pg.max_connections } else { clients };
+    };
+    let fixed = host.pinned_count("pgbouncer.default_pool_size").is_some() || host.sizing == Sizing::Guide;
+    let lowest = if fixed { wanted } else { LEAST_POOL.min(wanted) };
+    let size = most(lowest, wanted, |size| {
+        connect(&mut pg, size);
+        work_mem(host, &mut pg)
+    });
+    connect(&mut pg, size);
+    let fits = work_mem(host, &mut pg);
+    pg.reduced_from = (size < wanted).then_some(wanted);
+    let min = host.pinned_count("pgbouncer.min_pool_size").unwrap_or(match host.sizing {
+        Sizing::Guide => 10,
+        Sizing::Budget => size * 2 / 5,
+    });
+    let pools = Pools { pools, size, reserve: reserve_of(size), min, clients: pooler_clients };
+    (pg, Some(pools), fits)
+}
+
+/// The largest number from `low` to `high` with which it fits; `low` where none does. More clients never fit where
+/// fewer do not.
+fn most(low: u64, high: u64, mut fits: impl FnMut(u64) -> bool) -> u64 {
+    if fits(high) {
+        return high;
+    }
+    let (mut good, mut bad) = (low, high);
+    while good + 1 < bad {
+        let middle = good + (bad - good) / 2;
+        if fits(middle) { good = middle } else { bad = middle }
+    }
+    good
+}
+
+/// Sets work_mem by the formula; false where what is left is below 1MB.
+fn work_mem(host: &Host<'_>, pg: &mut PostgresBudget) -> bool {
+    let clients = pg.clients.max(1);
+    pg.work_mem_guide = pg.share.saturating_sub(pg.shared_buffers) / (2 * clients);
+    let left = i128::from(pg.share) - i128::from(pg.standing());
+    pg.work_mem_worst = (left as f64 / pg.work_mem_users().max(1.0)) as i128;
+    if let Some(pinned) = host.pinned_bytes("postgresql.work_mem") {
+        (pg.work_mem, pg.work_mem_term) = (pinned, WorkMemTerm::Pinned);
+        return true;
+    }
+    if host.sizing == Sizing::Guide {
+        // The guide's script: (RAM - shared_buffers) / (200 * 2), in whole MB. PostgreSQL takes no less than 64kB.
+        let bytes = pg.share.saturating_sub(pg.shared_buffers) / 400;
+        pg.work_mem_guide = bytes;
+        pg.work_mem = if bytes >= MB { bytes / MB * MB } else { floor_kb(bytes).max(64 * KB) };
+        pg.work_mem_term = WorkMemTerm::Guide;
+        return true;
+    }
+    let worst = u64::try_from(pg.work_mem_worst.max(0)).unwrap_or(u64::MAX);
+    let (bytes, term) =
+        [(pg.work_mem_guide, WorkMemTerm::Guide), (worst, WorkMemTerm::WorstCase), (MOST_WORK_MEM, WorkMemTerm::Cap)]
+            .into_iter()
+            .min_by_key(|(bytes, _)| *bytes)
+            .unwrap_or((LEAST_WORK_MEM, WorkMemTerm::Floor));
+    if bytes < LEAST_WORK_MEM {
+        (pg.work_mem, pg.work_mem_term) = (LEAST_WORK_MEM, WorkMemTerm::Floor);
+        return false;
+    }
+    (pg.work_mem, pg.work_mem_term) = (floor_kb(bytes), term);
+    true
+}
+
+/// How many huge pages of what size, where they are planned: from 2GB of shared_buffers on, where their grain does not
+/// cost more than an eighth of what they hold.
+fn huge_pages(host: &Host<'_>, shared_buffers: u64) -> Option<(u64, u64)> {
+    if shared_buffers < HUGE_PAGES_FROM || host.profile.text("postgresql.huge_pages") == Some("off") {
+        return None;
+    }
+    let memory = &host.facts.memory;
+    let size = memory.huge_page_size_bytes.filter(|s| *s > 0).unwrap_or(2 * MB);
+    let needed = shared_buffers / 100 * SHARED_OVERHEAD_PERCENT;
+    let count = needed.div_ceil(size) + SPARE_HUGE_PAGES;
+    if count.checked_mul(size)?.saturating_sub(needed) > shared_buffers / 8 {
+        return None;
+    }
+    Some((count, size))
+}

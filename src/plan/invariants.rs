@@ -1,0 +1,794 @@
+//! The edges between the parts of the stack, each a named check with its numbers (DESIGN "The edges of the guide's
+//! diagram"). A fact that is absent is never an error: the check says that it could not be judged.
+
+use super::budget::{Budget, WorkMemTerm};
+use super::host::{Host, Sizing};
+use super::{Basis, Check, Component, Finding, Setting, Severity, containers, kernel};
+use crate::units::{self, KB};
+use crate::value::Value;
+
+/// What is known of one invariant beforehand, for `explain`.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Invariant {
+    /// Stable name.
+    pub name: &'static str,
+    /// How bad it is when it does not hold.
+    pub severity: Severity,
+    /// The edges of the guide's diagram it stands for.
+    pub edge: &'static str,
+    /// What must hold.
+    pub rule: &'static str,
+}
+
+const fn rule(name: &'static str, severity: Severity, edge: &'static str, rule: &'static str) -> Invariant {
+    Invariant { name, severity, edge, rule }
+}
+
+/// Every invariant.
+#[rustfmt::skip]
+pub static INVARIANTS: &[Invariant] = {
+    use Severity::{Error, Warning};
+    &[
+        rule("memory.fit", Error, "SYS1→PG1", "with pools and connections reduced down to 5, work_mem is still at least 1MB"),
+        rule("memory.total", Error, "SYS1→PG1, SYS1→DK2", "reserve + fixed needs + PostgreSQL's worst case + DuckDB's share ≤ RAM"),
+        rule("memory.overcommit", Error, "SYS1→PG1", "with vm.overcommit_memory=2, CommitLimit ≥ planned + what is committed now"),
+        rule("memory.huge_pages", Warning, "SYS1→PG1", "vm.nr_hugepages ≥ 1.03·shared_buffers in pages + 64, within the budget"),
+        rule("memory.containers", Error, "SYS1→PG1", "every container's limit ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
+        rule("connections.pool", Error, "PG2→PY2", "Σ over pools (size + reserve) + reserved ≤ max_connections; a standby's ≥ its primary's"),
+        rule("connections.api", Error, "PG2→PY2", "API workers × (pool + overflow) ≤ what takes its connections; prepared statements only where the pooler has them"),
+        rule("connections.edge", Warning, "NX2→PG2", "what one address may keep busy at once ≤ the back ends there are, in every zone"),
+        rule("parallel", Warning, "PG3→DK1", "per_gather ≤ max_parallel_workers ≤ max_worker_processes; DuckDB threads + parallel workers ≤ max(2, CPUs)"),
+        rule("disk.wal", Error, "DK3→SYS4, SYS3→PG4", "max_wal_size + slot limit, and DuckDB's temp limit, within what is free on their file systems"),
+        rule("disk.archive", Error, "PG4", "archive_mode on only where the folder is on another file system; a command that works is never replaced"),
+        rule("disk.scheduler", Warning, "DK3→SYS4", "the planned scheduler is offered by the device"),
+        rule("network", Warning, "SYS3→PG4", "keepalives and timeouts agree; backlog ≤ somaxconn ≤ tcp_max_syn_backlog"),
+        rule("descriptors", Error, "SYS2→NX1", "2·worker_connections ≤ worker_rlimit_nofile ≤ LimitNOFILE ≤ fs.nr_open; PgBouncer's clients and pools likewise"),
+        rule("timeouts", Warning, "", "statement_timeout < query_timeout < proxy_read_timeout"),
+        rule("log.chain", Warning, "NX4→PY3", "correlation id, scheme and TLS version are in the edge's and the API's log"),
+        rule("metrics.reach", Warning, "PY4→NX1", "the metrics end point exists and only its allowed networks reach it"),
+        rule("extensions", Warning, "SYS4→DK4", "DuckDB's extension folder is persistent and not world-writable"),
+        rule("versions", Error, "", "every setting exists in the installed server's version and lies within its limits"),
+        rule("tls.certificates", Warning, "NX4", "certificates exist, fit their keys and are not about to expire"),
+    ]
+};
+
+/// The invariant with this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Invariant> {
+    INVARIANTS.iter().find(|i| i.name == name)
+}
+
+/// Judges every invariant. Returns all verdicts, and a finding for each that does not simply hold and for each premise
+/// that was not checked.
+#[must_use]
+pub fn judge(host: &Host<'_>, budget: &Budget, settings: &[Setting]) -> (Vec<Check>, Vec<Finding>) {
+    let mut court = Court { host, budget, settings, checks: Vec::new(), findings: Vec::new() };
+    court.memory();
+    court.overcommit();
+    court.huge_pages();
+    court.containers();
+    court.pool();
+    court.api();
+    court.edge();
+    court.parallel();
+    court.wal();
+    court.archive();
+    court.scheduler();
+    court.network();
+    court.descriptors();
+    court.timeouts();
+    court.chains();
+    court.extensions();
+    court.versions();
+    court.premises();
+    court.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    (court.checks, court.findings)
+}
+
+type Numbers = Vec<(String, String)>;
+
+fn number(name: &str, value: impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+fn size(name: &str, bytes: u64) -> (String, String) {
+    (name.to_owned(), units::human_bytes(bytes))
+}
+
+struct Court<'a> {
+    host: &'a Host<'a>,
+    budget: &'a Budget,
+    settings: &'a [Setting],
+    checks: Vec<Check>,
+    findings: Vec<Finding>,
+}
+
+impl Court<'_> {
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.settings.iter().find(|s| s.key == key).map(|s| &s.typed)
+    }
+
+    fn count(&self, key: &str) -> Option<u64> {
+        match self.value(key)? {
+            Value::Int(i) => u64::try_from(*i).ok(),
+            Value::Bytes(b) => Some(*b),
+            Value::Millis(ms) => Some(*ms),
+            _ => None,
+        }
+    }
+
+    /// Records a verdict. In guide sizing every invariant is a warning only: the guide's numbers are asked for.
+    fn verdict(&mut self, name: &'static str, holds: Option<bool>, numbers: Numbers, message: String, next: &str) {
+        if holds != Some(true) {
+            let severity = match (holds, find(name).map(|i| i.severity), self.host.sizing) {
+                (None, _, _) => Severity::Info,
+                (_, Some(Severity::Error), Sizing::Budget) => Severity::Error,
+                _ => Severity::Warning,
+            };
+            self.findings.push(Finding {
+                invariant: name.to_owned(),
+                severity,
+                numbers: numbers.clone(),
+                message: message.clone(),
+                next: (!next.is_empty()).then(|| next.to_owned()),
+            });
+        }
+        self.checks.push(Check { invariant: name, holds, numbers, message });
+    }
+
+    fn note(&mut self, name: &str, severity: Severity, message: String, next: &str) {
+        let next = (!next.is_empty()).then(|| next.to_owned());
+        self.findings.push(Finding { invariant: name.to_owned(), severity, numbers: Vec::new(), message, next });
+    }
+
+    fn memory(&mut self) {
+        let ram = self.budget.ram;
+        let fixed = self.budget.fixed(self.host);
+        let mut numbers = vec![size("RAM", ram), size("reserve, fixed needs, other tenants", fixed)];
+        let mut total = fixed;
+        if let Some(pg) = &self.budget.postgresql {
+            numbers.push(size("PostgreSQL at worst", pg.worst_case()));
+            total = total.saturating_add(pg.worst_case());
+        }
+        if let Some(duck) = &self.budget.duckdb {
+            let share = duck.share.max(duck.memory_limit);
+            numbers.push(size("DuckDB", share));
+            total = total.saturating_add(share);
+        }
+        numbers.push(size("in all", total));
+        if self.host.sizing == Sizing::Budget && !self.budget.fits {
+            let smallest = Budget::smallest_ram(self.host);
+            let would_do = smallest.map_or_else(|| "no RAM up to 64 TB".to_owned(), units::format_bytes);
+            numbers.push(number("smallest RAM that would do", &would_do));
+            let message = format!(
+                "{} of RAM cannot hold this stack, with pools and connections already down to their least: it needs {would_do}",
+                units::human_bytes(ram)
+            );
+            let next = "give the host more memory, or take components off it (host.components)";
+            self.verdict("memory.fit", Some(false), numbers, message, next);
+            return;
+        }
+        self.checks.push(Check {
+            invariant: "memory.fit",
+            holds: Some(true),
+            numbers: numbers.clone(),
+            message: "everything fits without going under the floors".to_owned(),
+        });
+        let holds = total <= ram;
+        let message = if holds {
+            format!("{} of {} are committed at worst", units::human_bytes(total), units::human_bytes(ram))
+        } else {
+            format!(
+                "{} are committed at worst, {:.1} × the {} there are",
+                units::human_bytes(total),
+                total as f64 / ram.max(1) as f64,
+                units::human_bytes(ram)
+            )
+        };
+        self.verdict(
+            "memory.total",
+            Some(holds),
+            numbers,
+            message,
+            "lower what was pinned, or plan with --sizing budget",
+        );
+        let floor = self.budget.postgresql.as_ref().is_some_and(|p| p.work_mem_term == WorkMemTerm::Floor);
+        debug_assert!(!floor || self.host.sizing == Sizing::Guide, "a floor is a memory.fit");
+    }
+
+    fn overcommit(&mut self) {
+        let (Some(mode), Some(pg)) = (self.count("kernel.vm.overcommit_memory"), &self.budget.postgresql) else {
+            return;
+        };
+        if mode != 2 {
+            let numbers = vec![number("vm.overcommit_memory", mode)];
+            let message = format!("vm.overcommit_memory is {mode}: there is no limit to keep");
+            self.verdict("memory.overcommit", Some(true), numbers, message, "");
+            return;
+        }
+        let ratio = self.count("kernel.vm.overcommit_ratio").unwrap_or(50);
+        let swap = if self.host.ram_is_measured { self.host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
+        let base = u128::from(kernel::commit_base(self.host, pg));
+        let limit = u64::try_from(base * u128::from(ratio) / 100).unwrap_or(u64::MAX).saturating_add(swap);
+        let need = kernel::commit_need(self.host, pg);
+        let numbers = vec![size("CommitLimit", limit), size("planned and committed now", need), number("ratio", ratio)];
+        let holds = need <= limit;
+        let verb = if holds { "holds" } else { "is less than" };
+        let message = format!(
+            "CommitLimit {} {verb} the {} that are planned and committed now",
+            units::human_bytes(limit),
+            units::human_bytes(need)
+        );
+        self.verdict("memory.overcommit", Some(holds), numbers, message, "set kernel.vm.overcommit_memory to 0");
+    }
+
+    fn huge_pages(&mut self) {
+        let Some(pg) = self.budget.postgresql.as_ref().filter(|p| p.huge_pages) else { return };
+        let planned = self.count("kernel.vm.nr_hugepages").or(self.host.facts.memory.huge_pages);
+        let numbers = vec![
+            number("planned", planned.map_or("none".to_owned(), |n| n.to_string())),
+            number("needed", pg.huge_page_count),
+            size("page", pg.huge_page_size),
+        ];
+        let held = planned.unwrap_or(0).saturating_mul(pg.huge_page_size);
+        let enough = planned.unwrap_or(0) >= pg.huge_page_count;
+        let within = held <= self.budget.ram;
+        let message = match (enough, within) {
+            (true, true) => format!("{} huge pages hold shared_buffers and what goes with it", planned.unwrap_or(0)),
+            (false, _) => format!("{} huge pages are needed", pg.huge_page_count),
+            (true, false) => {
+                format!("huge pages would take {} of {}", units::human_bytes(held), units::human_bytes(self.budget.ram))
+            }
+        };
+        self.verdict("memory.huge_pages", Some(enough && within), numbers, message, "raise kernel.vm.nr_hugepages");
+    }
+
+    fn containers(&mut self) {
+        let Some(pg) = &self.budget.postgresql else { return };
+        let (Some(limit), Some(shm)) =
+            (self.count("containers.postgresql.memory"), self.count("containers.postgresql.shm_size"))
+        else {
+            return;
+        };
+        let (worst, needed) = (pg.worst_case(), containers::shm_needed(pg));
+        let duck = self.budget.duckdb.as_ref().map(|d| d.share.max(d.memory_limit));
+        let duck_holds = duck.is_none_or(|d| self.count("containers.duckdb.memory").is_none_or(|l| l >= d));
+        let holds = limit >= worst && shm >= needed && duck_holds;
+        let numbers = vec![
+            size("PostgreSQL's limit", limit),
+            size("PostgreSQL at worst", worst),
+            size("shm_size", shm),
+            size("shared by parallel workers", needed),
+        ];
+        let message = if holds {
+            "every limit holds its component's worst case"
+        } else {
+            "a container's limit is below what its component needs at worst"
+        };
+        self.verdict(
+            "memory.containers",
+            Some(holds),
+            numbers,
+            message.to_owned(),
+            "unset the pinned containers.* values",
+        );
+    }
+
+    fn pool(&mut self) {
+        let Some(connections) = self.count("postgresql.max_connections") else { return };
+        let reserved = self.budget.postgresql.as_ref().map_or(3, |p| p.reserved);
+        let primary = self.host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
+        let pooled = self.budget.pools.as_ref().map_or(0, |p| p.pools.value * (p.size + p.reserve));
+        let numbers = vec![
+            number("pools", pooled),
+            number("reserved", reserved),
+            number("max_connections", connections),
+            number("primary's", primary),
+        ];
+        let holds = pooled + reserved <= connections && connections >= primary && reserved < connections;
+        let message = if connections < primary {
+            format!("max_connections {connections} is below the primary's {primary}: a standby would not start")
+        } else if holds {
+            format!("pools of {pooled} and {reserved} reserved fit in max_connections {connections}")
+        } else {
+            format!("pools of {pooled} and {reserved} reserved do not fit in max_connections {connections}")
+        };
+        self.verdict(
+            "connections.pool",
+            Some(holds),
+            numbers,
+            message,
+            "lower pgbouncer.default_pool_size or raise postgresql.max_connections",
+        );
+    }
+
+    fn api(&mut self) {
+        let Some(pool) = self.count("api.pool_size") else { return };
+        let overflow = self.count("api.max_overflow").unwrap_or(0);
+        let workers = self.count("api.workers").unwrap_or(1);
+        let wanted = workers * (pool + overflow);
+        let (room, what) = match (&self.budget.pools, &self.budget.postgresql) {
+            (Some(p), _) => (p.clients, "PgBouncer's max_client_conn"),
+            (None, Some(pg)) => (pg.max_connections.saturating_sub(pg.reserved), "PostgreSQL's free connections"),
+            (None, None) => return,
+        };
+        let prepared = self.value("api.prepared_statements") == Some(&Value::Bool(true));
+        let version = self.host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
+        let has = self.budget.pools.is_none() || version.is_none_or(|v| super::pgbouncer::at_least(v, 1, 21));
+        let holds = wanted <= room && (has || !prepared);
+        let numbers = vec![number("workers", workers), number("connections each", pool + overflow), number(what, room)];
+        let message = if prepared && !has {
+            "the API prepares statements, and this PgBouncer does not keep them apart".to_owned()
+        } else {
+            format!("{workers} workers ask for {wanted} of {what}, {room}")
+        };
+        self.verdict("connections.api", Some(holds), numbers, message, "lower api.pool_size");
+    }
+
+    fn edge(&mut self) {
+        let (Some(conn), Some(pg)) = (self.count("nginx.limit_conn"), &self.budget.postgresql) else { return };
+        let clients = pg.clients;
+        let mut numbers = vec![number("limit_conn", conn), number("back ends", clients)];
+        let mut worst = 0;
+        for (zone, timeout) in [
+            ("api", "nginx.proxy_read_timeout"),
+            ("duckdb", "nginx.duckdb_read_timeout"),
+            ("llm", "nginx.llm_read_timeout"),
+        ] {
+            let rate = self.count(&format!("nginx.{zone}_rate")).unwrap_or(0);
+            let seconds = self.count(timeout).unwrap_or(0) / 1000;
+            let busy = rate.saturating_mul(seconds).min(conn);
+            numbers.push(number(&format!("{zone}: {rate} r/s × {seconds} s, at most limit_conn"), busy));
+            worst = worst.max(busy);
+        }
+        let holds = worst <= clients;
+        let message = format!("one address keeps at most {worst} requests waiting for {clients} back ends");
+        self.verdict("connections.edge", Some(holds), numbers, message, "lower nginx.limit_conn");
+    }
+
+    fn parallel(&mut self) {
+        let Some(workers) = self.count("postgresql.max_parallel_workers") else { return };
+        let gather = self.count("postgresql.max_parallel_workers_per_gather").unwrap_or(0);
+        let processes = self.count("postgresql.max_worker_processes").unwrap_or(8);
+        let threads = self.count("duckdb.threads").unwrap_or(0);
+        let cpus = self.host.cpus.value.max(2);
+        let ordered = gather <= workers && workers <= processes;
+        let shared = threads == 0 || threads + workers <= cpus;
+        let numbers = vec![
+            number("per_gather", gather),
+            number("max_parallel_workers", workers),
+            number("max_worker_processes", processes),
+            number("DuckDB threads", threads),
+            number("CPUs", self.host.cpus.value),
+        ];
+        let message = match (ordered, shared) {
+            (true, true) => {
+                format!("{workers} parallel workers and {threads} DuckDB threads on {} CPUs", self.host.cpus.value)
+            }
+            (false, _) => format!(
+                "per_gather {gather} ≤ max_parallel_workers {workers} ≤ max_worker_processes {processes} does not hold"
+            ),
+            (true, false) => format!(
+                "{workers} parallel workers and {threads} DuckDB threads contend for {} CPUs",
+                self.host.cpus.value
+            ),
+        };
+        self.verdict(
+            "parallel",
+            Some(ordered && shared),
+            numbers,
+            message,
+            "lower duckdb.threads or postgresql.max_parallel_workers",
+        );
+    }
+
+    fn wal(&mut self) {
+        let Some(wal) = self.count("postgresql.max_wal_size") else { return };
+        let slots = self.count("postgresql.max_slot_wal_keep_size").unwrap_or(0);
+        let temp = self.count("duckdb.max_temp_directory_size");
+        let data = self.host.mount_of(self.host.data_dir());
+        let spill = self.host.mount_of("/var/lib/duckdb/tmp");
+        let same = matches!((data, spill), (Some(a), Some(b)) if a.mount == b.mount);
+        let mut numbers = vec![size("max_wal_size", wal), size("slot limit", slots)];
+        let Some(free) = data.and_then(|d| d.free_bytes) else {
+            let message = "what is free on the WAL's file system is not known".to_owned();
+            self.verdict("disk.wal", None, numbers, message, "");
+            return;
+        };
+        let wanted = wal + slots + if same { temp.unwrap_or(0) } else { 0 };
+        numbers.push(size("free", free));
+        if let Some(temp) = temp {
+            numbers.push(size("DuckDB's temp limit", temp));
+        }
+        let spill_holds = same || temp.is_none_or(|t| spill.and_then(|d| d.free_bytes).is_none_or(|f| t <= f));
+        let holds = wanted <= free && spill_holds;
+        let message =
+            format!("{} may be written to {} of free space", units::human_bytes(wanted), units::human_bytes(free));
+        self.verdict("disk.wal", Some(holds), numbers, message, "free space there, or pin smaller limits");
+    }
+
+    fn archive(&mut self) {
+        let planned = self.value("postgresql.archive_mode").is_some();
+        let Some(dir) = self.host.profile.text("postgresql.archive_dir") else {
+            if planned {
+                let message = "archive_mode is pinned; the command and its folder are the operator's".to_owned();
+                self.verdict("disk.archive", None, Vec::new(), message, "");
+            }
+            return;
+        };
+        if self.host.cluster().and_then(|c| c.settings.get("archive_mode")).is_some_and(|m| m.value != "off") {
+            let message = "the cluster archives already; its command is not replaced".to_owned();
+            self.verdict("disk.archive", Some(true), vec![number("archive_dir", dir)], message, "");
+            return;
+        }
+        let numbers = vec![number("archive_dir", dir), number("data folder", self.host.data_dir())];
+        if planned {
+            let message = format!("{dir} is on another file system than the database");
+            self.verdict("disk.archive", Some(true), numbers, message, "");
+            let premise = format!("{dir} is taken to exist and to be writable by the server");
+            let user = "sudo -u postgres test -w ".to_owned() + dir;
+            self.note("disk.archive", Severity::Assumption, premise, &user);
+            return;
+        }
+        // Nothing unsafe is planned, so nothing is broken: the wish was not followed, and that is a warning.
+        self.checks.push(Check {
+            invariant: "disk.archive",
+            holds: Some(true),
+            numbers,
+            message: "archiving is not planned".to_owned(),
+        });
+        let message = format!(
+            "archiving to {dir} is left out: it is not on another file system than the database, or its path needs quoting"
+        );
+        self.note("disk.archive", Severity::Warning, message, "name a folder on another file system");
+    }
+
+    fn scheduler(&mut self) {
+        let planned: Vec<(String, String)> = self
+            .settings
+            .iter()
+            .filter(|s| s.component == Component::Disk && s.name.ends_with(".scheduler"))
+            .map(|s| (s.name.trim_end_matches(".scheduler").to_owned(), s.value.clone()))
+            .collect();
+        let devices = || self.host.facts.disks.iter().flat_map(|d| &d.devices);
+        let missing: Vec<String> = planned
+            .iter()
+            .filter(|(name, wanted)| devices().any(|d| &d.name == name && !d.schedulers.contains(wanted)))
+            .map(|(name, wanted)| format!("{name} does not offer {wanted}"))
+            .collect();
+        if planned.is_empty() {
+            return;
+        }
+        let holds = missing.is_empty();
+        let message =
+            if holds { "every planned scheduler is offered by its device".to_owned() } else { missing.join("; ") };
+        self.verdict("disk.scheduler", Some(holds), planned, message, "unset the pinned disk.*.scheduler");
+    }
+
+    fn network(&mut self) {
+        let Some(somaxconn) =
+            self.count("kernel.net.core.somaxconn").or_else(|| self.host.sysctl("net.core.somaxconn"))
+        else {
+            return;
+        };
+        let syn = self
+            .count("kernel.net.ipv4.tcp_max_syn_backlog")
+            .or_else(|| self.host.sysctl("net.ipv4.tcp_max_syn_backlog"));
+        let backlog =
+            ["nginx.backlog", "api.backlog", "pgbouncer.listen_backlog"].iter().filter_map(|k| self.count(k)).max();
+        let keepalive = self.count("postgresql.tcp_keepalives_idle");
+        let sender = self.count("postgresql.wal_sender_timeout").unwrap_or(60_000);
+        let receiver = self.count("postgresql.wal_receiver_timeout").unwrap_or(60_000);
+        let numbers = vec![
+            number("largest backlog", backlog.unwrap_or(0)),
+            number("somaxconn", somaxconn),
+            number("tcp_max_syn_backlog", syn.map_or("unknown".to_owned(), |s| s.to_string())),
+            number("keepalive idle", keepalive.map_or("kernel's".to_owned(), |k| format!("{k} s"))),
+            number("wal_sender_timeout", units::format_millis(sender)),
+            number("wal_receiver_timeout", units::format_millis(receiver)),
+        ];
+        let chain = backlog.unwrap_or(0) <= somaxconn && syn.is_none_or(|s| somaxconn <= s);
+        let silent = sender > 0 && receiver > 0 && keepalive.is_none_or(|k| k > 0);
+        let message = match (chain, silent) {
+            (true, true) => "backlogs fit the kernel's, and a silent peer is noticed".to_owned(),
+            (false, _) => "backlog ≤ somaxconn ≤ tcp_max_syn_backlog does not hold".to_owned(),
+            (true, false) => "a peer that went silent is never noticed".to_owned(),
+        };
+        self.verdict("network", Some(chain && silent), numbers, message, "unset what was pinned of these");
+    }
+
+    fn descriptors(&mut self) {
+        let Some(unit) = self.count("limits.units.nofile") else { return };
+        let open = self.count("kernel.fs.nr_open").or_else(|| self.host.sysctl("fs.nr_open"));
+        let mut numbers = vec![
+            number("LimitNOFILE", unit),
+            number("fs.nr_open", open.map_or("unknown".to_owned(), |o| o.to_string())),
+        ];
+        let mut holds = open.is_none_or(|o| unit <= o);
+        if let (Some(conns), Some(rlimit)) =
+            (self.count("nginx.worker_connections"), self.count("nginx.worker_rlimit_nofile"))
+        {
+            numbers.push(number("2·worker_connections", conns * 2));
+            numbers.push(number("worker_rlimit_nofile", rlimit));
+            holds &= conns * 2 <= rlimit && rlimit <= unit;
+        }
+        if let Some(p) = &self.budget.pools {
+            let need = p.clients + p.pools.value * (p.size + p.reserve);
+            numbers.push(number("PgBouncer's clients and pools", need));
+            holds &= need <= unit;
+        }
+        let message = if holds {
+            "every service may open what it needs"
+        } else {
+            "a service may not open as many files as it needs"
+        };
+        self.verdict(
+            "descriptors",
+            Some(holds),
+            numbers,
+            message.to_owned(),
+            "lower nginx.worker_connections or pgbouncer.max_client_conn",
+        );
+    }
+
+    fn timeouts(&mut self) {
+        let chain: Vec<(String, u64)> = [
+            ("statement_timeout", "postgresql.statement_timeout"),
+            ("query_timeout", "pgbouncer.query_timeout"),
+            ("proxy_read_timeout", "nginx.proxy_read_timeout"),
+        ]
+        .iter()
+        .filter_map(|(name, key)| Some(((*name).to_owned(), self.count(key)?)))
+        .collect();
+        if chain.len() < 2 {
+            return;
+        }
+        // 0 means no limit: nothing that waits for it can be longer.
+        let longest = |ms: u64| if ms == 0 { u64::MAX } else { ms };
+        let holds = chain.windows(2).all(|w| matches!(w, [a, b] if longest(a.1) < longest(b.1)));
+        let numbers = chain.iter().map(|(n, ms)| number(n, units::format_millis(*ms))).collect();
+        let message = if holds {
+            "each layer waits longer than the one beneath, so that the first error reaches the client"
+        } else {
+            "a layer gives up before the one beneath has answered"
+        };
+        self.verdict(
+            "timeouts",
+            Some(holds),
+            numbers,
+            message.to_owned(),
+            "unset what was pinned of these, or plan with --sizing budget",
+        );
+    }
+
+    fn chains(&mut self) {
+        if let (Some(Value::List(edge)), Some(Value::List(api))) =
+            (self.value("nginx.log_fields"), self.value("api.log_fields"))
+        {
+            let missing: Vec<&str> = super::nginx::LOG_CHAIN
+                .iter()
+                .copied()
+                .filter(|f| ![edge, api].iter().all(|l| l.iter().any(|x| x == f)))
+                .collect();
+            let numbers = vec![number("edge", edge.join(" ")), number("API", api.join(" "))];
+            let holds = missing.is_empty();
+            let message = if holds {
+                "a request can be followed through both logs".to_owned()
+            } else {
+                format!("{} not in both logs", missing.join(", "))
+            };
+            self.verdict("log.chain", Some(holds), numbers, message, "add them to nginx.log_fields and api.log_fields");
+        }
+        if let (Some(Value::List(allow)), Some(Value::Text(path))) =
+            (self.value("nginx.metrics_allow"), self.value("api.metrics_path"))
+        {
+            let open = allow.iter().any(|n| n == "all" || n == "0.0.0.0/0" || n == "::/0");
+            let holds = path.starts_with('/') && !allow.is_empty() && !open;
+            let numbers = vec![number("path", path), number("allowed", allow.join(" "))];
+            let message = if open {
+                "everybody may read the metrics"
+            } else if holds {
+                "only the allowed networks read the metrics"
+            } else {
+                "nobody can read the metrics"
+            };
+            self.verdict(
+                "metrics.reach",
+                Some(holds),
+                numbers,
+                message.to_owned(),
+                "set nginx.metrics_allow to the monitoring networks",
+            );
+        }
+        if self.host.has(Component::Nginx) {
+            let message = "no certificate is configured, so the edge answers in plain HTTP".to_owned();
+            self.verdict("tls.certificates", None, Vec::new(), message, "");
+        }
+    }
+
+    fn extensions(&mut self) {
+        let Some(Value::Text(dir)) = self.value("duckdb.extension_directory") else { return };
+        let volatile =
+            ["/tmp", "/var/tmp", "/dev/shm", "/run"].iter().any(|v| std::path::Path::new(dir).starts_with(v));
+        let memory =
+            self.host.mount_of(dir).is_some_and(|d| matches!(d.filesystem.as_deref(), Some("tmpfs" | "ramfs")));
+        let holds = !volatile && !memory;
+        let message = if holds {
+            format!("{dir} outlives a reboot")
+        } else {
+            format!("{dir} is emptied at a reboot or writable by everybody")
+        };
+        self.verdict(
+            "extensions",
+            Some(holds),
+            vec![number("folder", dir)],
+            message,
+            "set duckdb.extension_directory to a folder of the service",
+        );
+    }
+
+    fn versions(&mut self) {
+        let wrong: Vec<String> = self
+            .settings
+            .iter()
+            .filter(|s| s.component == Component::PostgreSql)
+            .filter_map(|s| {
+                let entry = crate::postgres::catalogue::find(&s.name, self.host.major);
+                match entry {
+                    None => Some(format!("{} does not exist in {}", s.name, self.host.major)),
+                    Some(e) => e.check(&s.value).err().map(|e| format!("{} = {}: {e}", s.name, s.value)),
+                }
+            })
+            .collect();
+        if !self.host.has(Component::PostgreSql) {
+            return;
+        }
+        let numbers = vec![
+            number("version", self.host.major),
+            number("settings", self.settings.iter().filter(|s| s.component == Component::PostgreSql).count()),
+        ];
+        let holds = wrong.is_empty();
+        let message = if holds {
+            format!("PostgreSQL {} knows every setting and its value", self.host.major)
+        } else {
+            wrong.join("; ")
+        };
+        self.verdict("versions", Some(holds), numbers, message, "correct or unset the pinned value");
+    }
+
+    /// Premises of the plan that were not checked, each with the command that would.
+    fn premises(&mut self) {
+        let host = self.host;
+        if host.cpus.input.basis == Basis::Assumed {
+            self.note(
+                "host.cpus",
+                Severity::Assumption,
+                "the number of CPUs could not be read; 1 is assumed".to_owned(),
+                "llmsql plan --cpus N",
+            );
+        }
+        let measured =
+            host.mount_of(host.data_dir()).is_some_and(|d| host.facts.measurements.iter().any(|m| m.mount == d.mount));
+        if host.has(Component::PostgreSql) && host.disk_input.basis == Basis::Assumed && !measured {
+            let message = format!(
+                "the disk that holds the database is taken to be {}: {}",
+                host.disk.name(),
+                host.disk_input.source
+            );
+            self.note("disk.class", Severity::Assumption, message, "llmsql facts --measure");
+        }
+        if host.has(Component::PostgreSql) && host.mount_of(host.data_dir()).and_then(|d| d.size_bytes).is_none() {
+            let message = "the size of the WAL's file system is not known; max_wal_size is the guide's".to_owned();
+            self.note("disk.size", Severity::Assumption, message, "llmsql facts");
+        }
+        if host.has(Component::PostgreSql) && host.major_input.basis == Basis::Assumed {
+            let message = "no PostgreSQL is installed here; the plan is for 18".to_owned();
+            self.note("postgresql.version", Severity::Assumption, message, "llmsql config set postgresql.version N");
+        }
+        if !host.owns_kernel()
+            && let Some(pg) = self.budget.postgresql.as_ref().filter(|p| p.huge_pages)
+            && host.facts.memory.huge_pages.is_none_or(|there| there < pg.huge_page_count)
+        {
+            let message = format!(
+                "{} huge pages are counted on, and this container has fewer; without them page tables take up to {} more",
+                pg.huge_page_count,
+                units::human_bytes(pg.max_connections.saturating_mul(pg.shared_buffers / 512)),
+            );
+            let next = format!("on the container's host: sysctl -w vm.nr_hugepages={}", pg.huge_page_count);
+            self.note("memory.huge_pages", Severity::Assumption, message, &next);
+        }
+        if !host.owns_kernel() {
+            let message =
+                "this is a container: kernel settings are those of its host and have to be made there".to_owned();
+            self.note("kernel.container", Severity::Info, message, "");
+        }
+        let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
+        let noticeable = host.ram.value / 20;
+        if host.other.value == 0
+            && foreign > noticeable.max(256 * 1024 * KB)
+            && host.profile.get("host.other_memory").is_none()
+        {
+            let message = format!(
+                "processes that are no part of the stack hold {}; nothing was taken off for them",
+                units::human_bytes(foreign)
+            );
+            let next =
+                format!("llmsql config set host.other_memory {}", units::format_bytes(foreign / units::MB * units::MB));
+            self.note("host.other_memory", Severity::Assumption, message, &next);
+        }
+        if let (Some(now), Some(planned)) =
+            (host.facts.database.as_ref().and_then(|d| d.connections), self.count("postgresql.max_connections"))
+            && now > planned
+        {
+            let message = format!("{now} clients are connected now, and max_connections is planned at {planned}");
+            self.note(
+                "connections.peak",
+                Severity::Warning,
+                message,
+                "put a pooler in front, or pin postgresql.max_connections",
+            );
+        }
+        if let (Some(size), Some(buffers)) =
+            (host.facts.database.as_ref().and_then(|d| d.size_bytes), self.count("postgresql.shared_buffers"))
+            && size < buffers
+        {
+            let message = format!(
+                "the database of {} fits into shared_buffers whole; the rest of them stays empty",
+                units::human_bytes(size)
+            );
+            self.note("database.size", Severity::Info, message, "");
+        }
+        let unsafe_pins: Vec<&str> = self
+            .settings
+            .iter()
+            .filter(|s| {
+                let off = s.value == "off";
+                match s.key.as_str() {
+                    "postgresql.fsync" | "postgresql.full_page_writes" | "postgresql.autovacuum" => off,
+                    "postgresql.password_encryption" => s.value == "md5",
+                    _ => false,
+                }
+            })
+            .map(|s| s.key.as_str())
+            .collect();
+        if !unsafe_pins.is_empty() {
+            let message = format!(
+                "{} is pinned to a value that loses data in a crash, stops vacuum or keeps replayable passwords",
+                unsafe_pins.join(", ")
+            );
+            self.note("postgresql.unsafe", Severity::Warning, message, "unset it");
+        }
+        if host.has(Component::Llm) && host.profile.bytes("llm.memory").is_none() {
+            let message = "the LLM gateway lives here and is given no memory".to_owned();
+            self.note("llm.memory", Severity::Assumption, message, "llmsql config set llm.memory 8GB");
+        }
+        if let (Some(max), Some(min)) = (self.count("postgresql.max_wal_size"), self.count("postgresql.min_wal_size"))
+            && min > max
+        {
+            let message = "min_wal_size is larger than max_wal_size: WAL of that size is kept all the time".to_owned();
+            self.note("disk.wal", Severity::Warning, message, "unset postgresql.min_wal_size");
+        }
+        let word = |key: &str, word: &str| self.value(key) == Some(&Value::Text(word.to_owned()));
+        let without = self.budget.postgresql.as_ref().is_some_and(|p| !p.huge_pages);
+        let (forced, ring) = (word("postgresql.huge_pages", "on"), word("postgresql.io_method", "io_uring"));
+        if forced && without {
+            let message = "huge_pages = on is pinned and no huge pages are planned below 2GB of shared_buffers: the server may not start".to_owned();
+            self.note("memory.huge_pages", Severity::Warning, message, "set postgresql.huge_pages to try");
+        }
+        if ring && host.facts.kernel.io_uring != Some(true) {
+            let why = host.facts.kernel.io_uring_reason.as_deref().unwrap_or("it was not probed here");
+            let message = format!("io_method = io_uring is pinned, and io_uring is not known to work: {why}");
+            self.note("io_method", Severity::Warning, message, "set postgresql.io_method to worker");
+        }
+        if self.value("postgresql.max_slot_wal_keep_size") == Some(&Value::Int(-1)) {
+            let message =
+                "replication slots may hold WAL without a limit: one that nobody reads fills the disk".to_owned();
+            self.note("disk.wal", Severity::Warning, message, "unset postgresql.max_slot_wal_keep_size");
+        }
+        let lacking = kernel::lacking(host);
+        if !lacking.is_empty() {
+            let message = format!("this kernel lacks {}; left out", lacking.join(", "));
+            self.note("kernel.keys", Severity::Info, message, "");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The kernel's settings (the guide's 4.1). Raise-only where more is better.
+
+use super::budget::Budget;
+use super::draft::{Draft, constant, derived, rule};
+use super::host::{Host, input};
+use super::{Basis, Component, Reason};
+use crate::units::{self, GB, KB, MB};
+use crate::value::Value;
+
+const KERNEL: Component = Component::Kernel;
+
+pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
+    let host = draft.host;
+    let server =
+        [Component::PostgreSql, Component::PgBouncer, Component::Nginx, Component::Api].iter().any(|c| host.has(*c));
+    if server {
+        network(draft);
+    }
+    memory(draft, budget);
+    raise(draft, "kernel.shmmni", 4096, "segments of System V shared memory");
+    lowered_shared_memory(draft);
+    raise(draft, "fs.file-max", 2_097_152, "open files of the whole host");
+    raise(draft, "fs.nr_open", 1_048_576, "the most LimitNOFILE may ask for");
+    let never = "never: compaction stalls and inflated memory cost a database more than large pages gain; huge pages \
+                 for shared_buffers are asked for by name";
+    if present(host, "thp.enabled") {
+        draft.put(KERNEL, "thp.enabled", Value::Text("never".to_owned()), constant(never));
+        draft.put(KERNEL, "thp.defrag", Value::Text("never".to_owned()), constant(never));
+    }
+}
+
+/// Whether the host's kernel has a key; where nothing is known of the host it is taken to.
+fn present(host: &Host<'_>, key: &str) -> bool {
+    let known = &host.facts.kernel.sysctl;
+    match key {
+        "thp.enabled" => known.is_empty() || host.facts.memory.thp.is_some(),
+        key => known.is_empty() || known.contains_key(key),
+    }
+}
+
+/// The keys of the guide that this kernel lacks, for a finding.
+pub(super) fn lacking(host: &Host<'_>) -> Vec<&'static str> {
+    super::specs::SPECS
+        .iter()
+        .filter(|s| s.component == KERNEL && !s.name.starts_with("thp."))
+        .map(|s| s.name)
+        .filter(|name| !present(host, name))
+        .collect()
+}
+
+/// A setting of which more is better: never below what the host has.
+fn raise(draft: &mut Draft<'_>, key: &'static str, wanted: u64, what: &str) {
+    let host = draft.host;
+    if !present(host, key) {
+        return;
+    }
+    let now = host.sysctl(key);
+    let value = now.map_or(wanted, |n| n.max(wanted));
+    let mut inputs = Vec::new();
+    if let Some(now) = now {
+        inputs.push(input("now", now.to_string(), Basis::Measured, format!("facts kernel.sysctl[{key}]")));
+    }
+    let worked = now.map_or_else(|| wanted.to_string(), |n| format!("max({wanted}, {n})"));
+    let mut reason = rule("max(the guide's, what the host has)", worked, inputs).note(format!("Bounds {what}."));
+    if value > wanted {
+        reason = reason.note("The host has more than the guide asks for; it is kept.");
+    }
+    draft.put(KERNEL, key, Value::Int(i64::try_from(value).unwrap_or(i64::MAX)), reason);
+}
+
+/// A setting of which a certain value is right.
+fn fixed(draft: &mut Draft<'_>, key: &'static str, value: i64, reason: Reason) {
+    if present(draft.host, key) {
+        draft.put(KERNEL, key, Value::Int(value), reason);
+    }
+}
+
+fn network(draft: &mut Draft<'_>) {
+    raise(draft, "net.core.somaxconn", 4096, "every service's listen backlog");
+    raise(draft, "net.core.netdev_max_backlog", 5000, "packets that wait for the kernel");
+    let somaxconn = draft.value("kernel.net.core.somaxconn").and_then(|v| match v {
+        Value::Int(i) => u64::try_from(*i).ok(),
+        _ => None,
+    });
+    raise(
+        draft,
+        "net.ipv4.tcp_max_syn_backlog",
+        somaxconn.unwrap_or(0).max(8192),
+        "half-open connections; not below somaxconn",
+    );
+    fixed(draft, "net.ipv4.tcp_fin_timeout", 30, constant("30 s: closed connections are forgotten sooner"));
+    fixed(draft, "net.ipv4.tcp_keepalive_time", 300, constant("300 s: a silent peer is asked after 5 min, not 2 h"));
+    fixed(draft, "net.ipv4.tcp_keepalive_probes", 3, constant("3 questions without an answer end the connection"));
+    fixed(draft, "net.ipv4.tcp_keepalive_intvl", 15, constant("15 s between questions"));
+    fixed(draft, "net.ipv4.tcp_tw_reuse", 1, constant("1: outgoing connections may reuse ports in TIME_WAIT"));
+}
+
+fn memory(draft: &mut Draft<'_>, budget: &Budget) {
+    let host = draft.host;
+    fixed(draft, "vm.swappiness", 10, constant("10: the page cache gives way before processes are swapped out"));
+    let ram = host.ram.value;
+    // A percentage of a large RAM is more than a disk can write in a pause anybody would accept.
+    if ram / 100 * 15 > 4 * GB {
+        let inputs = vec![host.ram.input.clone()];
+        let cap = "in bytes: 15 % of this RAM would be more than 4GB of unwritten data";
+        let bytes = |value: u64, formula: &str, inputs| rule(formula, units::format_bytes(value), inputs).cap(cap);
+        if present(host, "vm.dirty_bytes") {
+            draft.put(
+                KERNEL,
+                "vm.dirty_bytes",
+                Value::Bytes(4 * GB),
+                bytes(4 * GB, "min(15 % of RAM, 4GB)", inputs.clone()),
+            );
+            let background = 1365 * MB;
+            draft.put(
+                KERNEL,
+                "vm.dirty_background_bytes",
+                Value::Bytes(background),
+                bytes(background, "a third of dirty_bytes, as the guide's 5 to 15", inputs),
+            );
+        }
+    } else {
+        fixed(draft, "vm.dirty_ratio", 15, constant("15 % of RAM may wait to be written"));
+        fixed(draft, "vm.dirty_background_ratio", 5, constant("from 5 % on the kernel writes in the background"));
+    }
+    overcommit(draft, budget);
+    let Some(pg) = budget.postgresql.as_ref().filter(|p| p.huge_pages) else { return };
+    let now = host.sysctl("vm.nr_hugepages").or(host.facts.memory.huge_pages).filter(|_| host.ram_is_measured);
+    let value = now.map_or(pg.huge_page_count, |n| n.max(pg.huge_page_count));
+    if present(host, "vm.nr_hugepages") {
+        let size = units::format_bytes(pg.huge_page_size);
+        let shared = units::format_bytes(pg.shared_buffers);
+        let reason = rule(
+            "1.03·shared_buffers in pages, and 64",
+            format!("1.03·{shared}/{size} + 64"),
+            vec![derived("shared_buffers", shared.clone(), "postgresql.shared_buffers")],
+        )
+        .note("An estimate; the server itself says what it needs: postgres -C shared_memory_size_in_huge_pages.");
+        draft.put(KERNEL, "vm.nr_hugepages", Value::Int(value as i64), reason);
+    }
+}
+
+/// Strict overcommit is for a host of PostgreSQL alone, where what is planned and what is committed already fit under
+/// the limit; elsewhere DuckDB, Python and the LLM gateway reserve address space they never touch, and would fail.
+fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
+    let host = draft.host;
+    let alone = host.components.iter().all(|c| matches!(c, Component::PostgreSql | Component::Sqlite));
+    let now = host.sysctl("vm.overcommit_memory");
+    let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
+    let shared = host.other.value > 0 || foreign > host.ram.value / 20;
+    let alone = alone && !shared && now != Some(1);
+    if let (true, true, Some(pg)) = (alone, host.owns_kernel(), budget.postgresql.as_ref())
+        && present(host, "vm.overcommit_ratio")
+        && let Some(ratio) = commit_ratio(host, pg)
+    {
+        let reason = constant("2: PostgreSQL gets an error it survives, instead of the kernel killing a process")
+            .note("Only where PostgreSQL has the host to itself.");
+        fixed(draft, "vm.overcommit_memory", 2, reason);
+        let reason = rule(
+            "what is planned and committed now, in percent of RAM less huge pages; at least the guide's 80",
+            format!("{ratio} %"),
+            vec![host.ram.input.clone(), derived("planned", units::human_bytes(pg.worst_case()), "memory.total")],
+        );
+        let reason = if ratio > 80 { reason.note("The guide's 80 would not hold what is planned.") } else { reason };
+        fixed(draft, "vm.overcommit_ratio", ratio as i64, reason);
+        return;
+    }
+    match now {
+        Some(1) => {
+            let reason = constant("as the host has it: something here was set up to need it")
+                .note("The guide's 2 is not for a shared host.");
+            fixed(draft, "vm.overcommit_memory", 1, reason);
+        }
+        _ => {
+            let why = if alone {
+                "what is planned and committed now would come too near the limit of 2"
+            } else {
+                "other parts of the stack share the host and reserve memory they never touch"
+            };
+            fixed(
+                draft,
+                "vm.overcommit_memory",
+                0,
+                constant(format!("0: {why}")).note("The guide's 2 would make them fail."),
+            );
+        }
+    }
+}
+
+/// vm.overcommit_ratio under which everything fits with strict overcommit, or `None` where none up to 95 does.
+fn commit_ratio(host: &Host<'_>, pg: &super::budget::PostgresBudget) -> Option<u64> {
+    let base = commit_base(host, pg);
+    if base == 0 {
+        return None;
+    }
+    let needed = commit_need(host, pg);
+    let swap = if host.ram_is_measured { host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
+    let ratio = (u128::from(needed.saturating_sub(swap)) * 100).div_ceil(u128::from(base)) as u64;
+    (ratio <= 95).then_some(ratio.max(80))
+}
+
+/// What vm.overcommit_ratio is a percentage of: the kernel's RAM less all its huge pages, those it has and those planned.
+pub(super) fn commit_base(host: &Host<'_>, pg: &super::budget::PostgresBudget) -> u64 {
+    let memory = &host.facts.memory;
+    let there = memory.huge_pages.filter(|_| host.ram_is_measured).unwrap_or(0);
+    let planned = if pg.huge_pages { pg.huge_page_count } else { 0 };
+    let ram = memory.total_bytes.filter(|_| host.ram_is_measured).unwrap_or(host.ram.value);
+    ram.saturating_sub(there.max(planned).saturating_mul(pg.huge_page_size))
+}
+
+/// What must fit under CommitLimit: PostgreSQL's worst case outside huge pages, and what is committed now.
+pub(super) fn commit_need(host: &Host<'_>, pg: &super::budget::PostgresBudget) -> u64 {
+    let shared = if pg.huge_pages { pg.shared_buffers / 100 * 103 } else { 0 };
+    let committed = if host.ram_is_measured { host.facts.memory.committed_bytes.unwrap_or(0) } else { 0 };
+    pg.worst_case().saturating_sub(shared).saturating_add(committed)
+}
+
+/// shmmax and shmall mean nothing to a PostgreSQL that uses anonymous memory, and lowering them harms whatever else
+/// uses them; they are planned only where the host has less than the guide asks for.
+fn lowered_shared_memory(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let guide = [("kernel.shmmax", 16 * GB), ("kernel.shmall", 16 * GB / (4 * KB))];
+    for (key, wanted) in guide {
+        let Some(now) = host.sysctl(key).filter(|n| *n < wanted) else { continue };
+        let inputs = vec![input("now", now.to_string(), Basis::Measured, format!("facts kernel.sysctl[{key}]"))];
+        let value = if key == "kernel.shmmax" { Value::Bytes(wanted) } else { Value::Int(wanted as i64) };
+        let reason = rule("the guide's, as the host has less", wanted.to_string(), inputs)
+            .note("PostgreSQL has not needed it since anonymous shared memory; raised for whatever lowered it.");
+        draft.put(KERNEL, key, value, reason);
+    }
+}

@@ -1,0 +1,67 @@
+//! Descriptor and process limits (the guide's 4.2).
+
+use super::Component;
+use super::budget::Budget;
+use super::draft::{Draft, constant, derived, rule};
+use crate::value::Value;
+
+const LIMITS: Component = Component::Limits;
+
+pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
+    let host = draft.host;
+    let nr_open = match draft.value("kernel.fs.nr_open") {
+        Some(Value::Int(i)) => u64::try_from(*i).unwrap_or(1_048_576),
+        _ => host.sysctl("fs.nr_open").unwrap_or(1_048_576),
+    };
+    let nofile = |wanted: u64| Value::Int(wanted.min(nr_open) as i64);
+    let capped = |wanted: u64, why: &str| {
+        let reason = constant(why);
+        if wanted > nr_open { reason.cap(format!("fs.nr_open, {nr_open}: the kernel allows no more")) } else { reason }
+    };
+    if let Some(pg) = &budget.postgresql {
+        draft.put(
+            LIMITS,
+            "postgres.nofile",
+            nofile(65_536),
+            capped(65_536, "the guide's constant, for logins as postgres"),
+        );
+        let processes = 4096.max(pg.max_connections.saturating_mul(2));
+        draft.put(
+            LIMITS,
+            "postgres.nproc",
+            Value::Int(processes as i64),
+            rule(
+                "max(4096, 2·max_connections)",
+                format!("max(4096, 2·{})", pg.max_connections),
+                vec![derived("max_connections", pg.max_connections.to_string(), "postgresql.max_connections")],
+            ),
+        );
+    }
+    // 99- is read last: what the host gives its logins already is not lowered.
+    let now = &host.facts.limits;
+    let every = 65_536.max(now.nofile_hard.unwrap_or(0));
+    let processes = 32_768.max(now.nproc_hard.unwrap_or(0)).min(4_194_304);
+    let all = "the guide's constant, or more where the host has more; limits.d holds for logins only, services have LimitNOFILE";
+    draft.put(LIMITS, "*.nofile", nofile(every), capped(every, all));
+    draft.put(LIMITS, "*.nproc", Value::Int(processes as i64), constant(all));
+    draft.put(
+        LIMITS,
+        "root.nofile",
+        nofile(1_048_576),
+        capped(1_048_576, "the guide's constant, for containers' daemons"),
+    );
+    let nginx = budget.nginx.as_ref().map_or(0, |n| (n.connections * 2).max(65_535));
+    let pooler = budget.pools.as_ref().map_or(0, |p| p.clients + p.pools.value * (p.size + p.reserve) + 64);
+    let wanted = 65_536.max(nginx).max(pooler);
+    draft.put(
+        LIMITS,
+        "units.nofile",
+        nofile(wanted),
+        rule(
+            "max(65536, nginx's worker_rlimit_nofile, PgBouncer's clients and pools)",
+            format!("max(65536, {nginx}, {pooler})"),
+            vec![],
+        )
+        .note("LimitNOFILE of every service of the stack; limits.d does not reach services."),
+    );
+}

@@ -1,0 +1,160 @@
+//! NGINX's settings that the rest of the plan depends on (the guide's 3.1).
+
+use super::Component;
+use super::budget::{Budget, NginxBudget};
+use super::draft::{Draft, constant, derived, rule};
+use super::host::Sizing;
+use crate::units;
+use crate::value::Value;
+
+const NGINX: Component = Component::Nginx;
+
+/// What a log line of the edge and of the API must both hold, so that one request can be followed through the stack.
+pub(super) const LOG_CHAIN: &[&str] = &["correlation_id", "scheme", "tls_version"];
+
+pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudget) {
+    let host = draft.host;
+    let cpus = host.cpus.value;
+    let workers = rule("CPUs", cpus.to_string(), vec![host.cpus.input.clone()]);
+    let workers = if nginx.workers < cpus {
+        workers.cap("one worker for each 256MB of RAM: the memory could not feed more")
+    } else {
+        workers
+    };
+    draft.put(NGINX, "worker_processes", Value::Int(nginx.workers as i64), workers);
+    let connections = constant("the guide's 4096 for each worker");
+    let connections = if nginx.capped {
+        connections.cap("a sixteenth of the RAM for all workers at 32kB a connection, at least 512")
+    } else {
+        connections
+    };
+    draft.put(NGINX, "worker_connections", Value::Int(nginx.connections as i64), connections);
+    let nofile = (nginx.connections * 2).max(65_535);
+    draft.put(
+        NGINX,
+        "worker_rlimit_nofile",
+        Value::Int(nofile as i64),
+        rule(
+            "max(2·worker_connections, 65535)",
+            format!("max(2·{}, 65535)", nginx.connections),
+            vec![derived("worker_connections", nginx.connections.to_string(), "nginx.worker_connections")],
+        )
+        .note("A proxied connection takes two descriptors: the client's and the back end's."),
+    );
+    let (read, why) = match host.sizing {
+        Sizing::Guide => (300_000, "the guide's constant"),
+        Sizing::Budget => {
+            (320_000, "320s: longer than PgBouncer's query_timeout, so that the API can answer with the error")
+        }
+    };
+    draft.put(NGINX, "proxy_read_timeout", Value::Millis(read), constant(why));
+    draft.put(NGINX, "duckdb_read_timeout", Value::Millis(600_000), constant("the guide's constant for /duckdb/"));
+    draft.put(NGINX, "llm_read_timeout", Value::Millis(900_000), constant("the guide's constant for /llm/"));
+    let clients = budget.postgresql.as_ref().map(|p| p.clients);
+    let limit = match (host.sizing, clients) {
+        (Sizing::Budget, Some(c)) => (20.min(c.max(1)), "min(20, C)"),
+        _ => (20, "the guide's constant"),
+    };
+    let inputs =
+        clients.map(|c| derived("C", c.to_string(), "back ends that clients can occupy")).into_iter().collect();
+    draft.put(
+        NGINX,
+        "limit_conn",
+        Value::Int(limit.0 as i64),
+        rule(limit.1, limit.0.to_string(), inputs).note("One client address cannot occupy every back end."),
+    );
+    draft.put(
+        NGINX,
+        "api_rate",
+        Value::Int(10),
+        constant("10 requests a second for each address, as the guide has it"),
+    );
+    draft.put(NGINX, "duckdb_rate", Value::Int(5), constant("5 requests a second, as the guide has it"));
+    draft.put(NGINX, "llm_rate", Value::Int(1), constant("1 request a second, as the guide has it"));
+    draft.put(
+        NGINX,
+        "backlog",
+        Value::Int(4096),
+        constant("4096: connections that wait for accept; the kernel cuts it at net.core.somaxconn"),
+    );
+    let networks = ["127.0.0.1", "172.28.0.0/16"].map(str::to_owned).to_vec();
+    draft.put(
+        NGINX,
+        "metrics_allow",
+        Value::List(networks),
+        constant("the guide's networks: this host and its containers"),
+    );
+    let fields = LOG_CHAIN.iter().map(|s| (*s).to_owned()).collect();
+    draft.put(NGINX, "log_fields", Value::List(fields), constant("one request can be followed through every log"));
+    serving(draft);
+    tiers(draft);
+}
+
+/// Where it listens, where it leads, and what it keeps.
+fn serving(draft: &mut Draft<'_>) {
+    let text = |t: &str| Value::Text(t.to_owned());
+    let users = &draft.host.facts.software.users;
+    let user = ["nginx", "www-data", "http", "wwwrun"].into_iter().find(|u| users.iter().any(|known| known == u));
+    let why = constant("the user the package made; the guide's nginx does not exist on Debian");
+    match user {
+        Some(user) => draft.put(NGINX, "user", text(user), why),
+        None => draft.put(NGINX, "user", text("www-data"), why.note("None was found in /etc/passwd: Debian's name.")),
+    }
+    draft.put(NGINX, "server_name", text("_"), constant("_: any name; set yours, so that no other is answered"));
+    draft.put(NGINX, "http_port", Value::Int(80), constant("the guide's port"));
+    draft.put(NGINX, "https_port", Value::Int(443), constant("the guide's port"));
+    draft.put(NGINX, "ipv6", Value::Bool(true), constant("on: also [::]; off where the kernel has no IPv6"));
+    let upstream = "this host, on the guide's port: names that do not resolve at start would keep nginx from starting";
+    draft.put(NGINX, "api_upstream", text("127.0.0.1:8000"), constant(upstream));
+    draft.put(NGINX, "duckdb_upstream", text("127.0.0.1:8001"), constant(upstream));
+    draft.put(NGINX, "llm_upstream", text("127.0.0.1:11434"), constant(upstream));
+    let resolver = "none: no name is looked up while nginx runs; the guide's public resolver would learn private names";
+    draft.put(NGINX, "resolver", text(""), constant(resolver));
+    let certificate = "none: HTTPS is served only where a certificate is named";
+    draft.put(NGINX, "tls_certificate", text(""), constant(certificate));
+    draft.put(NGINX, "tls_certificate_key", text(""), constant(certificate));
+    let stapling =
+        "off: Let's Encrypt has answered no OCSP since 2025-08; on only for an issuer that does, with a resolver";
+    draft.put(NGINX, "ssl_stapling", Value::Bool(false), constant(stapling));
+    let cors =
+        "none: no other site's scripts may read answers; the guide's * with Authorization would let any site try";
+    draft.put(NGINX, "cors_origins", Value::List(Vec::new()), constant(cors));
+    let (cache, why) = match user {
+        Some("nginx") => ("/var/cache/nginx/llmsql", "a folder of our own below the guide's"),
+        _ => ("/var/lib/nginx/llmsql-cache", "the guide's /var/cache/nginx is of nginx.org's package alone"),
+    };
+    draft.put(NGINX, "cache_dir", text(cache), constant(why));
+    draft.put(NGINX, "cache_size", Value::Bytes(units::GB), constant("the guide's 1g"));
+    draft.put(NGINX, "client_max_body_size", Value::Bytes(100 * units::MB), constant("the guide's 100M"));
+}
+
+/// Requests a second by tier of API key and by end point (the guide's 3.2).
+fn tiers(draft: &mut Draft<'_>) {
+    let file = "keys and their tier, written by `llmsql apikey`; a missing file means that no key has one";
+    draft.put(NGINX, "api_keys_file", Value::Text("/etc/nginx/secrets/api-keys.map".to_owned()), constant(file));
+    let guide = "the guide's constant";
+    let burst = "as many again as a client may send at once, about twice its rate";
+    for (name, value, why) in [
+        ("api_burst", 20, guide),
+        ("premium_rate", 50, "the guide's, for each premium key"),
+        ("premium_burst", 100, burst),
+        ("enterprise_rate", 200, "the guide's, for each enterprise key"),
+        ("enterprise_burst", 400, burst),
+        ("query_rate", 5, "the guide's, for clients of no paid tier; a paid key has its tier's rate alone"),
+        ("query_burst", 10, burst),
+        ("attach_rate", 1, "the guide's, for clients of no paid tier; a paid key has its tier's rate alone"),
+        ("attach_burst", 5, "a page that attaches several sources at once"),
+        ("duckdb_burst", 10, guide),
+        ("llm_burst", 5, guide),
+        (
+            "login_rate_per_minute",
+            5,
+            "the guide's 5 a minute for each address, whatever key is sent: passwords cannot be tried",
+        ),
+        ("login_burst", 5, "a few slips of the finger"),
+    ] {
+        draft.put(NGINX, name, Value::Int(value), constant(why));
+    }
+    let login = "where passwords are sent; the guide defines the limit and applies it nowhere";
+    draft.put(NGINX, "login_path", Value::Text("/api/v1/auth/login".to_owned()), constant(login));
+}

@@ -1,0 +1,7 @@
+//! Connecting to a PostgreSQL server, and the catalogue of its settings by version.
+
+pub mod catalogue;
+pub mod connect;
+pub mod conninfo;
+pub mod live;
+mod tls;

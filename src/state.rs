@@ -1,0 +1,164 @@
+//! What is kept between runs: a small SQLite file, in /var/lib/llmsql for root and in the user's state folder otherwise;
+//! `LLMSQL_STATE_DIR` names another folder.
+
+use crate::error::{Error, Result};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The folder of the state.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("LLMSQL_STATE_DIR") {
+        return Some(folder);
+    }
+    if nix::unistd::geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/llmsql"));
+    }
+    set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|dir| dir.join("llmsql"))
+}
+
+/// One run over one index.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IndexRun {
+    /// When it ended (RFC 3339).
+    pub at: String,
+    /// `rebuilt`, `left`, `failed`, `planned`.
+    pub action: String,
+    /// Lists before and after.
+    pub lists: (Option<u32>, Option<u32>),
+    /// Rows.
+    pub rows: Option<u64>,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// The verdict's reasons, or the error.
+    pub message: String,
+}
+
+/// The open state.
+#[derive(Debug)]
+pub struct State {
+    connection: Connection,
+}
+
+impl State {
+    /// Opens the state of this user.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
+    pub fn open() -> Result<State> {
+        let folder = folder().ok_or_else(|| {
+            Error::failed("state.folder", "there is no folder for the state").next("set XDG_STATE_HOME or HOME")
+        })?;
+        State::open_in(&folder)
+    }
+
+    /// Opens the state in a folder, which is made private if it is not there.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn open_in(folder: &Path) -> Result<State> {
+        let file = folder.join("state.db");
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))?;
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(&file)?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE IF NOT EXISTS index_runs (id INTEGER PRIMARY KEY, at TEXT NOT NULL, place TEXT NOT NULL,
+                   name TEXT NOT NULL, action TEXT NOT NULL, lists_before INTEGER, lists_after INTEGER, rows INTEGER,
+                   seconds REAL NOT NULL, message TEXT NOT NULL);
+                 CREATE INDEX IF NOT EXISTS index_runs_by_name ON index_runs (place, name, id);",
+            )?;
+            Ok(connection)
+        };
+        let connection = open()
+            .map_err(|e| Error::failed("state.open", "the state cannot be used").at(file.display()).because(e))?;
+        Ok(State { connection })
+    }
+
+    /// Adds a run over an index. `place` is server and database, `name` the index.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn add_index_run(&self, place: &str, name: &str, run: &IndexRun) -> Result<()> {
+        self.connection
+            .execute(
+                "INSERT INTO index_runs (at, place, name, action, lists_before, lists_after, rows, seconds, message)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    run.at,
+                    place,
+                    name,
+                    run.action,
+                    run.lists.0,
+                    run.lists.1,
+                    run.rows.map(|r| i64::try_from(r).unwrap_or(i64::MAX)),
+                    run.seconds,
+                    run.message
+                ],
+            )
+            .map(drop)
+            .map_err(|e| Error::failed("state.write", "the run cannot be noted").because(e))
+    }
+
+    /// The last runs over an index, newest first.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn index_runs(&self, place: &str, name: &str, most: u32) -> Result<Vec<IndexRun>> {
+        let read = || -> rusqlite::Result<Vec<IndexRun>> {
+            let mut statement = self.connection.prepare(
+                "SELECT at, action, lists_before, lists_after, rows, seconds, message FROM index_runs
+                 WHERE place = ? AND name = ? ORDER BY id DESC LIMIT ?",
+            )?;
+            statement
+                .query_map(params![place, name, most], |row| {
+                    Ok(IndexRun {
+                        at: row.get(0)?,
+                        action: row.get(1)?,
+                        lists: (row.get(2)?, row.get(3)?),
+                        rows: row.get::<_, Option<i64>>(4)?.and_then(|r| u64::try_from(r).ok()),
+                        seconds: row.get(5)?,
+                        message: row.get(6)?,
+                    })
+                })?
+                .collect()
+        };
+        read().map_err(|e| Error::failed("state.read", "the history cannot be read").because(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_come_back_newest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |action: &str| IndexRun {
+            at: "2026-11-23T10:00:00Z".to_owned(),
+            action: action.to_owned(),
+            lists: (Some(40), None),
+            rows: Some(60_000),
+            seconds: 1.5,
+            message: String::new(),
+        };
+        for action in ["left", "rebuilt"] {
+            State::open_in(&dir.path().join("state"))
+                .unwrap()
+                .add_index_run("db1/shop", "public.i", &run(action))
+                .unwrap();
+        }
+        let state = State::open_in(&dir.path().join("state")).unwrap();
+        assert_eq!(state.index_runs("db1/shop", "public.i", 5).unwrap(), [run("rebuilt"), run("left")]);
+        assert!(state.index_runs("db1/shop", "public.j", 5).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,128 @@
+//! `llmsql facts --measure`: bounded, honest about the page cache, and nothing left behind.
+
+use crate::support::Llmsql;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A run that keeps its figures in a folder of the test.
+fn measure(state: &TempDir, mount: &Path, seconds: &str) -> Llmsql {
+    Llmsql::new()
+        .args(["facts", "--format", "json", "--measure", "--measure-seconds", seconds, "--mount"])
+        .arg(mount)
+        .env("STATE_DIRECTORY", state.path())
+}
+
+/// A tmpfs of a few MB, unmounted with the value; `None` where mounting is not allowed.
+struct Tmpfs(TempDir);
+
+impl Tmpfs {
+    fn new(size: &str) -> Option<Self> {
+        use nix::mount::{MsFlags, mount};
+        let dir = tempfile::tempdir().unwrap();
+        let options = format!("size={size}");
+        match mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str())) {
+            Ok(()) => Some(Tmpfs(dir)),
+            Err(_) => {
+                eprintln!("not judged: a tmpfs cannot be mounted here");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_memory_file_system_is_measured_and_the_page_cache_admitted() {
+    let Some(tmpfs) = Tmpfs::new("64m") else { return };
+    let state = tempfile::tempdir().unwrap();
+    let facts = measure(&state, tmpfs.0.path(), "1").run().success().json();
+    let mount = fs::canonicalize(tmpfs.0.path()).unwrap();
+    let figures = facts["measurements"].as_array().unwrap();
+    let figures = figures.iter().find(|m| m["mount"] == mount.to_str().unwrap()).expect("the figures of that mount");
+    assert_eq!(figures["direct"], false);
+    for name in ["random_read_us", "random_read_iops_1", "random_read_iops_16", "sequential_read_bytes", "fsync_us"] {
+        assert!(figures[name].as_f64().unwrap() > 0.0, "{name} of {figures}");
+    }
+    assert_eq!(fs::read_dir(tmpfs.0.path()).unwrap().count(), 0, "something was left behind");
+}
+
+#[test]
+fn a_full_file_system_is_refused_with_what_is_missing() {
+    let Some(tmpfs) = Tmpfs::new("2m") else { return };
+    fs::write(tmpfs.0.path().join("data"), vec![1u8; 1 << 20]).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let run = measure(&state, tmpfs.0.path(), "1").run().code(13).stderr_has("no space is left");
+    run.stdout_has("\"cpu\"").stdout_has("cannot be measured");
+    let names: Vec<_> = fs::read_dir(tmpfs.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["data"]);
+}
+
+#[test]
+fn a_folder_without_the_right_to_write_is_refused_and_others_are_measured() {
+    let state = tempfile::tempdir().unwrap();
+    let here = tempfile::tempdir().unwrap();
+    // Nobody may write into /proc, root included.
+    let run = measure(&state, Path::new("/proc"), "1").arg(here.path()).run().code(13);
+    let facts = run.json();
+    assert!(!facts["measurements"].as_array().unwrap().is_empty(), "{facts}");
+    assert!(run.stderr.contains("/proc"), "{}", run.stderr);
+    assert_eq!(fs::read_dir(here.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let mut child = Command::new(Llmsql::path())
+        .args(["facts", "--measure", "--measure-seconds", "60", "--mount"])
+        .arg(dir.path())
+        .env("STATE_DIRECTORY", state.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Until it has its scratch file open.
+    let start = Instant::now();
+    let fds = format!("/proc/{}/fd", child.id());
+    let real = fs::canonicalize(dir.path()).unwrap();
+    while start.elapsed() < Duration::from_secs(30) {
+        let open = fs::read_dir(&fds).into_iter().flatten().flatten();
+        if open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|path| path.starts_with(&real)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(start.elapsed() < Duration::from_secs(30), "no scratch file was opened");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "the scratch file was left behind");
+}
+
+#[test]
+fn figures_are_kept_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let measured = measure(&state, dir.path(), "1").run().success().json();
+    let kept =
+        Llmsql::new().args(["facts", "--format", "json"]).env("STATE_DIRECTORY", state.path()).run().success().json();
+    assert_eq!(measured["measurements"], kept["measurements"]);
+    let file = state.path().join("measurements.json");
+    fs::write(&file, "{\"schema\": 1, \"measure").unwrap();
+    let run = Llmsql::new().args(["facts", "--format", "json"]).env("STATE_DIRECTORY", state.path()).run().success();
+    run.stdout_has("measurements.json").stdout_has("EOF");
+}
+
+#[test]
+fn a_tree_cannot_be_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    Llmsql::new().args(["facts", "--measure"]).root(dir.path()).run().code(64).stderr_has("only the running host");
+    Llmsql::new().args(["facts", "--measure-seconds", "3"]).run().code(64);
+}

@@ -1,0 +1,282 @@
+//! The rendered NGINX files in the real servers, in front of a small real back end.
+
+use crate::support::{Llmsql, Nginx};
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A back end that answers every request with what it was asked, and counts connections and requests.
+struct BackEnd {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl BackEnd {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (counted, seen) = (connections.clone(), requests.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let seen = seen.clone();
+                thread::spawn(move || serve(stream, &seen));
+            }
+        });
+        BackEnd { port, connections, requests }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) {
+    let mut write = stream.try_clone().unwrap();
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            match reader.read_line(&mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if line == "\r\n" => break,
+                Ok(_) => head.push_str(&line),
+            }
+        }
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(head.clone());
+            seen.len()
+        };
+        if head.to_ascii_lowercase().contains("\r\nupgrade: websocket") {
+            let _ = write!(
+                write,
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello"
+            );
+            return;
+        }
+        if head.starts_with("GET /api/v1/events") {
+            let _ = write!(write, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: first\n\n");
+            // The stream stays open until nginx gives up on it: what the client has read came through unbuffered.
+            let _ = reader.read(&mut [0; 1]);
+            return;
+        }
+        let body = format!("answer {number}");
+        let _ = write!(write, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    }
+}
+
+/// An answer, its headers by lower-case name.
+struct Answer {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+fn get(edge: &Nginx, path: &str, headers: &[&str]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
+    let extra: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|l| l.split_once(": ")).map(|(k, v)| (k.to_lowercase(), v.to_owned())).collect();
+    Answer { status, headers, body: body.to_owned() }
+}
+
+/// Renders for a port and starts nginx with the set, put where this user may write.
+fn edge(mainline: bool, back_end: &BackEnd, keys: &str, settings: &[&str]) -> Nginx {
+    let own = tempfile::tempdir().unwrap().keep();
+    let address = format!("127.0.0.1:{}", back_end.port);
+    let start = |port: u16| {
+        let set = |name: &str, value: &str| ["--set".to_owned(), format!("nginx.{name}={value}")];
+        let mut run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "2", "--only", "nginx", "--out"]);
+        run = run.arg(own.join("out")).args(["--set", "host.components=nginx,postgresql"]);
+        for name in ["api_upstream", "duckdb_upstream", "llm_upstream"] {
+            run = run.args(set(name, &address));
+        }
+        for (name, value) in [("http_port", port.to_string()), ("ipv6", "off".into()), ("worker_processes", "1".into())]
+        {
+            run = run.args(set(name, &value));
+        }
+        for setting in settings {
+            run = run.args(["--set", setting]);
+        }
+        run.run().success();
+        config(&own, keys)
+    };
+    let nginx = Nginx::start(mainline, start);
+    fs::remove_dir_all(own).unwrap();
+    nginx
+}
+
+/// The set as one file without absolute paths: what it includes stands in it, and what only root or a package's folder
+/// provides is left out.
+fn config(own: &Path, keys: &str) -> String {
+    let read = |name: &str| fs::read_to_string(own.join("out/etc/nginx").join(name)).unwrap();
+    let parts: String =
+        ["caching.conf", "llmsql.conf", "rate-limiting.conf"].map(|n| read(&format!("conf.d/{n}"))).concat();
+    let text = read("nginx.conf").replace("include /etc/nginx/conf.d/*.conf;", &parts);
+    let left_out =
+        ["user ", "error_log ", "pid ", "include /etc/nginx/modules", "include /etc/nginx/mime", "access_log /"];
+    let mut out = String::new();
+    for line in text.lines().filter(|l| !left_out.iter().any(|start| l.trim_start().starts_with(start))) {
+        let line = line.replace("/var/lib/nginx/llmsql-cache", "cache").replace("/var/cache/nginx/llmsql", "cache");
+        if line.contains("include /etc/nginx/secrets/api-keys.ma[p];") {
+            out.push_str(keys);
+        } else if line.trim_start().starts_with("stub_status") {
+            continue;
+        } else {
+            out.push_str(&line);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn both(test: impl Fn(bool)) {
+    test(false);
+    test(true);
+}
+
+const KEYS: &str = "\"p-key\" premium;\n\"e-key\" enterprise;\n\"typo-key\" premum;\n";
+
+#[test]
+fn each_tier_is_limited_after_its_burst_and_not_before() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        // One request in a long time: nothing drains while the test counts.
+        let slow = [
+            "nginx.api_rate=1",
+            "nginx.api_burst=3",
+            "nginx.premium_rate=1",
+            "nginx.premium_burst=6",
+            "nginx.limit_conn=1000",
+        ];
+        let edge = edge(mainline, &back_end, KEYS, &slow);
+        let passed = |headers: &[&str]| (0..20).take_while(|_| get(&edge, "/api/v1/x", headers).status == 200).count();
+        let premium = passed(&["X-API-Key: p-key"]);
+        assert!((7..=9).contains(&premium), "{premium} requests of a premium key passed");
+        let anybody = passed(&[]);
+        assert!((4..=6).contains(&anybody), "{anybody} requests of an address passed");
+        let limited = get(&edge, "/api/v1/x", &["X-API-Key: revoked"]);
+        assert_eq!(limited.status, 429, "a revoked key has no tier and shares its address's limit");
+        assert_eq!(get(&edge, "/api/v1/x", &["X-API-Key: typo-key"]).status, 429, "a tier that is none lifts no limit");
+        assert_eq!(get(&edge, "/api/v1/x", &["X-API-Key: e-key"]).status, 200);
+        assert_eq!(limited.header("retry-after"), "1");
+        assert_eq!(limited.header("x-content-type-options"), "nosniff");
+        let body: serde_json::Value = serde_json::from_str(&limited.body).unwrap();
+        assert_eq!((body["error"].as_str(), body["retry_after"].as_i64()), (Some("RateLimitExceeded"), Some(1)));
+    });
+}
+
+#[test]
+fn the_cache_answers_the_second_reader_and_never_with_another_users_answer() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let edge = edge(mainline, &back_end, KEYS, &["nginx.attach_burst=1000"]);
+        let path = "/api/v1/attach/list";
+        for own in ["Authorization: Bearer a", "X-API-Key: p-key", "Cookie: session=1"] {
+            let first = get(&edge, path, &[own]);
+            let second = get(&edge, path, &[own]);
+            assert_ne!(first.body, second.body, "{own}: an answer of one's own is not stored");
+        }
+        let first = get(&edge, path, &[]);
+        let second = get(&edge, path, &[]);
+        assert_eq!((first.header("x-cache-status"), second.header("x-cache-status")), ("MISS", "HIT"));
+        assert_eq!(first.body, second.body);
+        for own in ["Authorization: Bearer a", "X-API-Key: p-key", "Cookie: session=1"] {
+            assert_ne!(get(&edge, path, &[own]).body, first.body, "{own}: nobody's answer is not handed to a user");
+        }
+        assert_eq!(get(&edge, path, &[]).body, first.body);
+        assert_eq!(get(&edge, path, &[]).header("x-frame-options"), "SAMEORIGIN");
+    });
+}
+
+#[test]
+fn the_correlation_id_is_kept_made_and_passed_on() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let edge = edge(mainline, &back_end, KEYS, &[]);
+        let kept = get(&edge, "/api/v1/x", &["X-Correlation-ID: abc-123"]);
+        assert_eq!(kept.header("x-correlation-id"), "abc-123");
+        let made = get(&edge, "/api/v1/x", &["X-Correlation-ID: bad\"id"]);
+        assert_eq!(made.header("x-correlation-id").len(), 32, "{}", made.header("x-correlation-id"));
+        let spoofed = get(&edge, "/api/v1/x", &["X-Forwarded-For: 1.2.3.4", "X-API-Tier: enterprise"]);
+        assert_eq!(spoofed.status, 200);
+        let seen = back_end.seen();
+        assert!(seen[0].contains("X-Correlation-ID: abc-123\r\n"), "{}", seen[0]);
+        assert!(seen[1].contains(&format!("X-Correlation-ID: {}\r\n", made.header("x-correlation-id"))));
+        assert!(!seen[2].contains("1.2.3.4") && !seen[2].contains("enterprise"), "{}", seen[2]);
+        assert!(seen[0].starts_with("GET /api/v1/x "), "the /api prefix is kept: {}", seen[0]);
+        assert_eq!(get(&edge, "/duckdb/a%20b?q=1", &[]).status, 200);
+        assert!(back_end.seen()[3].starts_with("GET /a%20b?q=1 "), "{}", back_end.seen()[3]);
+    });
+}
+
+#[test]
+fn connections_are_kept_upgraded_and_streamed() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let edge = edge(mainline, &back_end, KEYS, &[]);
+        for _ in 0..5 {
+            assert_eq!(get(&edge, "/api/v1/x", &[]).status, 200);
+        }
+        assert_eq!(back_end.connections.load(Ordering::SeqCst), 1, "five requests on one connection to the back end");
+        let mut socket = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
+        write!(socket, "GET /api/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 101") && text.ends_with("hello"), "{text}");
+        let mut events = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
+        write!(events, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut seen = String::new();
+        let mut lines = BufReader::new(&mut events);
+        while !seen.contains("data: first") {
+            assert!(lines.read_line(&mut seen).unwrap() > 0, "the stream ended before its first event: {seen}");
+        }
+    });
+}
+
+#[test]
+fn operation_is_for_the_allowed_networks_and_errors_carry_the_headers_too() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let settings = ["nginx.metrics_allow=192.0.2.0/24", "nginx.cors_origins=https://app.example.com"];
+        let edge = edge(mainline, &back_end, KEYS, &settings);
+        for path in ["/metrics", "/health"] {
+            let refused = get(&edge, path, &[]);
+            assert_eq!(refused.status, 403, "{path}");
+            assert_eq!(refused.header("x-content-type-options"), "nosniff");
+        }
+        assert_eq!(get(&edge, "/nothing", &[]).status, 404);
+        assert!(back_end.seen().is_empty());
+        let known = get(&edge, "/api/v1/x", &["Origin: https://app.example.com"]);
+        assert_eq!(known.header("access-control-allow-origin"), "https://app.example.com");
+        let stranger = get(&edge, "/api/v1/x", &["Origin: https://evil.example"]);
+        assert_eq!(stranger.header("access-control-allow-origin"), "");
+    });
+}
+
+#[test]
+fn a_value_that_would_become_configuration_is_refused() {
+    let run = Llmsql::new().args(["render", "--ram", "8GB", "--set", "host.components=nginx", "--only", "nginx"]);
+    run.args(["--set", "nginx.server_name=a; } server { listen 81"]).run().code(1).stderr_has("nginx.server_name");
+}

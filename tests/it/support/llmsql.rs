@@ -1,0 +1,136 @@
+//! The program under test.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// One run of the program: by itself in an empty folder, without `LLMSQL_*` and `PG*` in the environment, without a
+/// terminal and without colour.
+pub struct Llmsql {
+    command: Command,
+    stdin: Option<Vec<u8>>,
+    /// The folder it runs in, unless a test names another.
+    _here: TempDir,
+}
+
+impl Llmsql {
+    /// Where the program is.
+    pub fn path() -> PathBuf {
+        PathBuf::from(env!("CARGO_BIN_EXE_llmsql"))
+    }
+
+    pub fn new() -> Self {
+        let here = tempfile::tempdir().expect("a temporary folder");
+        let mut command = Command::new(Self::path());
+        command.current_dir(here.path()).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
+        for (name, _) in std::env::vars_os() {
+            if ["LLMSQL_", "PG", "CLICOLOR"].iter().any(|p| name.to_string_lossy().starts_with(p)) {
+                command.env_remove(name);
+            }
+        }
+        Llmsql { command, stdin: None, _here: here }
+    }
+
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// `--root DIR`.
+    #[must_use]
+    pub fn root(self, dir: impl AsRef<Path>) -> Self {
+        self.arg("--root").arg(dir.as_ref())
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs in this folder.
+    #[must_use]
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(mut self) -> Run {
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = format!("{:?}", self.command);
+        let mut child = self.command.spawn().expect("the program can be started");
+        if let Some(text) = self.stdin {
+            // A program that does not read its input closes it.
+            let _ = child.stdin.take().expect("a pipe").write_all(&text);
+        }
+        let output = child.wait_with_output().expect("the program can be waited for");
+        Run {
+            command,
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
+    }
+}
+
+/// What a run has left: its exit code and what it printed. The checks return it again.
+#[derive(Debug)]
+pub struct Run {
+    command: String,
+    /// `None` where a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    fn shown(&self) -> String {
+        format!("{}\nexit: {:?}\nstdout:\n{}\nstderr:\n{}", self.command, self.code, self.stdout, self.stderr)
+    }
+
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.shown());
+        self
+    }
+
+    #[track_caller]
+    pub fn success(self) -> Self {
+        self.code(0)
+    }
+
+    #[track_caller]
+    pub fn stdout_has(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "no {text:?} in stdout: {}", self.shown());
+        self
+    }
+
+    #[track_caller]
+    pub fn stderr_has(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no {text:?} in stderr: {}", self.shown());
+        self
+    }
+
+    /// stdout as one JSON document.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is no JSON ({e}): {}", self.shown()))
+    }
+}

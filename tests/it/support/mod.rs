@@ -1,0 +1,147 @@
+//! What end-to-end tests stand on: [`Llmsql`] runs the program, [`Postgres`], [`PgBouncer`] and [`Nginx`] are real
+//! servers in folders of their own that end with the value, also when a test panics or is killed.
+//!
+//! The servers come from the folder that `tools/test-servers` fills (`./check` runs it): `.cache/servers`, or
+//! `LLMSQL_TEST_SERVERS`. As root they run as another user, since PostgreSQL refuses to run as root.
+#![allow(dead_code, unused_imports, reason = "each test module uses the part that it needs")]
+
+mod llmsql;
+mod planned;
+mod postgres;
+mod proxies;
+
+pub use llmsql::{Llmsql, Run};
+pub use planned::Planned;
+pub use postgres::Postgres;
+pub use proxies::{Nginx, PgBouncer};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, geteuid};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a server may take to start or stop, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The folder that `tools/test-servers` fills.
+pub fn servers() -> PathBuf {
+    let dir = std::env::var_os("LLMSQL_TEST_SERVERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/servers"), PathBuf::from);
+    assert!(
+        dir.join("installed").exists(),
+        "the test servers are not installed in {}: run ./check (or tools/test-servers) once",
+        dir.display()
+    );
+    // The servers' user may not be let into the folder where the link stands.
+    fs::canonicalize(dir).expect("a folder that is there")
+}
+
+/// A program of the test servers' `bin`: nginx, nginx-mainline, pgbouncer, strace, zsh, fish, mandoc, fio.
+pub fn program(name: &str) -> Command {
+    Command::new(servers().join("bin").join(name))
+}
+
+/// Python with pg-configurator and jsonschema.
+pub fn python() -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", servers().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// The user who runs the servers, where tests run as root.
+fn server_user() -> Option<User> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let name = fs::read_to_string(servers().join("user")).expect("tools/test-servers has to be run as root as well");
+    Some(User::from_name(name.trim()).expect("users can be read").expect("tools/test-servers has added the user"))
+}
+
+/// Gives a path to the user who runs the servers.
+pub fn give_to_server_user(path: &Path) {
+    if let Some(user) = server_user() {
+        std::os::unix::fs::chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may chown");
+    }
+}
+
+/// A command run as the user who runs the servers, told to end when the thread that started it is gone.
+pub fn as_server_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg("--pdeathsig=INT");
+    if let Some(user) = server_user() {
+        command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid)).arg("--clear-groups");
+    }
+    command.arg("--").arg(program).env("LC_ALL", "C").stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A folder that the servers' user owns and everybody may look into.
+pub fn server_dir() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::Builder::new().prefix("llmsql-").tempdir().expect("a temporary folder");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
+    give_to_server_user(dir.path());
+    dir
+}
+
+/// Writes a file that the servers' user owns.
+pub fn write_for_server(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file in a temporary folder");
+    give_to_server_user(path);
+}
+
+/// A TCP port of the loopback interface that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).expect("a free port").local_addr().expect("its address").port()
+}
+
+/// Asks until the answer is `Some` or patience ends.
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A server's process, ended with the value.
+struct Process(Child);
+
+impl Process {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"))
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("the state of a child").is_some()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // The process may have ended by itself.
+        let _ = kill(self.pid(), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGINT);
+        let start = Instant::now();
+        while !self.has_ended() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
