@@ -20,7 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn target(path: &Path) -> Result<PathBuf> {
     match fs::canonicalize(path) {
         Ok(target) => Ok(target),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(path.to_owned()),
+        // Only a link can lead to nothing; a file that is there now was made by another run in between.
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) => {
+            Ok(path.to_owned())
+        }
         Err(e) => Err(Error::failed("file.link", "leads to no file").at(path.display()).because(e)),
     }
 }
