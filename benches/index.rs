@@ -189,7 +189,7 @@ fn rebuild(server: &Postgres, state: &std::path::Path, method: usize) -> Outcome
         _ => {
             let output = Command::new(Llmsql::path())
                 .args(["index", "rebuild", "docs_idx", "--dsn", &server.dsn()])
-                .env("LLMSQL_STATE_DIR", state)
+                .env("STATE_DIRECTORY", state)
                 .stdin(Stdio::null())
                 .output()?;
             print!("{}", String::from_utf8_lossy(&output.stdout));

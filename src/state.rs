@@ -1,32 +1,19 @@
-//! What is kept between runs: a small SQLite file, in /var/lib/llmsql for root and in the user's state folder otherwise;
-//! `LLMSQL_STATE_DIR` names another folder.
+//! What is kept between runs: a small SQLite file in the state folder ([`Root::state_dir`]).
 
 use crate::error::{Error, Result};
+use crate::root::Root;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-/// The folder of the state.
-#[must_use]
-pub fn folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(folder) = set("LLMSQL_STATE_DIR") {
-        return Some(folder);
-    }
-    if nix::unistd::geteuid().is_root() {
-        return Some(PathBuf::from("/var/lib/llmsql"));
-    }
-    set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|dir| dir.join("llmsql"))
-}
 
 /// One run over one index.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IndexRun {
     /// When it ended (RFC 3339).
     pub at: String,
-    /// `rebuilt`, `left`, `failed`, `planned`.
+    /// `rebuilt`, `left`, `failed`; of a plan alone `to rebuild`, `to leave`.
     pub action: String,
     /// Lists before and after.
     pub lists: (Option<u32>, Option<u32>),
@@ -45,15 +32,16 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state of this user.
+    /// Opens the state of this host.
     ///
     /// # Errors
     /// A folder that cannot be made or written.
-    pub fn open() -> Result<State> {
-        let folder = folder().ok_or_else(|| {
-            Error::failed("state.folder", "there is no folder for the state").next("set XDG_STATE_HOME or HOME")
-        })?;
-        State::open_in(&folder)
+    pub fn open(root: &Root) -> Result<State> {
+        let folder = root.state_dir();
+        let there = root
+            .resolve(&folder)
+            .map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))?;
+        State::open_in(&there)
     }
 
     /// Opens the state in a folder, which is made private if it is not there.

@@ -87,6 +87,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 /// A connection to one server.
 pub struct Session {
     client: tokio_postgres::Client,
+    tls: MakeRustlsConnect,
     notices: Arc<Mutex<VecDeque<String>>>,
     place: String,
     server: String,
@@ -198,6 +199,17 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Asks the server to cancel the statement that runs, over a connection of its own: that statement then fails with
+    /// SQLSTATE 57014.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn cancel(&self) -> Result<()> {
+        self.client.cancel_token().cancel_query(self.tls.clone()).await.map_err(|e| {
+            Error::failed("connect.cancel", "the statement cannot be cancelled").at(&self.place).because(e)
+        })
     }
 
     /// Takes the notices and warnings that the server sent since the last call.
@@ -531,6 +543,7 @@ async fn attempt(
     });
     Ok(Session {
         client,
+        tls: tls.clone(),
         notices,
         place: place.to_owned(),
         server: server.place(),

@@ -51,7 +51,7 @@ impl Bench {
     }
 
     fn index_at(&self, dsn: &str, arguments: &[&str]) -> Run {
-        let run = Llmsql::new().env("LLMSQL_STATE_DIR", self.state.path()).arg("index").args(arguments);
+        let run = Llmsql::new().env("STATE_DIRECTORY", self.state.path()).arg("index").args(arguments);
         run.args(["--dsn", dsn]).run()
     }
 
@@ -60,7 +60,7 @@ impl Bench {
             .args(["index"])
             .args(arguments)
             .args(["--dsn", &self.server.dsn()])
-            .env("LLMSQL_STATE_DIR", self.state.path())
+            .env("STATE_DIRECTORY", self.state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
