@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
 use serde::Serialize;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
 
 /// Rows sampled at most.
@@ -96,18 +97,38 @@ pub async fn of_sample(
     index: &VectorIndex,
     sample: &Sample,
 ) -> Result<Option<Drift>> {
-    let Some(schema) = server.pageinspect.as_ref().filter(|_| readable(server, index)) else { return Ok(None) };
-    if sample.0.is_empty() {
-        return Ok(None);
+    begin(session, server, index, sample).await?.end().await
+}
+
+/// A drift that is being computed, on a thread of its own.
+pub struct Measuring(Option<JoinHandle<Option<Drift>>>);
+
+impl Measuring {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// That it ended unexpectedly.
+    pub async fn end(self) -> Result<Option<Drift>> {
+        let Some(computing) = self.0 else { return Ok(None) };
+        computing.await.map_err(|e| Error::failed("index.drift", "the drift was not measured").because(e))
     }
+}
+
+/// As [`of_sample`], but returns as soon as nothing more is to be read.
+///
+/// # Errors
+/// As [`of_sample`].
+pub async fn begin(session: &Session, server: &Server, index: &VectorIndex, sample: &Sample) -> Result<Measuring> {
+    let schema = server.pageinspect.as_ref().filter(|_| readable(server, index) && !sample.0.is_empty());
+    let Some(schema) = schema else { return Ok(Measuring(None)) };
     let centres = centres(session, schema, index).await?;
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
     let most = usize::try_from((EFFORT / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
     let (points, metric) = (Arc::clone(&sample.0), index.metric);
     // Beside the network's thread, which shows progress and hears signals meanwhile.
-    tokio::task::spawn_blocking(move || assign(&centres, points.get(..most).unwrap_or(&points), metric))
-        .await
-        .map_err(|e| Error::failed("index.drift", "the drift was not measured").because(e))
+    Ok(Measuring(Some(tokio::task::spawn_blocking(move || {
+        assign(&centres, points.get(..most).unwrap_or(&points), metric)
+    }))))
 }
 
 /// A centroid or a sampled value.

@@ -18,8 +18,11 @@ const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
 /// How long the exact answers of the check may take, beside the build.
 const EXACT: Duration = Duration::from_millis(500);
 
-/// How long its queries through the index may take, before the build and after it.
-const LATENCY: Duration = Duration::from_millis(200);
+/// How long its queries by the old index may take, which the build waits for.
+const BEFORE: Duration = Duration::from_millis(40);
+
+/// How long its queries by the new index may take.
+const AFTER: Duration = Duration::from_millis(200);
 
 /// Queries for the check, and their median latency by the old index in milliseconds.
 pub(super) struct Probed {
@@ -45,7 +48,7 @@ impl Rebuild {
         }
         let queries = recall::sample(session, &self.server, index, plan.rows, CHECK).await.ok()?;
         let before = match index.valid {
-            true => recall::at(session, index, &queries, plan.probes_now(), LATENCY).await.ok(),
+            true => recall::at(session, index, &queries, plan.probes_now(), BEFORE).await.ok(),
             false => None,
         };
         Some(Probed { queries, before_ms: before.map(|m| m.p50_ms) })
@@ -76,7 +79,7 @@ impl Rebuild {
         beside
     }
 
-    /// Proves the new index, notes what it was built on, moves the probes.
+    /// Proves the new index, checks what queries find by it, notes what it was built on, moves the probes.
     pub(super) async fn finish(
         &self,
         watcher: &Session,
@@ -95,7 +98,13 @@ impl Rebuild {
             return wrong("index.lists", format!("the new index has {is} lists and not {wanted}"));
         }
         outcome.lists_after = wanted;
-        let drift = drift::of_sample(watcher, &self.server, &new, &beside.sample).await?;
+        let drift = drift::begin(watcher, &self.server, &new, &beside.sample).await?;
+        if let Some(probed) = &beside.probed {
+            let check = self.check_queries(watcher, &new, plan, probed, outcome);
+            let checked = self.unless_stopped(watcher, async { Ok(check.await) }).await;
+            outcome.cut_short(checked);
+        }
+        let drift = drift.end().await?;
         let note = Note {
             rows: Some(plan.rows),
             lists: wanted,
@@ -115,7 +124,7 @@ impl Rebuild {
     }
 
     /// Recall, latency and whether the planner uses it. The index is good without: what fails here is a note.
-    pub(super) async fn check_queries(
+    async fn check_queries(
         &self,
         watcher: &Session,
         new: &VectorIndex,
@@ -126,7 +135,7 @@ impl Rebuild {
         let probes = plan.probes_after.unwrap_or(1);
         let checked: Result<_> = async {
             let used = recall::is_used(watcher, new, &probed.queries, probes).await?;
-            Ok((used, recall::at(watcher, new, &probed.queries, probes, LATENCY).await?))
+            Ok((used, recall::at(watcher, new, &probed.queries, probes, AFTER).await?))
         }
         .await;
         match checked {
@@ -141,32 +150,17 @@ impl Rebuild {
         }
     }
 
-    /// After everything else, since it may take long: the check of what queries find, and VACUUM where enough rows have
-    /// changed.
-    pub(super) async fn afterwards(
-        &self,
-        (watcher, worker): (&Session, &Session),
-        new: &VectorIndex,
-        plan: &IndexPlan,
-        beside: &Beside,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        if let Some(probed) = &beside.probed {
-            let check = async {
-                self.check_queries(watcher, new, plan, probed, outcome).await;
-                Ok(())
-            };
-            self.unless_stopped(watcher, check).await?;
+    /// VACUUM where enough rows have changed; after everything else, since it may take long.
+    pub(super) async fn vacuum(&self, worker: &Session, new: &VectorIndex, outcome: &mut Outcome) {
+        if !new.wants_vacuum() {
+            return;
         }
-        if new.wants_vacuum() {
-            let sql = format!("VACUUM (ANALYZE, SKIP_LOCKED) {}", new.quoted_table());
-            let vacuum = async {
-                worker.batch(&sql).await.unwrap_or_else(|e| outcome.notes.push(format!("VACUUM failed: {e}")));
-                Ok(())
-            };
-            self.unless_stopped(worker, vacuum).await?;
+        let sql = format!("VACUUM (ANALYZE, SKIP_LOCKED) {}", new.quoted_table());
+        let vacuum = async { Ok(worker.batch(&sql).await) };
+        match self.unless_stopped(worker, vacuum).await {
+            Ok(Err(e)) => outcome.notes.push(format!("VACUUM failed: {e}")),
+            stopped => outcome.cut_short(stopped.map(drop)),
         }
-        Ok(())
     }
 
     pub(super) async fn move_probes(&self, session: &Session, plan: &IndexPlan, outcome: &mut Outcome) -> Result<()> {

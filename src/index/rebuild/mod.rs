@@ -21,7 +21,7 @@ use crate::postgres::connect::{Session, is_sqlstate, quote_ident, quote_literal,
 use crate::postgres::conninfo::Conninfo;
 use check::{Beside, Probed};
 use serde::Serialize;
-use session::{DDL_TRIES, DDL_WAIT, lock, refuse_pooler, retry};
+use session::{DDL_TRIES, DDL_WAIT, cancel, lock, refuse_pooler, retry};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -54,6 +54,20 @@ pub enum ProbesFor {
     Database,
     /// The sessions of a role in the database.
     Role(String),
+}
+
+impl ProbesFor {
+    /// The `ivfflat.probes` configured for them now.
+    fn configured(&self, server: &Server) -> Option<u32> {
+        let role = match self {
+            ProbesFor::Print => return None,
+            ProbesFor::Database => None,
+            ProbesFor::Role(role) => Some(role.as_str()),
+        };
+        let own =
+            |s: &&catalogue::ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.as_deref() == role;
+        server.probes.iter().find(own)?.value.parse().ok()
+    }
 }
 
 impl std::str::FromStr for ProbesFor {
@@ -180,6 +194,15 @@ impl Outcome {
         self.plan = Some(Box::new(plan));
     }
 
+    /// Notes that a signal ended what follows a build: the index is new all the same, and the run ends as the signal
+    /// says.
+    fn cut_short(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.notes.push("the new index is in place; its check was cut short".to_owned());
+            self.exit = error.exit.code();
+        }
+    }
+
     fn failed(mut self, error: &Error) -> Self {
         self.action = Action::Failed;
         self.error = Some(error.to_string());
@@ -277,11 +300,8 @@ impl Rebuild {
         bar.step("verifying");
         let new = self.finish(&watcher, &plan, &beside, outcome).await?;
         outcome.action = Action::Rebuilt;
-        if let Err(e) = self.afterwards((&watcher, &worker), &new, &plan, &beside, outcome).await {
-            // The index is new and noted; what a signal cut short is only its check.
-            outcome.notes.push(format!("its check was not finished: {}", e.what));
-            outcome.exit = e.exit.code();
-        }
+        bar.step("VACUUM");
+        self.vacuum(&worker, &new, outcome).await;
         Ok(())
     }
 
@@ -376,8 +396,8 @@ impl Rebuild {
             });
         };
         if beside.is_none() {
-            // Dropping what is left of the new index would wait for it. Where it cannot be cancelled, it ends by itself.
-            let _ = watcher.cancel().await;
+            // Dropping what is left of the new index would wait for it.
+            let _ = cancel(watcher, reading).await;
         }
         let error = self.explain(error, plan);
         self.progress.note(&format!("{}: putting things back", index.label()));
@@ -423,7 +443,8 @@ impl Rebuild {
             retry(&fresh, &sql).await?;
         }
         if plan.grows() {
-            self.set_probes(&fresh, plan.probes).await?;
+            let before = self.wish.probes.configured(&self.server);
+            self.set_probes(&fresh, before).await?;
         }
         for leftover in mine() {
             // This waits for every transaction that has touched the table, and must not wait for ever. The mark in the

@@ -4,6 +4,8 @@ use super::{Rebuild, Stop};
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::{Server, VectorIndex};
 use crate::postgres::connect::{RowExt, Session, is_sqlstate};
+use std::pin::Pin;
+use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -12,6 +14,9 @@ pub(super) const DDL_WAIT: &str = "5s";
 
 /// How often DDL that did not get its lock is tried.
 pub(super) const DDL_TRIES: u32 = 3;
+
+/// After that time, what still runs is cancelled again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(200);
 
 impl Rebuild {
     /// A new session that no timeout ends.
@@ -27,12 +32,25 @@ impl Rebuild {
         session: &Session,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        tokio::select! {
-            result = work => result,
-            exit = stopped(&self.stop) => {
-                session.cancel().await?;
-                Err(interrupted(exit))
-            }
+        let mut work = std::pin::pin!(work);
+        let exit = tokio::select! {
+            result = &mut work => return result,
+            exit = stopped(&self.stop) => exit,
+        };
+        // Its own error is that it was cancelled.
+        let _ = cancel(session, work).await;
+        Err(interrupted(exit))
+    }
+}
+
+/// Cancels what a session does until it has ended, and returns what became of it. Work that were dropped could leave its
+/// transaction open, with the locks that it holds.
+pub(super) async fn cancel<T>(session: &Session, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+    loop {
+        // What cannot be cancelled ends by itself; a request may come between two statements.
+        let _ = session.cancel().await;
+        if let Ok(ended) = tokio::time::timeout(CANCEL_AGAIN, &mut work).await {
+            return ended;
         }
     }
 }

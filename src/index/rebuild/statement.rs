@@ -1,6 +1,6 @@
 //! The long statements of a rebuild: REINDEX or CREATE INDEX CONCURRENTLY, watched while they run.
 
-use super::session::{DDL_WAIT, interrupted, retry, stopped};
+use super::session::{DDL_WAIT, cancel, interrupted, retry, stopped};
 use super::{OLD_SUFFIX, Rebuild, SWAP_SUFFIX};
 use crate::error::{Error, Exit, Result};
 use crate::index::Method;
@@ -96,36 +96,28 @@ impl Rebuild {
         let pid: i32 = worker.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
         let watcher = Session::open(&self.info).await?;
         let mut waiting: Option<Instant> = None;
-        let mut ended_by: Option<Error> = None;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut work = std::pin::pin!(worker.batch(sql));
-        let mut stop = std::pin::pin!(stopped(&self.stop));
-        let result = loop {
-            let error = tokio::select! {
-                result = &mut work => break result,
-                exit = &mut stop, if ended_by.is_none() => {
-                    bar.step("cancelling");
-                    interrupted(exit)
-                }
-                _ = ticks.tick(), if ended_by.is_none() => {
+        let error = loop {
+            tokio::select! {
+                result = &mut work => return result,
+                exit = stopped(&self.stop) => break interrupted(exit),
+                _ = ticks.tick() => {
                     // Progress that cannot be read must not end the build.
                     let Ok(Some((phase, blocked))) = progress(&watcher, pid).await else { continue };
                     bar.show(&phase);
                     waiting = if blocked { waiting.or_else(|| Some(Instant::now())) } else { None };
-                    match self.wish.max_wait.zip(waiting).filter(|(most, since)| since.elapsed() > *most) {
-                        Some((most, _)) => waited(most),
-                        None => continue,
+                    let most = self.wish.max_wait.zip(waiting).filter(|(most, since)| since.elapsed() > *most);
+                    if let Some((most, _)) = most {
+                        break waited(most);
                     }
                 }
-            };
-            worker.cancel().await?;
-            ended_by = Some(error);
+            }
         };
-        match (result, ended_by) {
-            (Err(e), Some(by)) => Err(by.because(e)),
-            (result, _) => result,
-        }
+        bar.step("cancelling");
+        // It may have ended well in the meantime.
+        cancel(worker, work).await.map_err(|e| error.because(e))
     }
 }
 

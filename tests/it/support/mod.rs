@@ -12,7 +12,7 @@ mod proxies;
 
 pub use llmsql::{Llmsql, Run};
 pub use planned::Planned;
-pub use postgres::Postgres;
+pub use postgres::{Builder, Postgres};
 pub use proxies::{Nginx, PgBouncer};
 
 use nix::sys::signal::{Signal, kill};
