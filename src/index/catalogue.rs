@@ -2,7 +2,7 @@
 
 use super::note::Note;
 use super::rebuild::{OLD_SUFFIX, SWAP_SUFFIX};
-use super::{DEFAULT_LISTS, Element, Method, Metric};
+use super::{DEFAULT_EF_SEARCH, DEFAULT_LISTS, Element, Method, Metric};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
 use serde::Serialize;
@@ -237,16 +237,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// The probes that queries here use: those of the database, or else of this session.
+    /// The probes that queries here use: those of the database, or else of a role, or of this session.
     #[must_use]
     pub fn probes_in_force(&self) -> Option<u32> {
-        let configured = |s: &&ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.is_none();
-        self.probes
-            .iter()
-            .find(configured)
+        self.configured("ivfflat.probes").or(self.session_probes)
+    }
+
+    /// The `hnsw.ef_search` that queries here use.
+    #[must_use]
+    pub fn ef_search(&self) -> u32 {
+        self.configured("hnsw.ef_search").unwrap_or(DEFAULT_EF_SEARCH)
+    }
+
+    /// A setting of the database, or else of a role.
+    fn configured(&self, name: &str) -> Option<u32> {
+        let settings = || self.probes.iter().filter(|s| s.setting == name);
+        settings()
+            .find(|s| s.database && s.role.is_none())
             .and_then(|s| s.value.parse().ok())
-            .or_else(|| self.probes.iter().filter(|s| s.setting == "ivfflat.probes").find_map(|s| s.value.parse().ok()))
-            .or(self.session_probes)
+            .or_else(|| settings().find_map(|s| s.value.parse().ok()))
     }
 }
 
@@ -491,14 +500,17 @@ fn read(row: &Row) -> Result<Option<VectorIndex>> {
     }))
 }
 
+/// Settings to read rows under: a policy is an error and not a wrong answer, and no timeout of the database cuts it.
+pub(super) const ALL_ROWS: &[&str] = &["row_security = off", "statement_timeout = 0"];
+
 /// Rows the index holds, counted.
 ///
 /// # Errors
 /// Those of the connection; a row-security policy is an error and not a wrong count.
 pub async fn count_rows(session: &Session, index: &VectorIndex) -> Result<u64> {
-    session.batch("SET row_security = off").await?;
     let sql = format!("SELECT count(*) AS rows FROM {} WHERE {}", index.quoted_table(), index.condition());
-    let row = session.query_one(&sql, &[]).await.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
+    let row = session.under(ALL_ROWS, session.query_one(&sql, &[])).await;
+    let row = row.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
     Ok(u64::try_from(row.value::<i64>("rows")?).unwrap_or_default())
 }
 

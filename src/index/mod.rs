@@ -41,6 +41,9 @@ pub const MAX_LISTS: u32 = 32_768;
 /// The lists of an ivfflat index that says nothing of them.
 pub const DEFAULT_LISTS: u32 = 100;
 
+/// `hnsw.ef_search` where nothing says otherwise.
+pub const DEFAULT_EF_SEARCH: u32 = 40;
+
 /// How an index finds its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -164,6 +164,9 @@ pub struct IndexPlan {
     pub probes: Option<u32>,
     /// Probes that belong to the target.
     pub probes_after: Option<u32>,
+    /// `hnsw.ef_search` in force here.
+    #[serde(skip)]
+    pub ef_search: u32,
     /// How the rows lie in the lists.
     pub drift: Option<Drift>,
     /// Predicted work of a query.
@@ -291,6 +294,7 @@ pub async fn plan(
         target: None,
         probes: None,
         probes_after: None,
+        ef_search: server.ef_search(),
         drift: None,
         work: None,
         options: BTreeMap::new(),
@@ -373,6 +377,15 @@ impl IndexPlan {
     #[must_use]
     pub fn probes_now(&self) -> u32 {
         self.probes.filter(|p| *p > 1).unwrap_or_else(|| rule::probes_for(self.lists.unwrap_or(1)))
+    }
+
+    /// `ivfflat.probes` or `hnsw.ef_search` to measure queries with, now and after a rebuild.
+    #[must_use]
+    pub fn search(&self) -> (u32, u32) {
+        match self.index.method {
+            Method::Ivfflat => (self.probes_now(), self.probes_after.unwrap_or(1)),
+            Method::Hnsw => (self.ef_search, self.ef_search),
+        }
     }
 
     /// Takes the drift in and comes to the verdict.

@@ -1,6 +1,6 @@
 //! How many of the nearest rows an index finds: exact against approximate, on rows of the table itself as queries.
 
-use super::catalogue::{Server, VectorIndex};
+use super::catalogue::{ALL_ROWS, Server, VectorIndex};
 use super::drift::sample_from;
 use super::{MAX_LISTS, Method};
 use crate::error::{Error, Result};
@@ -71,14 +71,13 @@ pub struct Queries {
 /// # Errors
 /// Those of the connection, and a table without rows.
 pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, rows: u64, wish: Wish) -> Result<Queries> {
-    session.batch("SET row_security = off; SET statement_timeout = 0").await?;
     let sql = format!(
         "SELECT ({})::text AS value {} LIMIT {}",
         index.expression,
         sample_from(server, index, rows, u64::from(wish.queries)),
         wish.queries
     );
-    let sampled = session.query(&sql, &[]).await?;
+    let sampled = session.under(ALL_ROWS, session.query(&sql, &[])).await?;
     let literal = |row| -> Result<_> {
         let value: String = RowExt::value(row, "value")?;
         Ok((format!("{}::{}", quote_literal(&value), index.type_sql()), Vec::new()))
@@ -98,8 +97,7 @@ pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, row
 /// Those of the connection.
 pub async fn answer(session: &Session, index: &VectorIndex, queries: &mut Queries, patience: Duration) -> Result<()> {
     let start = Instant::now();
-    let result = async {
-        session.batch("BEGIN; SET LOCAL enable_indexscan = off").await?;
+    let asking = async {
         for (literal, exact) in &mut queries.queries {
             if queries.exact_ms.len() >= LEAST_QUERIES && start.elapsed() > patience {
                 break;
@@ -109,9 +107,8 @@ pub async fn answer(session: &Session, index: &VectorIndex, queries: &mut Querie
             queries.exact_ms.push(milliseconds(asked));
         }
         Ok(())
-    }
-    .await;
-    finish(session, result).await?;
+    };
+    session.under(&[ALL_ROWS, &["enable_indexscan = off"]].concat(), asking).await?;
     queries.queries.truncate(queries.exact_ms.len());
     Ok(())
 }
@@ -122,14 +119,6 @@ struct Asked {
     latency_ms: Vec<f64>,
 }
 
-/// Ends the transaction of a measurement, whatever became of it.
-async fn finish<T>(session: &Session, result: Result<T>) -> Result<T> {
-    let end = session.batch("ROLLBACK").await;
-    let value = result?;
-    end?;
-    Ok(value)
-}
-
 /// Whether the planner answers such queries by the index with that many probes.
 ///
 /// # Errors
@@ -137,13 +126,8 @@ async fn finish<T>(session: &Session, result: Result<T>) -> Result<T> {
 pub async fn is_used(session: &Session, index: &VectorIndex, queries: &Queries, probes: u32) -> Result<bool> {
     let Some((literal, _)) = queries.queries.first() else { return Ok(false) };
     let sql = format!("EXPLAIN (FORMAT JSON) {}", query(index, literal, queries.nearest, false));
-    let result = async {
-        session.batch(&format!("BEGIN; SET LOCAL {} = {probes}", setting(index))).await?;
-        let plan = session.batch_text(&sql).await?;
-        Ok(serde_json::from_str::<serde_json::Value>(&plan).is_ok_and(|plan| names_index(&plan, &index.name)))
-    }
-    .await;
-    finish(session, result).await
+    let plan = session.under(&[&format!("{} = {probes}", setting(index))], session.batch_text(&sql)).await?;
+    Ok(serde_json::from_str::<serde_json::Value>(&plan).is_ok_and(|plan| names_index(&plan, &index.name)))
 }
 
 fn names_index(plan: &serde_json::Value, name: &str) -> bool {
@@ -170,11 +154,7 @@ pub async fn at(
     patience: Duration,
 ) -> Result<Measured> {
     let begun = Instant::now();
-    let result = async {
-        // Without a sequential scan, so that it is the index that is measured.
-        session
-            .batch(&format!("BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL {} = {probes}", setting(index)))
-            .await?;
+    let asking = async {
         let mut asked = Asked { recall: 0.0, latency_ms: Vec::new() };
         for (literal, exact) in &queries.queries {
             if asked.latency_ms.len() >= LEAST_QUERIES && begun.elapsed() > patience {
@@ -186,9 +166,10 @@ pub async fn at(
             asked.recall += share_found(exact, &found);
         }
         Ok(asked)
-    }
-    .await;
-    let mut asked = finish(session, result).await?;
+    };
+    // Without a sequential scan, so that it is the index that is measured.
+    let probes_set = format!("{} = {probes}", setting(index));
+    let mut asked = session.under(&[ALL_ROWS, &["enable_seqscan = off", &probes_set]].concat(), asking).await?;
     Ok(Measured {
         probes,
         recall: asked.recall / asked.latency_ms.len().max(1) as f64,
@@ -271,7 +252,8 @@ pub async fn measure(
 }
 
 /// The setting that trades recall for latency.
-fn setting(index: &VectorIndex) -> &'static str {
+#[must_use]
+pub fn setting(index: &VectorIndex) -> &'static str {
     match index.method {
         Method::Ivfflat => "ivfflat.probes",
         Method::Hnsw => "hnsw.ef_search",

@@ -278,6 +278,25 @@ impl Session {
         Ok(text.unwrap_or_default())
     }
 
+    /// Does read-only work inside a transaction that is rolled back, under these settings, which last no longer than
+    /// that: behind a transaction pooler they would otherwise be other clients' settings too.
+    ///
+    /// # Errors
+    /// Those of the work, and what the server said.
+    pub async fn under<T>(&self, settings: &[&str], work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut begin = "BEGIN".to_owned();
+        settings.iter().for_each(|setting| begin.push_str(&format!("; SET LOCAL {setting}")));
+        let result = async {
+            self.batch(&begin).await?;
+            work.await
+        };
+        let result = result.await;
+        let end = self.batch("ROLLBACK").await;
+        let value = result?;
+        end?;
+        Ok(value)
+    }
+
     fn failed(&self, error: tokio_postgres::Error) -> Error {
         match error.as_db_error() {
             Some(db) => {

@@ -270,11 +270,14 @@ fn rebuilt_line(outcome: &Outcome) -> String {
         line.push_str(&format!(" on {} rows", plan.rows));
     }
     line.push_str(&format!(" in {:.1} s", outcome.seconds));
-    if let (Some(recall), Some(probes)) = (outcome.recall, outcome.probes) {
-        line.push_str(&format!("; recall {recall:.3} with {probes} probes"));
+    if let Some(recall) = outcome.recall {
+        line.push_str(&format!("; recall {recall:.3}"));
+        line.push_str(&outcome.probes.map(|p| format!(" with {p} probes")).unwrap_or_default());
     }
-    if let (Some((before, after)), Some(work)) = (outcome.latency_ms, outcome.plan.as_ref().and_then(|p| p.work)) {
-        line.push_str(&format!(", {after:.1} ms a query (was {before:.1}, predicted {:.1})", before / work.ratio()));
+    if let Some((before, after)) = outcome.latency_ms {
+        let work = outcome.plan.as_ref().and_then(|p| p.work);
+        let predicted = work.map(|w| format!(", predicted {:.1}", before / w.ratio())).unwrap_or_default();
+        line.push_str(&format!(", {after:.1} ms a query (was {before:.1}{predicted})"));
     }
     line + "\n"
 }

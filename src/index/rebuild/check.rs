@@ -3,7 +3,6 @@
 use super::session::retry;
 use super::{How, Outcome, ProbesFor, Rebuild, comment_sql, now};
 use crate::error::{Error, Result};
-use crate::index::Method;
 use crate::index::catalogue::{self, VectorIndex};
 use crate::index::drift::{self, Drift};
 use crate::index::note::Note;
@@ -43,12 +42,12 @@ impl Rebuild {
     /// Samples queries and takes their latency by the old index; nothing where there is none to take.
     pub(super) async fn probe(&self, session: &Session, plan: &IndexPlan) -> Option<Probed> {
         let index = &plan.index;
-        if plan.rows == 0 || index.method == Method::Hnsw {
+        if plan.rows == 0 {
             return None;
         }
         let queries = recall::sample(session, &self.server, index, plan.rows, CHECK).await.ok()?;
         let before = match index.valid {
-            true => recall::at(session, index, &queries, plan.probes_now(), BEFORE).await.ok(),
+            true => recall::at(session, index, &queries, plan.search().0, BEFORE).await.ok(),
             false => None,
         };
         Some(Probed { queries, before_ms: before.map(|m| m.p50_ms) })
@@ -132,16 +131,19 @@ impl Rebuild {
         probed: &Probed,
         outcome: &mut Outcome,
     ) {
-        let probes = plan.probes_after.unwrap_or(1);
+        let (_, probes) = plan.search();
         let checked: Result<_> = async {
             let used = recall::is_used(watcher, new, &probed.queries, probes).await?;
             Ok((used, recall::at(watcher, new, &probed.queries, probes, AFTER).await?))
         }
         .await;
+        let setting = recall::setting(new);
         match checked {
             Ok((used, measured)) => {
                 if !used {
-                    outcome.notes.push(format!("with {probes} probes the planner prefers another way than this index"));
+                    outcome
+                        .notes
+                        .push(format!("with {setting} = {probes} the planner prefers another way than this index"));
                 }
                 outcome.recall = Some(measured.recall);
                 outcome.latency_ms = probed.before_ms.map(|before| (before, measured.p50_ms));

@@ -270,6 +270,12 @@ fn a_transaction_pooler_is_refused() {
     let pooler = PgBouncer::start(&bench.server, ini);
     let dsn = format!("postgresql://postgres@127.0.0.1:{}/postgres", pooler.port());
     bench.index_at(&dsn, &["rebuild", "--all"]).code(13).stderr_has("transaction pooler");
+    // Reading goes through it, and leaves no settings to the next client.
+    bench.index_at(&dsn, &["plan", "--count"]).success();
+    bench.index_at(&dsn, &["recall"]).success();
+    let left =
+        "SELECT name FROM pg_settings WHERE source = 'session' AND name IN ('row_security', 'statement_timeout')";
+    assert_eq!((pooler.query(left).as_str(), pooler.query("SHOW row_security").as_str()), ("", "on"));
     assert_eq!(bench.lists("docs_idx"), "lists=10");
 }
 
