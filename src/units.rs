@@ -12,6 +12,20 @@ pub const GB: u64 = 1024 * MB;
 /// One tebibyte in bytes.
 pub const TB: u64 = 1024 * GB;
 
+/// A number with what it counts: `1 CPU`, `16 CPUs`.
+#[must_use]
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The largest of 2^n and 1.5·2^n that is not above a size: what is free on a file system changes from moment to moment,
+/// and a plan that follows it to the byte is another one at every run.
+#[must_use]
+pub fn coarse(bytes: u64) -> u64 {
+    let Some(power) = bytes.checked_ilog2().map(|n| 1u64 << n) else { return 0 };
+    if bytes - power >= power / 2 { power + power / 2 } else { power }
+}
+
 /// The largest size that is read, 1 EiB: sums of some of them still fit 64 bits.
 pub const LARGEST: u64 = 1 << 60;
 

@@ -104,6 +104,8 @@ impl Arguments {
         if self.list {
             return list(&plan, &options, global.format);
         }
+        let only: Vec<&str> = self.only.iter().map(|c| c.name()).collect();
+        super::plan::planned(&plan, &only)?;
         render::permit(&plan, &self.allow)?;
         if self.patroni {
             return output::stdout(&String::from_utf8_lossy(&render::patroni(&plan, &options)?));

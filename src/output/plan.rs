@@ -1,7 +1,7 @@
 //! Plans and explanations for people.
 
 use crate::facts::Facts;
-use crate::plan::invariants::Invariant;
+use crate::plan::invariants::{Invariant, Premise};
 use crate::plan::{Basis, Check, Component, Finding, Plan, Setting, Severity, TakesEffect};
 use crate::units;
 use console::{Style, measure_text_width, truncate_str};
@@ -101,9 +101,9 @@ fn head(out: &mut String, plan: &Plan, width: usize) {
     let ram: u64 = plan.host.ram_bytes;
     let _ = writeln!(
         out,
-        "{} · {} CPUs · {} RAM · {}",
+        "{} · {} · {} RAM · {}",
         Style::new().bold().apply_to(host),
-        plan.host.cpus,
+        units::counted(plan.host.cpus, "CPU"),
         units::human_bytes(ram),
         plan.host.disk,
     );
@@ -164,13 +164,13 @@ fn bar(out: &mut String, plan: &Plan, width: usize) {
 }
 
 fn findings(out: &mut String, finding: &Finding, width: usize) {
-    let (word, style) = match finding.severity {
-        Severity::Error => ("error", Style::new().red().bold()),
-        Severity::Warning => ("warning", Style::new().yellow().bold()),
-        Severity::Assumption => ("assumption", Style::new().cyan()),
-        Severity::Info => ("info", Style::new().dim()),
+    let style = match finding.severity {
+        Severity::Error => Style::new().red().bold(),
+        Severity::Warning => Style::new().yellow().bold(),
+        Severity::Assumption => Style::new().cyan(),
+        Severity::Info => Style::new().dim(),
     };
-    let title = format!("{}: {}", style.apply_to(word), finding.invariant);
+    let title = format!("{}: {}", style.apply_to(finding.severity.name()), finding.invariant);
     let _ = writeln!(out, "{title}");
     paragraph(out, &finding.message, "  ", width);
     if let Some(next) = &finding.next {
@@ -246,9 +246,28 @@ pub fn setting(setting: &Setting, limits: Option<&str>, width: usize) -> String 
     out
 }
 
+/// Everything known of one premise, and of what else the plan says under its name.
+#[must_use]
+pub fn premise(premise: &Premise, found: &[&Finding], width: usize) -> String {
+    let mut out = String::new();
+    let verdict = if found.is_empty() { "gives no cause for a remark here" } else { "is remarked on here" };
+    let _ = writeln!(out, "{}", Style::new().bold().apply_to(format!("{} {verdict}", premise.name)));
+    field(&mut out, "about", premise.about, width);
+    remarks(&mut out, found, width);
+    out
+}
+
+/// Findings as fields: how bad, what, and what to do.
+fn remarks(out: &mut String, found: &[&Finding], width: usize) {
+    for finding in found {
+        field(out, finding.severity.name(), &finding.message, width);
+        field(out, "next", finding.next.as_deref().unwrap_or_default(), width);
+    }
+}
+
 /// Everything known of one invariant.
 #[must_use]
-pub fn invariant(rule: &Invariant, check: Option<&Check>, width: usize) -> String {
+pub fn invariant(rule: &Invariant, check: Option<&Check>, found: &[&Finding], width: usize) -> String {
     let mut out = String::new();
     let verdict = match check.map(|c| c.holds) {
         Some(Some(true)) => "holds",
@@ -267,5 +286,10 @@ pub fn invariant(rule: &Invariant, check: Option<&Check>, width: usize) -> Strin
         }
         field(&mut out, "verdict", &check.message, width);
     }
+    let told = |f: &&&Finding| check.is_none_or(|c| c.message != f.message);
+    let others: Vec<&Finding> = found.iter().filter(told).copied().collect();
+    let next = found.iter().find(|f| !told(f)).and_then(|f| f.next.as_deref());
+    field(&mut out, "next", next.unwrap_or_default(), width);
+    remarks(&mut out, &others, width);
     out
 }

@@ -103,9 +103,34 @@ pub static KEYS: &[Key] = &[
         help: "The primary's max_connections, which a standby may not go below",
     },
     Key {
+        name: "postgresql.primary_max_worker_processes",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_worker_processes, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_wal_senders",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_wal_senders, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_locks_per_transaction",
+        kind: Kind::Int(10, i32::MAX as i64),
+        help: "The primary's max_locks_per_transaction, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_prepared_transactions",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_prepared_transactions, which a standby may not go below",
+    },
+    Key {
         name: "postgresql.wal_rate",
         kind: Kind::Bytes,
         help: "WAL written in a second at peak; `plan --dsn` measures it",
+    },
+    Key {
+        name: "postgresql.replica_outage",
+        kind: Kind::Millis,
+        help: "How long a standby may be away before its slot is given up, where the WAL rate is known [default: 1h]",
     },
     Key {
         name: "postgresql.archive_dir",
