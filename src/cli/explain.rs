@@ -1,6 +1,7 @@
 //! `llmsql explain`: everything known of one setting or one invariant.
 
 use super::Global;
+use super::connection::ConnectionArgs;
 use super::planning::Planning;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
@@ -17,6 +18,8 @@ pub struct Arguments {
     key: String,
     #[command(flatten)]
     planning: Planning,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Runs `llmsql explain`.
@@ -24,7 +27,8 @@ pub struct Arguments {
 /// # Errors
 /// Those of planning, and `explain.unknown` for a name that is neither, with the nearest.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
-    let (facts, profile) = arguments.planning.facts_and_profile(global)?;
+    let (mut facts, profile) = arguments.planning.facts_and_profile(global)?;
+    arguments.connection.live(&mut facts)?;
     let plan = plan::build(&facts, &profile)?;
     let width = output::plan::width();
     let findings: Vec<&Finding> = plan.findings.iter().filter(|f| f.invariant == arguments.key).collect();

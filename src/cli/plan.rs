@@ -6,7 +6,6 @@ use super::planning::Planning;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::plan::{self, Component, Plan, Severity};
-use crate::postgres::live::Live;
 use crate::profile::keys::COMPONENTS;
 use clap::Args;
 
@@ -62,9 +61,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let (mut facts, profile) = arguments.planning.facts_and_profile(global)?;
-    if arguments.connection.dsn.is_some() {
-        facts.database = Some(Live::of(&arguments.connection.conninfo()?)?.fact());
-    }
+    arguments.connection.live(&mut facts)?;
     let mut plan = plan::build(&facts, &profile)?;
     planned(&plan, &arguments.only)?;
     let broken = plan.findings.iter().any(|f| f.severity == Severity::Error);

@@ -1,6 +1,7 @@
 //! `llmsql render`: the plan as files.
 
 use super::Global;
+use super::connection::ConnectionArgs;
 use super::planning::Planning;
 use crate::error::{Error, Result};
 use crate::formats::redact;
@@ -53,6 +54,8 @@ pub struct Arguments {
     allow: Vec<String>,
     #[command(flatten)]
     planning: Planning,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// The components that have files, by name.
@@ -99,7 +102,8 @@ impl Arguments {
             None => Templates::default(),
         };
         let options = Options { only: self.only.clone(), templates };
-        let (facts, profile) = self.planning.facts_and_profile(global)?;
+        let (mut facts, profile) = self.planning.facts_and_profile(global)?;
+        self.connection.live(&mut facts)?;
         let plan = build(&facts, &profile)?;
         if self.list {
             return list(&plan, &options, global.format);

@@ -132,6 +132,9 @@ pub struct Memory {
     pub huge_pages_free: Option<u64>,
     /// `Hugepagesize`.
     pub huge_page_size_bytes: Option<u64>,
+    /// Bytes in pools of huge pages of any other size than `huge_page_size_bytes`, which are lost for everything that
+    /// does not ask for that size.
+    pub huge_pages_other_bytes: Option<u64>,
     /// Transparent huge pages: `always`, `madvise` or `never`.
     pub thp: Option<String>,
     /// Transparent huge pages' defrag mode.

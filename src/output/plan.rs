@@ -87,7 +87,11 @@ fn short_reason(setting: &Setting, room: usize) -> String {
     if let Some(origin) = &setting.origin {
         return truncate_str(&format!("set by {origin}"), room, "…").into_owned();
     }
-    let (worked, formula) = (setting.reason.worked.as_str(), setting.reason.formula.as_str());
+    // Where a cap bit, the number is not the value: 196 GB/32 = 6.12 GB → 2GB.
+    let capped = !setting.reason.caps.is_empty() && !setting.reason.worked.is_empty();
+    let cut = if capped { format!("{} → {}", setting.reason.worked, setting.value) } else { String::new() };
+    let worked = if capped { cut.as_str() } else { setting.reason.worked.as_str() };
+    let formula = setting.reason.formula.as_str();
     let fits = |text: &&str| !text.is_empty() && measure_text_width(text) <= room;
     // A worked value that only repeats the value says less than the rule.
     let told = [worked, formula].into_iter().filter(|t| *t != setting.value).find(fits);

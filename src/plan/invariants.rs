@@ -293,7 +293,8 @@ impl Court<'_> {
         let enough = planned.unwrap_or(0) >= pg.huge_page_count;
         // Pages that PostgreSQL does not use are lost for everything else: they come out of the reserve and of what
         // the budget leaves free.
-        let unused = held.saturating_sub(pg.shared_buffers / 100 * 103);
+        let others = self.host.facts.memory.huge_pages_other_bytes.filter(|_| self.host.ram_is_measured).unwrap_or(0);
+        let unused = held.saturating_sub(pg.shared_buffers / 100 * 103).saturating_add(others);
         let free = self.budget.ram.saturating_sub(self.committed()).saturating_add(self.budget.reserve.value);
         let within = unused <= free;
         numbers.push(size("held beyond shared memory", unused));
@@ -310,6 +311,10 @@ impl Court<'_> {
         let next = match (enough, self.host.owns_kernel()) {
             (false, true) => format!("raise kernel.vm.nr_hugepages to {}", pg.huge_page_count),
             (false, false) => format!("on the container's host: sysctl -w vm.nr_hugepages={}", pg.huge_page_count),
+            (true, _) if others > 0 => {
+                let held = units::human_bytes(others);
+                format!("give back the {held} in pools of other page sizes, or take them off with host.other_memory")
+            }
             (true, _) => format!("lower vm.nr_hugepages to {} and pin it", pg.huge_page_count),
         };
         if forced && !enough && self.host.sizing == Sizing::Budget {

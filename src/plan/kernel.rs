@@ -207,7 +207,8 @@ pub(super) fn commit_base(host: &Host<'_>, pg: &super::budget::PostgresBudget) -
     let there = memory.huge_pages.filter(|_| host.ram_is_measured).unwrap_or(0);
     let planned = if pg.huge_pages { pg.huge_page_count } else { 0 };
     let ram = memory.total_bytes.filter(|_| host.ram_is_measured).unwrap_or(host.ram.value);
-    ram.saturating_sub(there.max(planned).saturating_mul(pg.huge_page_size))
+    let others = memory.huge_pages_other_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
+    ram.saturating_sub(there.max(planned).saturating_mul(pg.huge_page_size)).saturating_sub(others)
 }
 
 /// What must fit under CommitLimit: PostgreSQL's worst case outside huge pages, and what is committed now.

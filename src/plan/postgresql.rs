@@ -80,17 +80,12 @@ fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
         ),
         Sizing::Budget => {
             let raw = pg.share / 32;
-            let (low, high) = (16 * MB, 2 * GB);
-            let reason = |worked| rule("clamp(S/32, 16MB, 2GB)", worked, vec![s]);
-            let number = units::human_bytes(raw);
-            if raw > high {
-                reason(format!("{share}/32 = {number}, capped at 2GB"))
-                    .cap("2GB at most: vacuum and index builds gain little beyond")
-            } else if raw < low {
-                reason(format!("{share}/32 = {number}, raised to 16MB"))
-                    .cap("16MB at least: with less, vacuum scans every index repeatedly")
-            } else {
-                reason(format!("{share}/32 = {number}"))
+            let worked = format!("{share}/32 = {}", units::human_bytes(raw));
+            let reason = rule("clamp(S/32, 16MB, 2GB)", worked, vec![s]);
+            match raw {
+                n if n > 2 * GB => reason.cap("2GB at most: vacuum and index builds gain little beyond"),
+                n if n < 16 * MB => reason.cap("16MB at least: with less, vacuum scans every index repeatedly"),
+                _ => reason,
             }
         }
     };

@@ -126,3 +126,21 @@ fn a_tree_cannot_be_measured() {
     Llmsql::new().args(["facts", "--measure"]).root(dir.path()).run().code(64).stderr_has("only the running host");
     Llmsql::new().args(["facts", "--measure-seconds", "3"]).run().code(64);
 }
+
+#[test]
+fn figures_that_cannot_be_kept_are_printed_all_the_same() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    // A file where the folder should be: not even root can make one there.
+    let state = here.path().join("state");
+    fs::write(&state, "").expect("a file");
+    let mount = here.path().join("data");
+    fs::create_dir(&mount).expect("a folder");
+    let run = Llmsql::new()
+        .args(["facts", "--measure", "--measure-seconds", "1", "--format", "json", "--mount"])
+        .arg(&mount)
+        .env("STATE_DIRECTORY", state.join("below"))
+        .run()
+        .success();
+    assert!(run.json()["measurements"].as_array().is_some_and(|m| !m.is_empty()), "{run:?}");
+    run.stderr_has("cannot be kept").stderr_has("--facts FILE");
+}

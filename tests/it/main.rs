@@ -3,6 +3,7 @@
 mod support;
 
 mod catalogue;
+mod certificates;
 mod config;
 mod documents;
 mod examples;
@@ -12,9 +13,12 @@ mod generated;
 mod golden;
 mod harness;
 mod index;
+mod live;
 mod load;
+mod messages;
 mod nginx;
 mod profile;
 mod render;
 mod schema;
 mod servers;
+mod trees;

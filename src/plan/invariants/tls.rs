@@ -3,6 +3,7 @@
 use super::{Court, Numbers, number};
 use crate::facts::Certificate;
 use crate::plan::Component;
+use crate::units;
 use crate::value::Value;
 
 /// Days before its end at which a certificate is about to expire: as long as a renewal by hand may take.
@@ -82,7 +83,10 @@ fn faults(c: &Certificate) -> Vec<(String, String)> {
     match c.days_left {
         Some(days) if days < 0 => fault(format!("{} expired on {until}", c.path), "renew it".to_owned()),
         Some(days) if days < SOON => {
-            fault(format!("{} expires on {until}, in {days} days", c.path), "renew it".to_owned());
+            fault(
+                format!("{} expires on {until}, in {}", c.path, units::counted(days.unsigned_abs(), "day")),
+                "renew it".to_owned(),
+            );
         }
         _ => {}
     }
