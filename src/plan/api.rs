@@ -45,11 +45,11 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         rule("pool_size/2", format!("{pool}/2"), vec![derived("pool_size", pool.to_string(), "api.pool_size")]),
     );
     let version = host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
-    let prepared = budget.pools.is_none() || version.is_none_or(|v| at_least(v, 1, 21));
+    let prepared = budget.pools.is_none() || version.is_some_and(|v| at_least(v, 1, 21));
     let why = if prepared {
         "the pooler keeps prepared statements apart (1.21 and later), or there is none"
     } else {
-        "this PgBouncer is older than 1.21: a prepared statement would be looked for on the wrong connection"
+        "PgBouncer is not known to be 1.21 or later: a prepared statement would be looked for on the wrong connection"
     };
     draft.put(API, "prepared_statements", Value::Bool(prepared), constant(why));
     draft.put(
@@ -64,8 +64,54 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         Value::Text("/metrics".to_owned()),
         constant("where the edge's rule for metrics leads"),
     );
+    serving(draft);
     let fields = LOG_CHAIN.iter().map(|s| (*s).to_owned()).collect();
     draft.put(API, "log_fields", Value::List(fields), constant("one request can be followed through every log"));
+}
+
+/// Where it listens, whom it asks, and what a key may ask for.
+fn serving(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let text = |t: &str| Value::Text(t.to_owned());
+    let (listen, why) = if host.has(Component::Nginx) {
+        ("127.0.0.1", "the proxy lives on this host; nothing else needs to reach the API")
+    } else {
+        ("0.0.0.0", "the proxy lives on another host")
+    };
+    draft.put(API, "host", text(listen), constant(why));
+    let upstream = match draft.value("nginx.api_upstream") {
+        Some(Value::Text(address)) => address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()),
+        _ => None,
+    };
+    let why = "the port of nginx.api_upstream, else the guide's";
+    draft.put(API, "port", Value::Int(upstream.unwrap_or(8000)), constant(why));
+    let why = "75s: longer than the 60s nginx keeps an idle connection, so that none is closed as a request arrives";
+    draft.put(API, "keepalive_timeout", Value::Millis(75_000), constant(why));
+    let proxies = if host.has(Component::Nginx) { vec!["127.0.0.1".to_owned()] } else { Vec::new() };
+    let why = "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else";
+    draft.put(API, "forwarded_allow_ips", Value::List(proxies), constant(why));
+    let pooled = match draft.value("pgbouncer.listen_port") {
+        Some(Value::Int(port)) => Some(*port),
+        _ => None,
+    };
+    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
+    let (address, port, why) = match pooled {
+        Some(port) => ("127.0.0.1", port, "through the pooler on this host"),
+        None => (
+            server,
+            i64::from(host.cluster().and_then(|c| c.port).unwrap_or(5432)),
+            "the server itself (postgresql.host)",
+        ),
+    };
+    draft.put(API, "database_host", text(address), constant(why));
+    draft.put(API, "database_port", Value::Int(port), constant(why));
+    let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
+    draft.put(API, "database_name", text(database), constant("postgresql.database"));
+    for (name, hourly) in [("quota_free", 100), ("quota_premium", 1000), ("quota_enterprise", 10_000)] {
+        let why = "the guide's requests an hour for a key of this tier; the edge limits each second";
+        draft.put(API, name, Value::Int(hourly), constant(why));
+    }
+    draft.put(API, "log_level", text("INFO"), constant("INFO: one line for each request"));
 }
 
 fn count(value: &Value) -> Option<u64> {
