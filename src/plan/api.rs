@@ -20,6 +20,7 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         reason
     };
     draft.put(API, "workers", Value::Int(workers as i64), reason);
+    database(draft);
     let worker_input = derived("workers", workers.to_string(), "api.workers");
     let (ceiling, what) = match (&budget.pools, &budget.postgresql) {
         (Some(pools), _) => (pools.clients, "pgbouncer.max_client_conn"),
@@ -58,18 +59,42 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         Value::Int(2048),
         constant("uvicorn's default; the kernel cuts it at net.core.somaxconn"),
     );
+    serving(draft);
+    draft.put(API, "log_level", Value::Text("INFO".to_owned()), constant("INFO: one line for each request"));
     draft.put(
         API,
         "metrics_path",
         Value::Text("/metrics".to_owned()),
         constant("where the edge's rule for metrics leads"),
     );
-    serving(draft);
     let fields = LOG_CHAIN.iter().map(|s| (*s).to_owned()).collect();
     draft.put(API, "log_fields", Value::List(fields), constant("one request can be followed through every log"));
 }
 
-/// Where it listens, whom it asks, and what a key may ask for.
+/// Whom its pools ask.
+fn database(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let text = |t: &str| Value::Text(t.to_owned());
+    let pooled = match draft.value("pgbouncer.listen_port") {
+        Some(Value::Int(port)) => Some(*port),
+        _ => None,
+    };
+    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
+    let (address, port, why) = match pooled {
+        Some(port) => ("127.0.0.1", port, "through the pooler on this host"),
+        None => (
+            server,
+            i64::from(host.cluster().and_then(|c| c.port).unwrap_or(5432)),
+            "the server itself (postgresql.host)",
+        ),
+    };
+    draft.put(API, "database_host", text(address), constant(why));
+    draft.put(API, "database_port", Value::Int(port), constant(why));
+    let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
+    draft.put(API, "database_name", text(database), constant("postgresql.database"));
+}
+
+/// Where it listens, and what a key may ask for.
 fn serving(draft: &mut Draft<'_>) {
     let host = draft.host;
     let text = |t: &str| Value::Text(t.to_owned());
@@ -90,28 +115,10 @@ fn serving(draft: &mut Draft<'_>) {
     let proxies = if host.has(Component::Nginx) { vec!["127.0.0.1".to_owned()] } else { Vec::new() };
     let why = "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else";
     draft.put(API, "forwarded_allow_ips", Value::List(proxies), constant(why));
-    let pooled = match draft.value("pgbouncer.listen_port") {
-        Some(Value::Int(port)) => Some(*port),
-        _ => None,
-    };
-    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
-    let (address, port, why) = match pooled {
-        Some(port) => ("127.0.0.1", port, "through the pooler on this host"),
-        None => (
-            server,
-            i64::from(host.cluster().and_then(|c| c.port).unwrap_or(5432)),
-            "the server itself (postgresql.host)",
-        ),
-    };
-    draft.put(API, "database_host", text(address), constant(why));
-    draft.put(API, "database_port", Value::Int(port), constant(why));
-    let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
-    draft.put(API, "database_name", text(database), constant("postgresql.database"));
     for (name, hourly) in [("quota_free", 100), ("quota_premium", 1000), ("quota_enterprise", 10_000)] {
         let why = "the guide's requests an hour for a key of this tier; the edge limits each second";
         draft.put(API, name, Value::Int(hourly), constant(why));
     }
-    draft.put(API, "log_level", text("INFO"), constant("INFO: one line for each request"));
 }
 
 fn count(value: &Value) -> Option<u64> {

@@ -10,8 +10,7 @@ const BOX: Component = Component::Containers;
 
 pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
-    let asked = host.profile.get("host.containers").map(|sourced| sourced.value == Value::Bool(true));
-    if !asked.unwrap_or(host.facts.software.docker.is_some()) {
+    if !host.profile.flag("host.containers").unwrap_or(host.facts.software.docker.is_some()) {
         return;
     }
     if let Some(pg) = &budget.postgresql {
