@@ -5,6 +5,7 @@ mod support;
 mod catalogue;
 mod config;
 mod documents;
+mod edge;
 mod examples;
 mod facts;
 mod facts_measure;
