@@ -112,8 +112,14 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l out -d 'Folder 
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l only -d 'Only the files of this component; may be repeated' -r -f -a "postgresql\t''
 pgbouncer\t''
 nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
 kernel\t''
-limits\t''"
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l templates -d 'Folder of templates that replace built-in ones of the same name (see --list), one by one' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l allow -d 'Render although this invariant is violated, such as memory.total; may be repeated' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
@@ -138,6 +144,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l list -d 'List the files: template, target, ownership, and the variables the template reads'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Print PostgreSQL\'s settings as Patroni\'s YAML; Patroni writes PostgreSQL\'s own files itself'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l adopt -d 'Replace a file of the operator\'s own that has more in it than ours (NGINX\'s main file), instead of writing ours beside it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'

@@ -4,7 +4,8 @@ use super::budget::Budget;
 use super::draft::Draft;
 use super::host::Host;
 use super::{Component, Plan, Share, Target, invariants};
-use super::{api, containers, disk, duckdb, kernel, limits, nginx, pgbouncer, postgresql, sqlite};
+use super::{api, containers, disk, duckdb, kernel, limits, maintenance, nginx, pgbouncer};
+use super::{postgresql, services, sqlite};
 use crate::error::Result;
 use crate::facts::Facts;
 use crate::profile::Profile;
@@ -55,8 +56,10 @@ fn build_once(facts: &Facts, profile: &Profile) -> Result<Plan> {
     }
     kernel::settings(&mut draft, &budget);
     limits::settings(&mut draft, &budget);
+    services::settings(&mut draft, &budget);
     disk::settings(&mut draft);
     containers::settings(&mut draft, &budget);
+    maintenance::settings(&mut draft, &budget);
     let settings = draft.settings;
     let (checks, findings) = invariants::judge(&host, &budget, &settings);
     let memory = memory(&host, &budget);

@@ -39,7 +39,7 @@ pub static INVARIANTS: &[Invariant] = {
         rule("memory.total", Error, "SYS1→PG1, SYS1→DK2", "reserve + fixed needs + PostgreSQL's worst case + DuckDB's share ≤ RAM"),
         rule("memory.overcommit", Error, "SYS1→PG1", "with vm.overcommit_memory=2, CommitLimit ≥ planned + what is committed now"),
         rule("memory.huge_pages", Warning, "SYS1→PG1", "vm.nr_hugepages ≥ 1.03·shared_buffers in pages + 64, within the budget"),
-        rule("memory.containers", Error, "SYS1→PG1", "every container's limit ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
+        rule("memory.containers", Error, "SYS1→PG1", "every container's limit and service's MemoryMax ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
         rule("connections.pool", Error, "PG2→PY2", "Σ over pools (size + reserve) + reserved ≤ max_connections; a standby's connections, workers, senders, locks and prepared transactions ≥ its primary's"),
         rule("connections.api", Error, "PG2→PY2", "API workers × (pool + overflow) ≤ what takes its connections; prepared statements only where the pooler has them"),
         rule("connections.edge", Warning, "NX2→PG2", "what one address may keep busy at once ≤ the back ends there are, in every zone"),
@@ -332,35 +332,47 @@ impl Court<'_> {
         self.budget.fixed(self.host).saturating_add(pg).saturating_add(duck)
     }
 
+    /// Limits that the kernel enforces, a container's and a service's, against what their components need at worst.
     fn containers(&mut self) {
-        let Some(pg) = &self.budget.postgresql else { return };
-        let (Some(limit), Some(shm)) =
-            (self.count("containers.postgresql.memory"), self.count("containers.postgresql.shm_size"))
-        else {
+        let mut worst = Vec::new();
+        worst.extend(self.budget.postgresql.as_ref().map(|pg| ("postgresql", pg.worst_case())));
+        worst.extend(self.budget.duckdb.as_ref().map(|duck| ("duckdb", duck.share.max(duck.memory_limit))));
+        worst.extend(self.budget.needs.iter().map(|need| (need.component.name(), need.bytes)));
+        let (mut numbers, mut short) = (Vec::new(), Vec::new());
+        for (name, need) in worst {
+            for (kind, key) in [
+                ("container's limit", format!("containers.{name}.memory")),
+                ("MemoryMax", format!("limits.units.{name}.memory_max")),
+            ] {
+                let Some(limit) = self.count(&key) else { continue };
+                numbers.push((
+                    format!("{name}: {kind} / at worst"),
+                    format!("{} / {}", units::human_bytes(limit), units::human_bytes(need)),
+                ));
+                if limit < need {
+                    short.push(key);
+                }
+            }
+        }
+        if let (Some(pg), Some(shm)) = (&self.budget.postgresql, self.count("containers.postgresql.shm_size")) {
+            let needed = containers::shm_needed(pg);
+            numbers.push(size("shm_size", shm));
+            numbers.push(size("shared by parallel workers", needed));
+            if shm < needed {
+                short.push("containers.postgresql.shm_size".to_owned());
+            }
+        }
+        if numbers.is_empty() {
             return;
-        };
-        let (worst, needed) = (pg.worst_case(), containers::shm_needed(pg));
-        let duck = self.budget.duckdb.as_ref().map(|d| d.share.max(d.memory_limit));
-        let duck_holds = duck.is_none_or(|d| self.count("containers.duckdb.memory").is_none_or(|l| l >= d));
-        let holds = limit >= worst && shm >= needed && duck_holds;
-        let numbers = vec![
-            size("PostgreSQL's limit", limit),
-            size("PostgreSQL at worst", worst),
-            size("shm_size", shm),
-            size("shared by parallel workers", needed),
-        ];
+        }
+        let holds = short.is_empty();
         let message = if holds {
-            "every limit holds its component's worst case"
+            "every limit holds its component's worst case".to_owned()
         } else {
-            "a container's limit is below what its component needs at worst"
+            format!("less than its component needs at worst: {}", short.join(", "))
         };
-        self.verdict(
-            "memory.containers",
-            Some(holds),
-            numbers,
-            message.to_owned(),
-            "unset the pinned containers.* values",
-        );
+        let next = "unset the pinned containers.* and limits.units.* values";
+        self.verdict("memory.containers", Some(holds), numbers, message, next);
     }
 
     fn pool(&mut self) {
@@ -412,11 +424,12 @@ impl Court<'_> {
         };
         let prepared = self.value("api.prepared_statements") == Some(&Value::Bool(true));
         let version = self.host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
-        let has = self.budget.pools.is_none() || version.is_none_or(|v| super::pgbouncer::at_least(v, 1, 21));
+        let has = self.budget.pools.is_none() || version.is_some_and(|v| super::pgbouncer::at_least(v, 1, 21));
         let holds = wanted <= room && (has || !prepared);
         let numbers = vec![number("workers", workers), number("connections each", pool + overflow), number(what, room)];
         let message = if prepared && !has {
-            "the API prepares statements, and this PgBouncer does not keep them apart".to_owned()
+            "the API prepares statements, and this PgBouncer is not known to keep them apart (1.21 and later)"
+                .to_owned()
         } else {
             format!("{workers} workers ask for {wanted} of {what}, {room}")
         };

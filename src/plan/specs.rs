@@ -50,13 +50,16 @@ const fn spec(
 
 const INT: Kind = Kind::Int(-1, i32::MAX as i64);
 const COUNT: Kind = Kind::Int(0, i32::MAX as i64);
+const OOM: Kind = Kind::Int(-1000, 1000);
 const COST: Kind = Kind::Float(0.0, f64::MAX);
 const OFF_ON_TRY: Kind = Kind::Word(&["off", "on", "try"]);
 
 /// The table.
 #[rustfmt::skip]
 pub static SPECS: &[Spec] = {
-    use Component::{Api, Containers, Disk, DuckDb, Kernel, Limits, Nginx, PgBouncer, PostgreSql, Sqlite};
+    use Component::{
+        Api, Containers, Disk, DuckDb, Kernel, Limits, Maintenance, Nginx, PgBouncer, PostgreSql, Sqlite,
+    };
     use Kind::{Bool, Bytes, Delay, Limit, List, Millis, Text, Word};
     use TakesEffect::{Reboot, Reload, Restart, Runtime};
     &[
@@ -223,6 +226,17 @@ pub static SPECS: &[Spec] = {
         spec(Api, "max_overflow", COUNT, Restart, "pool", ""),
         spec(Api, "prepared_statements", Bool, Restart, "pool", ""),
         spec(Api, "backlog", Kind::Int(1, 65_535), Restart, "network", "4.1"),
+        spec(Api, "host", Text, Restart, "network", ""),
+        spec(Api, "port", Kind::Int(1, 65_535), Restart, "network", "3.1"),
+        spec(Api, "keepalive_timeout", Millis, Restart, "network", "3.1"),
+        spec(Api, "forwarded_allow_ips", List, Restart, "network", "3.1"),
+        spec(Api, "database_host", Text, Restart, "pool", "1.2"),
+        spec(Api, "database_port", Kind::Int(1, 65_535), Restart, "pool", "1.2"),
+        spec(Api, "database_name", Text, Restart, "pool", "1.2"),
+        spec(Api, "quota_free", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "quota_premium", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "quota_enterprise", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "log_level", Word(&["DEBUG", "INFO", "WARNING", "ERROR"]), Restart, "observability", "3.1"),
         spec(Api, "metrics_path", Text, Restart, "observability", "3.1"),
         spec(Api, "log_fields", List, Restart, "observability", "3.1"),
 
@@ -276,6 +290,25 @@ pub static SPECS: &[Spec] = {
         spec(Limits, "*.nproc", COUNT, Restart, "logins", "4.2"),
         spec(Limits, "root.nofile", COUNT, Restart, "logins", "4.2"),
         spec(Limits, "units.nofile", COUNT, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.memlock", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.pgbouncer.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.pgbouncer.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.nginx.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.api.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.api.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.api.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.api.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.duckdb.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.duckdb.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.duckdb.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.duckdb.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.duckdb.state_directory", Text, Restart, "services", "2.3"),
+        spec(Limits, "units.llm.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.llm.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.llm.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.llm.oom_score_adjust", OOM, Restart, "services", "4.1"),
 
         spec(Disk, "scheduler", Text, Runtime, "devices", "4.3"),
         spec(Disk, "read_ahead_kb", COUNT, Runtime, "devices", "4.3"),
@@ -290,6 +323,33 @@ pub static SPECS: &[Spec] = {
         spec(Containers, "pgbouncer.memory", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "nginx.memory", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "llm.memory", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.memory_reservation", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.cpus_reservation", Kind::Float(0.0, 65_536.0), Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.nproc", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.volume", Text, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.volume_path", Text, Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.memory_reservation", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.cpus_reservation", Kind::Float(0.0, 65_536.0), Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "nginx.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "pgbouncer.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "placement", Text, Restart, "compose", "4.4"),
+        spec(Containers, "subnet", Text, Restart, "network", "5.2"),
+        spec(Containers, "gateway", Text, Restart, "network", "5.2"),
+        spec(Containers, "postgresql.address", Text, Restart, "network", "5.2"),
+        spec(Containers, "postgresql.tls_certificate", Text, Restart, "tls", "5.2"),
+        spec(Containers, "postgresql.tls_certificate_key", Text, Restart, "tls", "5.2"),
+
+        spec(Maintenance, "program", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "index_day", Word(&["daily", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_hour", Kind::Int(0, 23), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_minute", Kind::Int(0, 59), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_user", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "index_env_file", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "secrets_rotation", Text, Reload, "timers", "5.4"),
+        spec(Maintenance, "secrets_env_file", Text, Reload, "timers", "5.4"),
+        spec(Maintenance, "database_connection_limit", Kind::Int(-1, 262_143), Runtime, "database", "1.2"),
     ]
 };
 

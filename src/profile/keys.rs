@@ -42,6 +42,11 @@ pub static KEYS: &[Key] = &[
         help: "The parts of the stack that live on this host; by default those whose programs are installed, and PostgreSQL alone where none is",
     },
     Key {
+        name: "host.containers",
+        kind: Kind::Bool,
+        help: "Whether the stack runs in containers, so that compose files are made [default: where Docker is installed]",
+    },
+    Key {
         name: "plan.profile",
         kind: Kind::Text,
         help: "The profile, by name or file, instead of the one the host's facts choose; `llmsql profile list` shows them",

@@ -2,7 +2,7 @@
 //! own 64 GB host.
 
 use crate::support::Llmsql;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
 fn every_host_gets_the_plan_and_the_files_it_should() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut wrong = Vec::new();
+    let mut templates = BTreeSet::new();
     let mut cases: Vec<PathBuf> = fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     for case in &cases {
@@ -44,7 +45,10 @@ fn every_host_gets_the_plan_and_the_files_it_should() {
         Llmsql::new().args(["render", "--out"]).arg(&out).args(arguments).root(case.join("root")).run().success();
         let mut rendered = files(&out);
         // The manifest names the version, and tells a folder of ours from another's; it is no file of the host.
-        rendered.retain(|path, _| path != Path::new(".llmsql-render.json"));
+        let manifest = rendered.remove(Path::new(".llmsql-render.json")).expect("a manifest");
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        let listed = manifest["files"].as_array().unwrap().iter();
+        templates.extend(listed.map(|f| f["template"].as_str().unwrap().to_owned()));
         rendered.insert("plan.txt".into(), plan.stdout);
         let expected = case.join("expected");
         if rewrite() {
@@ -71,6 +75,9 @@ fn every_host_gets_the_plan_and_the_files_it_should() {
     }
     assert!(cases.len() > 10, "{} hosts", cases.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let missing: Vec<&str> =
+        llmsql::render::files::TABLE.iter().map(|spec| spec.template).filter(|t| !templates.contains(*t)).collect();
+    assert!(missing.is_empty(), "no host has {missing:?}");
 }
 
 #[test]
