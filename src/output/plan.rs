@@ -277,6 +277,7 @@ pub fn invariant(rule: &Invariant, check: Option<&Check>, found: &[&Finding], wi
         Some(Some(true)) => "holds",
         Some(Some(false)) => "is violated",
         Some(None) => "could not be judged",
+        None if !found.is_empty() => "rests on a premise",
         None => "does not apply to what lives here",
     };
     let _ = writeln!(out, "{}", Style::new().bold().apply_to(format!("{} {verdict}", rule.name)));
