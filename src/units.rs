@@ -38,6 +38,10 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = (&text[..split], text[split..].trim());
+    let wrong = || format!("\"{text}\" is not a size; write a number and a unit, as in 512MB or 64GB");
+    if number.is_empty() {
+        return Err(wrong());
+    }
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" | "bytes" => 1,
         "k" | "kb" | "kib" => KB,
@@ -46,7 +50,6 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "t" | "tb" | "tib" => TB,
         _ => return Err(format!("\"{unit}\" is not a unit of size; write kB, MB, GB or TB, as in 64GB")),
     };
-    let wrong = || format!("\"{text}\" is not a size; write a number and a unit, as in 512MB or 64GB");
     let large = || format!("\"{text}\" is larger than any memory or disk");
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(factor).filter(|b| *b <= LARGEST).ok_or_else(large);

@@ -277,12 +277,18 @@ pub fn invariant(rule: &Invariant, check: Option<&Check>, found: &[&Finding], wi
         Some(Some(true)) => "holds",
         Some(Some(false)) => "is violated",
         Some(None) => "could not be judged",
+        None if !found.is_empty() => "rests on a premise",
         None => "does not apply to what lives here",
     };
     let _ = writeln!(out, "{}", Style::new().bold().apply_to(format!("{} {verdict}", rule.name)));
     field(&mut out, "must hold", rule.rule, width);
     field(&mut out, "edge", rule.edge, width);
-    let severity = if rule.severity == Severity::Error { "error: render and apply refuse" } else { "warning" };
+    let judged = found.iter().find(|f| check.is_some_and(|c| c.message == f.message)).map(|f| f.severity);
+    let severity = match (rule.severity, judged) {
+        (Severity::Error, Some(Severity::Warning)) => "error; a warning here, as the guide's sizing was asked for",
+        (Severity::Error, _) => "error: render and apply refuse",
+        _ => "warning",
+    };
     field(&mut out, "severity", severity, width);
     if let Some(check) = check {
         for (name, value) in &check.numbers {

@@ -309,8 +309,10 @@ impl<'a> Host<'a> {
     /// Size of a WAL segment in bytes: 16MB unless `initdb --wal-segsize` said otherwise.
     #[must_use]
     pub fn wal_segment(&self) -> u64 {
+        // What initdb takes; facts from a file may say anything.
+        let possible = |size: u64| size.is_power_of_two() && (units::MB..=units::GB).contains(&size);
         let live = self.facts.database.as_ref().and_then(|d| d.wal_segment_bytes);
-        live.or_else(|| self.cluster()?.wal_segment_bytes).filter(|s| *s >= units::MB).unwrap_or(16 * units::MB)
+        live.or_else(|| self.cluster()?.wal_segment_bytes).filter(|s| possible(*s)).unwrap_or(16 * units::MB)
     }
 
     /// The file system a path lies on, by the longest mount point.

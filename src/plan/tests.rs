@@ -482,6 +482,50 @@ fn any_host() -> impl Strategy<Value = (Facts, Profile)> {
     )
 }
 
+/// Pins at and beyond the ends of what makes sense.
+fn any_pins() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
+    let count = |key: &'static str, least: i64, most: i64| {
+        prop_oneof![Just(least), Just(most), least..=most].prop_map(move |n| (key, Value::Int(n))).boxed()
+    };
+    let size = |key: &'static str| (16u32..=60).prop_map(move |bits| (key, Value::Bytes(1 << bits))).boxed();
+    let pin = proptest::strategy::Union::new([
+        count("postgresql.max_connections", 1, 262_143),
+        count("postgresql.autovacuum_max_workers", 1, 262_143),
+        count("postgresql.max_worker_processes", 0, i64::from(i32::MAX)),
+        count("postgresql.max_parallel_workers", 0, i64::from(i32::MAX)),
+        count("postgresql.max_wal_senders", 0, i64::from(i32::MAX)),
+        count("postgresql.reserved_connections", 0, i64::from(i32::MAX)),
+        count("postgresql.superuser_reserved_connections", 0, i64::from(i32::MAX)),
+        count("postgresql.replicas", 0, 100),
+        count("postgresql.primary_max_connections", 1, 262_143),
+        count("postgresql.primary_max_wal_senders", 0, 262_143),
+        count("pgbouncer.default_pool_size", 1, 100_000),
+        count("pgbouncer.reserve_pool_size", 0, i64::from(i32::MAX)),
+        count("pgbouncer.max_client_conn", 1, 1_000_000),
+        count("pgbouncer.pools", 1, 10_000),
+        count("api.workers", 1, 10_000),
+        count("api.pool_size", 1, 10_000),
+        count("nginx.worker_processes", 1, 65_536),
+        count("nginx.worker_connections", 64, 1_000_000),
+        count("duckdb.threads", 1, 100_000),
+        count("kernel.vm.nr_hugepages", 0, i64::from(i32::MAX)),
+        size("postgresql.shared_buffers"),
+        size("postgresql.work_mem"),
+        size("postgresql.maintenance_work_mem"),
+        size("postgresql.temp_buffers"),
+        size("postgresql.max_wal_size"),
+        size("postgresql.min_wal_size"),
+        size("postgresql.max_slot_wal_keep_size"),
+        size("duckdb.memory_limit"),
+        size("duckdb.max_temp_directory_size"),
+        size("host.other_memory"),
+        size("budget.reserve"),
+        size("llm.memory"),
+        Just(("postgresql.huge_pages", Value::Text("on".to_owned()))).boxed(),
+    ]);
+    proptest::collection::vec(pin, 1..6)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
@@ -506,6 +550,26 @@ proptest! {
             let known = invariants::find(&finding.invariant).is_some()
                 || invariants::PREMISES.iter().any(|p| p.name == finding.invariant);
             prop_assert!(known, "{} cannot be explained", &finding.invariant);
+        }
+    }
+
+    /// Whatever is pinned, there is a plan, which names what it breaks.
+    #[test]
+    fn no_pin_is_too_odd_to_be_planned_with((facts, mut profile) in any_host(), pins in any_pins(), guide in any::<bool>()) {
+        if guide {
+            flag(&mut profile, "plan.sizing", Value::Text("guide".to_owned()));
+        }
+        for (key, value) in pins {
+            flag(&mut profile, key, value);
+        }
+        let plan = build(&facts, &profile).unwrap();
+        for finding in &plan.findings {
+            prop_assert!(!finding.message.is_empty());
+            prop_assert!(!guide || finding.severity != Severity::Error, "{finding:?}");
+        }
+        for setting in plan.settings.iter().filter(|s| s.origin.is_some()) {
+            let pinned = &profile.get(&setting.key).unwrap().value;
+            prop_assert_eq!(pinned, &setting.typed);
         }
     }
 

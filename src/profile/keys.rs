@@ -205,6 +205,12 @@ pub struct Section {
 /// The tables that belong to other modules.
 pub static SECTIONS: &[Section] = &[];
 
+/// Whether a key stands in a table that belongs to another module, which knows what it takes.
+#[must_use]
+pub fn in_section(key: &str) -> bool {
+    key.split_once('.').is_some_and(|(table, rest)| !rest.is_empty() && SECTIONS.iter().any(|s| s.name == table))
+}
+
 /// The known name an unknown one was most likely meant to be: the one with the fewest slips of the finger, if they are
 /// few for its length. A wrong or missing table counts as one or two.
 #[must_use]

@@ -37,7 +37,7 @@ fn certificate(root: &Path, name: &str, days: i32) {
         .arg("-out")
         .arg(file("pem"))
         .output()
-        .expect("openssl is installed");
+        .expect("openssl: install the Debian package openssl");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     fs::set_permissions(file("key"), fs::Permissions::from_mode(0o600)).expect("its mode");
 }

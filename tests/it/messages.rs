@@ -41,6 +41,14 @@ fn a_command_line_that_cannot_be_parsed_is_an_object_for_programs() {
 }
 
 #[test]
+fn what_is_no_size_is_said_to_be_none() {
+    let run = Llmsql::new().args(["plan", "--ram", "foo"]).run().code(64);
+    run.stderr_has("--ram: \"foo\" is not a size; write a number and a unit, as in 512MB or 64GB");
+    Llmsql::new().args(["plan", "--ram", "64"]).run().code(64).stderr_has("has no unit");
+    Llmsql::new().args(["plan", "--ram", "64XB"]).run().code(64).stderr_has("\"XB\" is not a unit of size");
+}
+
+#[test]
 fn a_component_that_is_not_planned_is_refused_by_name() {
     let facts = facts();
     for command in ["plan", "render"] {
