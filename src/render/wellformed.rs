@@ -60,7 +60,7 @@ pub(super) fn cron(bytes: &[u8]) -> Option<Problem> {
             return Some(problem(number, "is no line of five times, a user and a command"));
         };
         let fits = |word: &&str| word.chars().all(|c| c.is_ascii_digit() || "*,-/".contains(c));
-        if !times.iter().all(|word| fits(&word)) {
+        if !times.iter().all(fits) {
             return Some(problem(number, "has a time that is none"));
         }
         line.contains('%').then(|| problem(number, "has a %, which cron takes for the end of the line"))

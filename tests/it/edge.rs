@@ -219,7 +219,7 @@ fn a_public_linter_finds_nothing() {
     for (number, settings) in sets.into_iter().enumerate() {
         for mainline in [false, true] {
             let own = tempfile::tempdir().unwrap();
-            render(own.path(), mainline, 8000, 80, settings);
+            render(own.path(), mainline, 8000, if settings.is_empty() { 80 } else { 443 }, settings);
             let text = config(own.path(), KEYS);
             assert_eq!(
                 text.contains("ssl_stapling on;"),
