@@ -961,7 +961,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__index__subcmd__list)
-            opts="-h -V --dsn --database --all-databases --table --schema --format --root --config --help --version"
+            opts="-h -V --dsn --database --all-databases --table --schema --rule --memory --history --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -980,6 +980,14 @@ _llmsql() {
                     return 0
                     ;;
                 --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rule)
+                    COMPREPLY=($(compgen -W "guide pgvector" -- "${cur}"))
+                    return 0
+                    ;;
+                --memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -280,12 +280,16 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l table -d 'The indexes of a table: name or schema.name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l rule -d 'The rule for the number of lists' -r -f -a "guide\t'The guide\'s (section 1.6): the root of the rows below a million, a thousandth from there on'
+pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the root above'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l history -d 'Show instead the last ten runs over each index: when, what became of it, and why'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r

@@ -23,6 +23,6 @@ mod profile;
 mod render;
 mod schema;
 mod servers;
-mod trees;
 mod sql;
 mod traps;
+mod trees;
