@@ -3,8 +3,8 @@
 use crate::error::{Error, Exit, Result};
 use crate::formats::ini::Document;
 use crate::output::file;
-use crate::postgres::connect::{Session, quote_ident};
-use crate::postgres::conninfo::{Conninfo, Environment, Server, resolve};
+use crate::postgres::connect::Session;
+use crate::postgres::conninfo::{Conninfo, Environment, Server, quote, resolve};
 use crate::root::Root;
 use crate::secrets::catalogue::Config;
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where Debian and most others keep its file.
 const DEFAULT: &str = "/etc/pgbouncer/pgbouncer.ini";
@@ -27,6 +28,8 @@ struct Database {
     dbname: Option<String>,
     /// A role that every client of this entry becomes.
     user: Option<String>,
+    /// Whether that role's password stands in the entry itself.
+    password: bool,
 }
 
 /// A PgBouncer.
@@ -117,6 +120,33 @@ impl Pooler {
         self.databases.iter().any(|(_, d)| d.user.as_deref() == Some(role))
     }
 
+    /// The entry of `[databases]` that holds the role's password itself.
+    #[must_use]
+    pub fn holds_password_of(&self, role: &str) -> Option<&str> {
+        let holds = |(_, d): &&(String, Database)| d.password && d.user.as_deref().is_none_or(|user| user == role);
+        self.databases.iter().find(holds).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether it can be told to read its files anew, without doing so.
+    ///
+    /// # Errors
+    /// Neither a signal nor its console is open to us (13).
+    pub async fn can_reload(&self) -> Result<()> {
+        if self.process().is_some_and(|pid| kill(pid, None).is_ok()) {
+            Ok(())
+        } else {
+            self.console("SHOW VERSION").await
+        }
+    }
+
+    /// How long a login may wait after a change: where one to the server has failed it tries none for
+    /// `server_login_retry` (15 s unless set).
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let retry = self.setting("server_login_retry").and_then(|s| s.parse().ok()).unwrap_or(15.0_f64);
+        Duration::from_secs_f64(retry.clamp(0.0, 120.0) + 10.0)
+    }
+
     /// How a role logs in through it.
     ///
     /// # Errors
@@ -128,7 +158,6 @@ impl Pooler {
     }
 
     fn conninfo(&self, role: &str, entry: &str, environment: &Environment) -> Result<Conninfo> {
-        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
         let address = match self.setting("listen_addr").map(|a| a.split(',').next().unwrap_or(a).trim()) {
             Some("*" | "0.0.0.0") => "127.0.0.1".to_owned(),
             Some("::") => "::1".to_owned(),
@@ -138,10 +167,10 @@ impl Pooler {
         let port = self.setting("listen_port").map_or("6432", String::as_str);
         let dsn = format!(
             "host={} port={} dbname={} user={} connect_timeout=5",
-            quoted(&address),
-            quoted(port),
-            quoted(entry),
-            quoted(role)
+            quote(&address),
+            quote(port),
+            quote(entry),
+            quote(role)
         );
         resolve(Some(&dsn), environment)
     }
@@ -156,11 +185,16 @@ impl Pooler {
         {
             return Ok(());
         }
+        self.console("RELOAD").await
+    }
+
+    /// Runs a command of its console, as the first of its admin users whose login works.
+    async fn console(&self, command: &str) -> Result<()> {
         let mut last = None;
         for user in self.setting("admin_users").map_or("pgbouncer", String::as_str).split(',') {
             let info = self.conninfo(user.trim(), "pgbouncer", &Environment::process())?;
             match Session::open(&info).await {
-                Ok(console) => match console.batch("RELOAD").await {
+                Ok(console) => match console.batch(command).await {
                     Ok(()) => return Ok(()),
                     Err(e) => last = Some(e),
                 },
@@ -176,12 +210,6 @@ impl Pooler {
             Some(cause) => error.because(cause),
             None => error,
         })
-    }
-
-    /// Whether it can be told to read its files anew, without doing so.
-    #[must_use]
-    pub fn reachable_by_signal(&self) -> bool {
-        self.process().is_some_and(|pid| kill(pid, None).is_ok())
     }
 
     /// Its process: the one its pid file names, if that is a PgBouncer, else the one that was started with its file.
@@ -228,6 +256,7 @@ fn database(text: &str) -> Database {
         match key.trim() {
             "dbname" => out.dbname = Some(value),
             "user" => out.user = Some(value),
+            "password" => out.password = true,
             _ => {}
         }
         rest = next.trim_start();
@@ -254,12 +283,6 @@ fn quoted(inside: &str) -> (String, &str) {
             None => return (value + rest, ""),
         }
     }
-}
-
-/// A role's name for messages.
-#[must_use]
-pub fn shown_role(role: &str) -> String {
-    if role.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') { role.to_owned() } else { quote_ident(role) }
 }
 
 #[cfg(test)]

@@ -17,4 +17,5 @@ mod nginx;
 mod profile;
 mod render;
 mod schema;
+mod secrets;
 mod servers;
