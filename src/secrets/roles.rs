@@ -277,7 +277,9 @@ pub async fn through(pooler: &Pooler, login: &Login, entry: &str, again: bool) -
             Err(e) => Err(e),
         };
         match tried {
-            Err(_) if again && start.elapsed() < pooler.patience() => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(_) if again && start.elapsed() < pooler.patience() => {
+                tokio::time::sleep(Duration::from_millis(100)).await
+            }
             result => return result,
         }
     }

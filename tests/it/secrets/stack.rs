@@ -166,7 +166,7 @@ pub fn bouncer(server: &Postgres, lines: &str, list: &str) -> PgBouncer {
         format!(
             "[databases]\nshop = host=127.0.0.1 port={0}\nsecond = host=127.0.0.1 port={0}\n\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir = {here}\nauth_file = {here}/userlist.txt\nlogfile =\npidfile = {here}/pid\n\
-             pool_mode = transaction\n{lines}\n",
+             pool_mode = transaction\nserver_login_retry = 1\n{lines}\n",
             server.port()
         )
     })
