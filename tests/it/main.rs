@@ -22,6 +22,7 @@ mod nginx;
 mod profile;
 mod render;
 mod schema;
+mod secrets;
 mod servers;
 mod sql;
 mod traps;
