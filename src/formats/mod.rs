@@ -7,6 +7,7 @@
 pub mod ini;
 pub mod limits;
 pub mod nginx;
+pub mod pg_hba;
 pub mod postgresql_conf;
 pub mod redact;
 pub mod sysctl;
