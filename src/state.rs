@@ -2,6 +2,7 @@
 //! `LLMSQL_STATE_DIR` names another folder.
 
 use crate::error::{Error, Result};
+use crate::root::{Root, SYSTEM_STATE};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::os::unix::fs::DirBuilderExt;
@@ -19,6 +20,35 @@ pub fn folder() -> Option<PathBuf> {
         return Some(PathBuf::from("/var/lib/llmsql"));
     }
     set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|dir| dir.join("llmsql"))
+}
+
+/// The folder of the state of a host, on this machine: [`folder`] for the running host, and for a tree the one in it, so
+/// that whoever works on the tree finds the same.
+///
+/// # Errors
+/// There is none for this user; links in the tree lead in a circle.
+pub fn folder_of(root: &Root) -> Result<PathBuf> {
+    if root.is_live() {
+        return folder().ok_or_else(no_folder);
+    }
+    let wrong = |e| Error::failed("state.folder", "cannot be found").at(SYSTEM_STATE).because(e);
+    root.resolve(SYSTEM_STATE).map_err(wrong)
+}
+
+/// Makes a folder of the state, private to its owner, if it is not there.
+///
+/// # Errors
+/// Those of making it.
+pub fn make(folder: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))
+}
+
+fn no_folder() -> Error {
+    Error::failed("state.folder", "there is no folder for the state").next("set XDG_STATE_HOME or HOME")
 }
 
 /// One run over one index.
@@ -50,10 +80,7 @@ impl State {
     /// # Errors
     /// A folder that cannot be made or written.
     pub fn open() -> Result<State> {
-        let folder = folder().ok_or_else(|| {
-            Error::failed("state.folder", "there is no folder for the state").next("set XDG_STATE_HOME or HOME")
-        })?;
-        State::open_in(&folder)
+        State::open_in(&folder().ok_or_else(no_folder)?)
     }
 
     /// Opens the state in a folder, which is made private if it is not there.
@@ -62,11 +89,7 @@ impl State {
     /// As [`State::open`].
     pub fn open_in(folder: &Path) -> Result<State> {
         let file = folder.join("state.db");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))?;
+        make(folder)?;
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(&file)?;
             connection.busy_timeout(Duration::from_secs(5))?;
