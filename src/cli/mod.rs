@@ -5,6 +5,7 @@ pub mod config;
 pub mod connection;
 pub mod explain;
 pub mod facts;
+pub mod harden;
 pub mod index;
 pub mod man;
 pub mod plan;
@@ -77,6 +78,9 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
+    #[command(subcommand)]
+    Harden(harden::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
@@ -109,6 +113,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Harden(command) => command.run(&cli.global),
     }
 }
 

@@ -178,11 +178,15 @@ impl Document {
         self.records.iter().find(|record| record.line == line).map(|record| super::body(&record.raw))
     }
 
-    /// Gives rules another type and another method; everything else on their lines stays.
-    pub fn rewrite(&mut self, change: impl Fn(Entry<'_>) -> Option<(Kind, &'static str)>) {
+    /// Gives rules another type, another method or both; everything else on their lines stays.
+    pub fn rewrite(&mut self, change: impl Fn(Entry<'_>) -> (Option<Kind>, Option<&'static str>)) {
         for record in &mut self.records {
             let Parsed::Rule(rule) = &record.parsed else { continue };
-            let Some((kind, method)) = change(Entry { line: record.line, rule }) else { continue };
+            let (kind, method) = change(Entry { line: record.line, rule });
+            if (kind, method) == (None, None) {
+                continue;
+            }
+            let (kind, method) = (kind.unwrap_or(rule.kind), method.unwrap_or(&rule.method));
             let part = |range: Range<usize>| record.raw.get(range).unwrap_or_default();
             let new = [
                 part(0..rule.kind_at.start),
@@ -373,7 +377,10 @@ mod tests {
     fn a_change_keeps_the_rest_and_can_be_put_back() {
         let mut doc = Document::parse(FILE.as_bytes());
         let before = doc.raw(3).unwrap().to_vec();
-        doc.rewrite(|e| (e.rule.method == "md5").then_some((Kind::HostSsl, "scram-sha-256")));
+        doc.rewrite(|e| {
+            let md5 = e.rule.method == "md5";
+            (md5.then_some(Kind::HostSsl), md5.then_some("scram-sha-256"))
+        });
         let after = doc.raw(3).unwrap().to_vec();
         assert_eq!(text(&after), "hostssl shop,\"all\" +staff, ada 10.0.0.0/8 scram-sha-256 # old");
         assert!(!doc.put_back(2, &after, &before));
@@ -391,7 +398,7 @@ mod tests {
         fn lines_of_its_own_language_come_back(text in "((host|local|all|\"a b\"|,| |#|\\\\\n|10.0.0.0/8|md5|\n)){0,40}") {
             let mut doc = Document::parse(text.as_bytes());
             prop_assert_eq!(doc.to_bytes(), text.as_bytes());
-            doc.rewrite(|e| Some((e.rule.kind, "reject")));
+            doc.rewrite(|_| (None, Some("reject")));
             let again = Document::parse(&doc.to_bytes());
             prop_assert_eq!(&again, &doc);
             prop_assert!(again.rules().all(|e| e.rule.method == "reject"));

@@ -10,6 +10,7 @@ mod facts;
 mod facts_measure;
 mod generated;
 mod golden;
+mod harden;
 mod harness;
 mod index;
 mod load;
