@@ -107,6 +107,11 @@ impl State {
         Ok(State { connection })
     }
 
+    /// The database, for modules that keep tables of their own in it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Adds a run over an index. `place` is server and database, `name` the index.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ use crate::harden::look::Look;
 use crate::harden::{self, Finding, Isolation, Status, Wish, checks, roles};
 use crate::output::{self, Format};
 use crate::postgres::connect::{Blocking, conninfo};
+use crate::profile::config::{self, Document};
+use crate::secrets::catalogue;
+use crate::secrets::pooler::Pooler;
 use crate::state;
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
@@ -63,15 +66,19 @@ pub struct WishArguments {
 }
 
 impl WishArguments {
-    fn wish(&self) -> Wish {
-        Wish {
+    fn wish(&self, global: &Global) -> Result<Wish> {
+        let root = global.root();
+        let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
+        let pooler = Pooler::find(&catalogue::Config::of(&document)?, &root)?;
+        Ok(Wish {
             readonly_role: self.readonly_role.clone(),
             app_role: self.app_role.clone(),
             schemas: self.schemas.clone(),
             write_schemas: self.write_schemas.clone(),
             isolate: self.isolate.clone(),
             loopback_tls: self.loopback_tls,
-        }
+            pooler_tls: pooler.map(|p| p.server_tls().to_owned()),
+        })
     }
 }
 
@@ -146,8 +153,8 @@ impl Command {
 }
 
 /// Connects, looks and checks.
-fn judge(connection: &ConnectionArgs, wish: &WishArguments) -> Result<(Blocking, Look, Vec<Finding>)> {
-    let wish = wish.wish();
+fn judge(connection: &ConnectionArgs, wish: &WishArguments, global: &Global) -> Result<(Blocking, Look, Vec<Finding>)> {
+    let wish = wish.wish(global)?;
     harden::check_wish(&wish)?;
     let session = connection.open()?;
     let look = session.run(async |s| Look::at(s, &wish).await)?;
@@ -157,7 +164,7 @@ fn judge(connection: &ConnectionArgs, wish: &WishArguments) -> Result<(Blocking,
 }
 
 fn check(arguments: &CheckArguments, global: &Global) -> Result<Exit> {
-    let (session, look, findings) = judge(&arguments.connection, &arguments.wish)?;
+    let (session, look, findings) = judge(&arguments.connection, &arguments.wish, global)?;
     let place = session.session().place();
     let report = Report { place, score: harden::score(&findings), findings: &findings };
     match global.format {
@@ -229,7 +236,7 @@ fn indented(text: &str) -> String {
 }
 
 fn run_apply(arguments: &ApplyArguments, global: &Global) -> Result<Exit> {
-    let (session, look, mut findings) = judge(&arguments.connection, &arguments.wish)?;
+    let (session, look, mut findings) = judge(&arguments.connection, &arguments.wish, global)?;
     if let Some(unknown) = arguments.skip.iter().find(|s| !findings.iter().any(|f| f.check == s.as_str())) {
         let names: Vec<&str> = findings.iter().map(|f| f.check).collect();
         return Err(Error::usage("harden.skip", format!("there is no check {unknown}"))

@@ -1,5 +1,6 @@
 //! Arguments to operations: each subcommand's file holds its clap types and turns them into one call.
 
+pub mod apikey;
 pub mod completions;
 pub mod config;
 pub mod connection;
@@ -12,6 +13,8 @@ pub mod plan;
 pub mod planning;
 pub mod profile;
 pub mod render;
+pub mod secrets;
+pub mod token;
 
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
@@ -81,6 +84,15 @@ pub enum Command {
     /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
     #[command(subcommand)]
     Harden(harden::Command),
+    /// Make secrets, show what is due, rotate them everywhere at once, and bring them back
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Make, list, revoke and rotate API keys, with the tiers that nginx and the API know
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Sign, check and read JSON Web Tokens with the keys of the env file
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
@@ -114,6 +126,9 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
         Command::Harden(command) => command.run(&cli.global),
+        Command::Secrets(command) => command.run(&cli.global),
+        Command::Apikey(command) => command.run(&cli.global),
+        Command::Token(command) => command.run(&cli.global),
     }
 }
 

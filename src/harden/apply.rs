@@ -3,8 +3,8 @@
 //! Order: the statements in one transaction; then the settings, by ALTER SYSTEM and a reload; then `pg_hba.conf`, which
 //! the server checks before it reads it. After each step every route must still log in, else everything is taken back.
 
-use super::journal::{Entry, HbaEdit, Journal, State};
 use super::hba::{Verdict, verdict};
+use super::journal::{Entry, HbaEdit, Journal, State};
 use super::look::{Hba, Look, hba_errors};
 use super::{Change, Finding, alter_system};
 use crate::apply::ApplyPermit;
@@ -90,10 +90,12 @@ impl Work {
     pub fn lines(&self) -> Vec<String> {
         let statements = self.run.iter().map(|s| format!("{s};"));
         let settings = self.system.iter().map(|(name, value)| format!("{};", alter_system(name, Some(value))));
-        let hba = self.hba.iter().flat_map(|w| w.edit.lines.iter().map(|(n, old, new)| {
-            let path = w.edit.path.display();
-            format!("-- {path}, line {n}\n--   {old}\n--   {new}")
-        }));
+        let hba = self.hba.iter().flat_map(|w| {
+            w.edit.lines.iter().map(|(n, old, new)| {
+                let path = w.edit.path.display();
+                format!("-- {path}, line {n}\n--   {old}\n--   {new}")
+            })
+        });
         statements.chain(settings).chain(hba).collect()
     }
 }
@@ -102,9 +104,8 @@ impl HbaWork {
     fn new(hba: &Hba, lines: &BTreeMap<usize, (Option<Kind>, Option<&'static str>)>) -> Self {
         let mut document = hba.document.clone();
         document.rewrite(|entry| lines.get(&entry.line).copied().unwrap_or_default());
-        let text = |document: &Document, line| {
-            String::from_utf8_lossy(document.raw(line).unwrap_or_default()).into_owned()
-        };
+        let text =
+            |document: &Document, line| String::from_utf8_lossy(document.raw(line).unwrap_or_default()).into_owned();
         let edits = lines.keys().map(|&line| (line, text(&hba.document, line), text(&document, line))).collect();
         let edit = HbaEdit { path: PathBuf::from(&hba.path), lines: edits };
         HbaWork { old: hba.bytes.clone(), new: document.to_bytes(), edit }
@@ -124,7 +125,8 @@ pub fn nobody_is_locked_out(work: &Work, look: &Look) -> Result<()> {
         let then = if had_tls { client.clone() } else { super::look::Client { tls: true, ..client.clone() } };
         if verdict(&new, &then, &look.roles) == Verdict::Refused {
             let from = client.address.map_or_else(|| "the socket".to_owned(), |a| a.to_string());
-            let what = format!("{} is connected to {} from {from} and could not log in again", client.role, client.database);
+            let what =
+                format!("{} is connected to {} from {from} and could not log in again", client.role, client.database);
             return Err(Error::new(Exit::Precondition, "harden.lockout", what)
                 .at(hba.edit.path.display())
                 .next("give that client TLS (sslmode=require) or a rule of its own, then run this again"));
@@ -172,7 +174,8 @@ pub async fn apply(
         }
         Err(cause) => match undo(session, journal, &mut entry).await {
             Ok(()) => {
-                let mut error = Error::new(Exit::RolledBack, "harden.undone", "it failed, and everything was taken back");
+                let mut error =
+                    Error::new(Exit::RolledBack, "harden.undone", "it failed, and everything was taken back");
                 error.next.clone_from(&cause.next);
                 Err(error.at(session.place()).because(cause))
             }
@@ -208,7 +211,8 @@ async fn steps(
             session.batch(&alter_system(name, Some(value))).await?;
         }
         reload(session).await?;
-        if work.system.iter().any(|(name, value)| *name == "ssl" && value == "on") && !offers_tls(session, look).await? {
+        if work.system.iter().any(|(name, value)| *name == "ssl" && value == "on") && !offers_tls(session, look).await?
+        {
             let what = "the server still takes no TLS: its log says what is wrong with the certificate or the key";
             return Err(Error::failed("harden.tls", what)
                 .next("the key has to belong to the server's user and be closed to others (0600)"));
@@ -266,8 +270,8 @@ pub async fn rollback(session: &Session, journal: &Journal, entry: &mut Entry, _
 async fn undo(session: &Session, journal: &Journal, entry: &mut Entry) -> Result<()> {
     if let Some(edit) = &entry.hba {
         let path = file::target(&edit.path)?;
-        let bytes = fs::read(&path)
-            .map_err(|e| Error::failed("harden.hba", "cannot be read").at(path.display()).because(e))?;
+        let bytes =
+            fs::read(&path).map_err(|e| Error::failed("harden.hba", "cannot be read").at(path.display()).because(e))?;
         let mut document = Document::parse(&bytes);
         for (line, old, new) in &edit.lines {
             let is_old = document.raw(*line) == Some(old.as_bytes());
@@ -288,15 +292,22 @@ async fn undo(session: &Session, journal: &Journal, entry: &mut Entry) -> Result
     reload(session).await?;
     if let Some(xid) = &entry.transaction {
         let status = session
-            .query_one("SELECT coalesce(pg_catalog.pg_xact_status($1::text::xid8), 'committed') AS status", &[(xid, Type::TEXT)])
+            .query_one(
+                "SELECT coalesce(pg_catalog.pg_xact_status($1::text::xid8), 'committed') AS status",
+                &[(xid, Type::TEXT)],
+            )
             .await?;
         match status.value::<String>("status")?.as_str() {
             "committed" => transaction(session, &entry.undo, async |_| Ok(())).await?,
             "aborted" => {}
             _ => {
-                return Err(Error::new(Exit::Locked, "harden.running", "the interrupted run's transaction is still open")
-                    .at(session.place())
-                    .next("try again when it has ended"));
+                return Err(Error::new(
+                    Exit::Locked,
+                    "harden.running",
+                    "the interrupted run's transaction is still open",
+                )
+                .at(session.place())
+                .next("try again when it has ended"));
             }
         }
     }

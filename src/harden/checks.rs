@@ -1,8 +1,10 @@
 //! Every check of a database and its server.
 
-use super::look::{EXPIRES_SOON, Look, Password, Schema};
+use super::look::{EXPIRES_SOON, Look, Password, Role, Schema};
 use super::{Change, Finding, Severity, Wish, alter_system, hba, roles};
 use crate::postgres::connect::quote_ident;
+use crate::secrets::status::WELL_KNOWN;
+use crate::secrets::verifier::Verifier;
 use std::time::SystemTime;
 
 /// Every check, in the order they are shown.
@@ -14,8 +16,9 @@ pub fn all(look: &Look, wish: &Wish) -> Vec<Finding> {
     let mut findings = vec![create(look), usage(look)];
     findings.extend(roles::checks(look, wish));
     findings.push(pooler_address(look));
-    findings.extend([superusers(look), md5(look), encryption(look), tls, certificate(look)]);
+    findings.extend([superusers(look), well_known(look), md5(look), encryption(look), tls, certificate(look)]);
     findings.extend(hba::checks(look, wish, will_be));
+    findings.extend(wish.pooler_tls.as_deref().map(pooler_tls));
     findings.extend(logging(look));
     findings.push(audit(look));
     findings
@@ -64,8 +67,7 @@ fn usage(look: &Look) -> Finding {
             format!("REVOKE USAGE ON SCHEMA public FROM {user}"),
         )
     });
-    let revoke =
-        Change::sql("REVOKE USAGE ON SCHEMA public FROM PUBLIC", "GRANT USAGE ON SCHEMA public TO PUBLIC");
+    let revoke = Change::sql("REVOKE USAGE ON SCHEMA public FROM PUBLIC", "GRANT USAGE ON SCHEMA public TO PUBLIC");
     finding.fails("every role may look into schema public").changes(users).change(revoke)
 }
 
@@ -76,13 +78,17 @@ fn pooler_address(look: &Look) -> Finding {
     let finding = Finding::new("rls.address", Severity::High, ADDRESS);
     match look.address_policies.as_slice() {
         [] => finding.ok("no policy goes by the client's address"),
-        policies => finding.fails(format!("policies go by the client's address: {}", policies.join(", "))).by_hand(
-            format!("replace them by --isolate, then {}", policies.iter().map(|p| format!("DROP POLICY {p};")).collect::<String>()),
-        ),
+        policies => {
+            finding.fails(format!("policies go by the client's address: {}", policies.join(", "))).by_hand(format!(
+                "replace them by --isolate, then {}",
+                policies.iter().map(|p| format!("DROP POLICY {p};")).collect::<String>()
+            ))
+        }
     }
 }
 
-const SUPERUSER: &str = "a superuser passes by every privilege, policy and audit rule, and can run programs on the host";
+const SUPERUSER: &str =
+    "a superuser passes by every privilege, policy and audit rule, and can run programs on the host";
 
 fn superusers(look: &Look) -> Finding {
     let finding = Finding::new("roles.superuser", Severity::Medium, SUPERUSER);
@@ -95,6 +101,38 @@ fn superusers(look: &Look) -> Finding {
     finding
         .fails(format!("superusers who may log in: {}", names.join(", ")))
         .by_hand(format!("where they need not be: {}", sql.join(" ")))
+}
+
+fn well_known(look: &Look) -> Finding {
+    let why = "the first thing anybody tries; the guide's own examples are among them";
+    let finding = Finding::new("password.default", Severity::High, why);
+    if look.roles.iter().any(|r| matches!(r.password, Password::Unreadable)) {
+        return finding.unknown("password verifiers are for superusers to read");
+    }
+    let guessed = |role: &&Role| {
+        let Password::Scram(text) = &role.password else { return false };
+        let guesses = WELL_KNOWN.iter().copied().chain([role.name.as_str(), ""]);
+        Verifier::parse(text).is_some_and(|verifier| guesses.into_iter().any(|g| verifier.fits(&g.into())))
+    };
+    let names: Vec<&str> = look.roles.iter().filter(guessed).map(|r| r.name.as_str()).collect();
+    if names.is_empty() {
+        return finding.ok("no SCRAM password is one that everybody knows");
+    }
+    finding
+        .fails(format!("roles whose password everybody knows: {}", names.join(", ")))
+        .by_hand("set them anew: llmsql secrets rotate, or \\password ROLE in psql")
+}
+
+fn pooler_tls(mode: &str) -> Finding {
+    let why =
+        "a hostssl rule takes the pooler's connections only where it uses TLS (server_tls_sslmode of pgbouncer.ini)";
+    let finding = Finding::new("pooler.tls", Severity::Medium, why);
+    if matches!(mode, "disable" | "allow") {
+        return finding.fails(format!("PgBouncer has server_tls_sslmode = {mode}")).by_hand(
+            "set server_tls_sslmode = prefer in pgbouncer.ini (require, once the server takes TLS) and reload PgBouncer",
+        );
+    }
+    finding.ok(format!("PgBouncer has server_tls_sslmode = {mode}"))
 }
 
 const MD5: &str = "an MD5 hash is as good as the password for whoever reads it, and PostgreSQL 18 calls it deprecated; a \

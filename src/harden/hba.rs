@@ -131,16 +131,18 @@ const TLS: &str = "without TLS whoever is on the way reads queries, rows and MD5
 /// The checks of the file's rules. `tls` says whether the server takes TLS, or will after the changes.
 #[must_use]
 pub fn checks(look: &Look, wish: &Wish, tls: bool) -> Vec<Finding> {
-    let (method, kind) = (
-        Finding::new("hba.method", Severity::High, PASSWORD),
-        Finding::new("hba.tls", Severity::High, TLS),
-    );
+    let (method, kind) =
+        (Finding::new("hba.method", Severity::High, PASSWORD), Finding::new("hba.tls", Severity::High, TLS));
     let Some(hba) = &look.hba else {
         let unread = "pg_hba.conf is for superusers to read";
         return vec![method.unknown(unread), kind.unknown(unread)];
     };
-    let mut valid = Finding::new("hba.valid", Severity::High, "a server with a fault in the file keeps its old rules at a \
-        reload and does not start after a stop");
+    let mut valid = Finding::new(
+        "hba.valid",
+        Severity::High,
+        "a server with a fault in the file keeps its old rules at a \
+        reload and does not start after a stop",
+    );
     valid = match hba.errors.as_slice() {
         [] => valid.ok("the server takes every line of pg_hba.conf"),
         errors => valid.fails(errors.join("; ")).by_hand(format!("mend {} first", hba.path)),
@@ -202,7 +204,9 @@ fn encryption(look: &Look, hba: &Hba, wish: &Wish, tls: bool, finding: Finding) 
     let plain: Vec<Entry<'_>> = hba
         .document
         .rules()
-        .filter(|e| matches!(e.rule.kind, Kind::Host | Kind::HostNoSsl | Kind::HostNoGssEnc) && e.rule.method != "reject")
+        .filter(|e| {
+            matches!(e.rule.kind, Kind::Host | Kind::HostNoSsl | Kind::HostNoGssEnc) && e.rule.method != "reject"
+        })
         .filter(|e| wish.loopback_tls || !is_loopback(e.rule))
         .collect();
     if plain.is_empty() {

@@ -115,9 +115,9 @@ impl Rights {
     /// Whether it will have each of the privileges, separated by commas, on what this owner makes in the schema.
     #[must_use]
     pub fn has_default(&self, owner: &str, schema: &str, kind: &str, privileges: &str) -> bool {
-        privileges.split(", ").all(|p| {
-            self.defaults.contains(&(owner.to_owned(), schema.to_owned(), kind.to_owned(), p.to_owned()))
-        })
+        privileges
+            .split(", ")
+            .all(|p| self.defaults.contains(&(owner.to_owned(), schema.to_owned(), kind.to_owned(), p.to_owned())))
     }
 }
 
@@ -344,7 +344,8 @@ async fn schemas(session: &Session) -> Result<Vec<Schema>> {
 }
 
 async fn roles(session: &Session, superuser: bool) -> Result<Vec<Role>> {
-    let password = if superuser { "(SELECT a.rolpassword FROM pg_catalog.pg_authid a WHERE a.oid = r.oid)" } else { "NULL" };
+    let password =
+        if superuser { "(SELECT a.rolpassword FROM pg_catalog.pg_authid a WHERE a.oid = r.oid)" } else { "NULL" };
     let sql = format!(
         "SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.oid = 10 AS bootstrap, r.rolcanlogin AS login, \
          r.rolbypassrls AS bypass, {password}::text AS password, \

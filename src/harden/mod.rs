@@ -39,6 +39,8 @@ pub struct Wish {
     pub isolate: Vec<Isolation>,
     /// Want TLS over the loopback interface as well.
     pub loopback_tls: bool,
+    /// How this host's PgBouncer uses TLS towards the server (`server_tls_sslmode`), where there is one.
+    pub pooler_tls: Option<String>,
 }
 
 /// One table of which a session sees only the rows that belong to it.

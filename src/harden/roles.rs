@@ -121,7 +121,8 @@ fn defaults(schema: &Schema, what: &str, kind: &str, role: &str, rights: &Rights
     owners.retain(|owner| !owner.starts_with("pg_"));
     let lacks = |owner: &&str| !rights.has_default(owner, &schema.name, kind, what);
     let change = |owner: &str| {
-        let head = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {}", quote_ident(owner), quote_ident(&schema.name));
+        let head =
+            format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {}", quote_ident(owner), quote_ident(&schema.name));
         let role = quote_ident(role);
         Change::sql(
             format!("{head} GRANT {what} ON {kind} TO {role}"),
@@ -152,7 +153,10 @@ fn readonly(look: &Look, wish: &Wish, role: &str) -> Finding {
     let option = "default_transaction_read_only";
     if !rights.options.iter().any(|o| o.starts_with(option)) {
         let name = quote_ident(role);
-        changes.push(Change::sql(format!("ALTER ROLE {name} SET {option} = on"), format!("ALTER ROLE {name} RESET {option}")));
+        changes.push(Change::sql(
+            format!("ALTER ROLE {name} SET {option} = on"),
+            format!("ALTER ROLE {name} RESET {option}"),
+        ));
     }
     let mut finding = Finding::new("roles.readonly", Severity::Medium, READONLY).judge(
         changes,
@@ -179,8 +183,7 @@ fn application(look: &Look, wish: &Wish, role: &str) -> Finding {
         changes.extend(tables(schema, "INSERT", role, &rights));
         changes.extend(defaults(schema, "INSERT", "TABLES", role, &rights));
         let lacks = |s: &&String| !rights.sequences.contains(&(schema.name.clone(), (*s).clone()));
-        let names: Vec<String> =
-            schema.sequences.iter().filter(lacks).map(|s| qualified(&schema.name, s)).collect();
+        let names: Vec<String> = schema.sequences.iter().filter(lacks).map(|s| qualified(&schema.name, s)).collect();
         if !names.is_empty() {
             changes.push(grant("USAGE, SELECT", &format!("SEQUENCE {}", names.join(", ")), role));
         }

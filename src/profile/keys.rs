@@ -173,7 +173,10 @@ pub struct Section {
 }
 
 /// The tables that belong to other modules.
-pub static SECTIONS: &[Section] = &[];
+pub static SECTIONS: &[Section] = &[Section {
+    name: "secrets",
+    help: "The env file, PgBouncer's file, reload commands, ages, tiers of API keys, and what each secret is for",
+}];
 
 /// The known name an unknown one was most likely meant to be: the one with the fewest slips of the finger, if they are
 /// few for its length. A wrong or missing table counts as one or two.

@@ -94,8 +94,7 @@ impl Bench {
     fn as_role(&self, role: &str, sql: &str) -> Result<String, String> {
         let mut client = self.server.client("psql");
         client.env("PGHOST", self.server.dir()).env("PGUSER", role);
-        let output =
-            client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().expect("psql can be run");
+        let output = client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().expect("psql can be run");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
@@ -138,7 +137,13 @@ fn a_fresh_database_becomes_what_the_guide_means_and_goes_back_to_what_it_was() 
         assert_eq!(status(&report, check), "fails", "{check}");
     }
     assert_eq!(bench.everything(), before, "a check changes nothing");
-    bench.harden("apply").args(WISH).arg("--dry-run").run().success().stdout_has("hostssl all  all\t0.0.0.0/0  scram-sha-256");
+    bench
+        .harden("apply")
+        .args(WISH)
+        .arg("--dry-run")
+        .run()
+        .success()
+        .stdout_has("hostssl all  all\t0.0.0.0/0  scram-sha-256");
     assert_eq!(bench.everything(), before, "a dry run changes nothing");
     bench.harden("apply").args(WISH).run().code(64).stderr_has("--yes");
 
@@ -155,7 +160,10 @@ fn a_fresh_database_becomes_what_the_guide_means_and_goes_back_to_what_it_was() 
     // The application sees its own rows, writes its own, and no other's.
     let own = "SET app.client_ip = '10.0.0.2'; ";
     assert_eq!(bench.as_role("app_user", "SELECT count(*) FROM analytics.query_logs"), Ok("0".to_owned()));
-    assert_eq!(bench.as_role("app_user", &format!("{own} SELECT query FROM analytics.query_logs")), Ok("two".to_owned()));
+    assert_eq!(
+        bench.as_role("app_user", &format!("{own} SELECT query FROM analytics.query_logs")),
+        Ok("two".to_owned())
+    );
     let insert = |ip: &str| format!("{own} INSERT INTO analytics.query_logs (client_ip) VALUES ('{ip}')");
     assert_eq!(bench.as_role("app_user", &insert("10.0.0.2")), Ok(String::new()));
     assert!(bench.as_role("app_user", &insert("10.0.0.1")).is_err_and(|e| e.contains("row-level security")));
@@ -188,7 +196,7 @@ fn an_awkward_database_keeps_working() {
     bench.server.query(
         "CREATE EXTENSION vector; CREATE TABLE docs (id int, owner text, v vector(2)); CREATE ROLE app_user LOGIN; \
          ALTER TABLE docs OWNER TO app_user; INSERT INTO docs VALUES (1, 'ann', '[1,2]'), (2, 'bob', '[3,4]'); \
-         CREATE ROLE stranger LOGIN; CREATE ROLE boss LOGIN SUPERUSER; CREATE TABLE \"odd \"\"name\" (n int); \
+         CREATE ROLE stranger LOGIN; CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'secure_password'; CREATE TABLE \"odd \"\"name\" (n int); \
          CREATE TABLE watched (client_ip inet); ALTER TABLE watched ENABLE ROW LEVEL SECURITY; \
          CREATE POLICY isolation ON watched USING (client_ip = inet_client_addr()); GRANT CREATE ON SCHEMA public TO PUBLIC",
     );
@@ -197,7 +205,16 @@ fn an_awkward_database_keeps_working() {
     let wish = ["--readonly-role", "reader", "--app-role", "app_user", "--isolate", "public.docs=owner"];
 
     let report = bench.check(&wish);
-    for check in ["schema.create", "rls.address", "roles.superuser", "password.md5", "tls.on", "hba.tls", "hba.method"] {
+    for check in [
+        "schema.create",
+        "rls.address",
+        "roles.superuser",
+        "password.md5",
+        "password.default",
+        "tls.on",
+        "hba.tls",
+        "hba.method",
+    ] {
         assert_eq!(status(&report, check), "fails", "{check}");
     }
     assert_eq!(status(&report, "schema.usage"), "ok", "vector lives in public");
