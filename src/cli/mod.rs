@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 pub mod explain;
 pub mod facts;
+pub mod harden;
 pub mod index;
 pub mod man;
 pub mod plan;
@@ -80,6 +81,9 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
+    #[command(subcommand)]
+    Harden(harden::Command),
     /// Make secrets, show what is due, rotate them everywhere at once, and bring them back
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -122,6 +126,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Harden(command) => command.run(&cli.global),
         Command::Secrets(command) => command.run(&cli.global),
         Command::Apikey(command) => command.run(&cli.global),
         Command::Token(command) => command.run(&cli.global),

@@ -13,6 +13,7 @@ mod facts_measure;
 mod files;
 mod generated;
 mod golden;
+mod harden;
 mod harness;
 mod index;
 mod live;
