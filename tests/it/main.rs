@@ -2,6 +2,7 @@
 
 mod support;
 
+mod apply;
 mod catalogue;
 mod config;
 mod documents;

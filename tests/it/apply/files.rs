@@ -1,0 +1,1 @@
+//! Files and kernel values of a tree: what changes, what is refused, what comes back.

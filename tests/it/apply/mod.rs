@@ -1,0 +1,5 @@
+//! Changing a host: difference, apply, rollback, recover, history, status.
+
+mod crash;
+mod files;
+mod tree;
