@@ -10,6 +10,7 @@
 //! | [`run`] | apply, rollback and recover out of those pieces |
 //! | [`prepare`] | the plan against the host |
 //! | [`saved`] | plans kept for later, and whether they are still true |
+//! | [`servers`] | the verdict of the servers before, reload and proof after |
 //! | [`compare`] | whether two versions of a file say the same |
 //! | [`effective`] | where a value really comes from |
 
@@ -22,6 +23,7 @@ pub mod permit;
 pub mod prepare;
 pub mod run;
 pub mod saved;
+pub mod servers;
 pub mod write;
 
 pub use change::ChangeSet;

@@ -2,10 +2,13 @@
 
 use super::Global;
 use super::changing::Changing;
+use super::connection::ConnectionArgs;
 use super::unreadable;
 use crate::apply::run::{self, Applied, Work};
+use crate::apply::servers::{Servers, Verdict, Wishes};
 use crate::apply::{ApplyPermit, ChangeSet, saved};
 use crate::error::{Exit, Result};
+use crate::facts;
 use crate::output::{self, Format, changes};
 use crate::root::Root;
 use clap::Args;
@@ -46,6 +49,11 @@ pub struct Way {
     /// Do everything but write: show the changes and have the servers judge them
     #[arg(long)]
     dry_run: bool,
+    /// Restart servers whose new values need it, and prove them after
+    #[arg(long, conflicts_with = "dry_run")]
+    restart: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// The result as `--format json` prints it.
@@ -54,6 +62,7 @@ struct Shown<'a> {
     /// The generation's number; `null` where nothing was changed.
     generation: Option<i64>,
     change: &'a ChangeSet,
+    verdicts: &'a [Verdict],
     notes: &'a [String],
 }
 
@@ -83,17 +92,23 @@ impl Way {
     /// What the validators say; no confirmation; those of [`Work::apply`].
     pub fn go(&self, root: &Root, set: &ChangeSet, notes: &[String], format: Format) -> Result<Exit> {
         notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        let shown = Shown { generation: None, change: set, verdicts: &[], notes };
         if set.is_empty() || saved::is_done(root, set)? {
             output::note("nothing to change");
-            return show(format, None, set, notes);
+            return shown.print(format);
         }
         saved::fresh(root, set)?;
         if format == Format::Table {
             output::stdout(&changes::table(set))?;
         }
+        let facts = facts::collect(root);
+        let servers = Servers::find(root, &facts, set, self.wishes()?);
+        let verdicts = servers.validate(set)?;
+        verdicts.iter().for_each(verdict);
+        let shown = Shown { verdicts: &verdicts, ..shown };
         if self.dry_run {
             output::note("nothing was changed (--dry-run)");
-            return show(format, None, set, notes);
+            return shown.print(format);
         }
         let question = format!("Change {} files and {} kernel values?", set.files.len(), set.kernel.len());
         let Some(permit) = ApplyPermit::ask(self.yes, &question)? else {
@@ -104,16 +119,29 @@ impl Way {
         work.journal.none_pending()?;
         // Another run, or somebody at an editor, may have come in between.
         saved::fresh(root, set)?;
-        let Applied { id, notes: more } = work.apply(&permit, set, &mut |_, _| Ok(Vec::new()))?;
+        let Applied { id, notes: more } = work.apply(&permit, set, &mut |set, side| servers.settle(set, side))?;
         more.iter().for_each(|note| output::note(&format!("note: {note}")));
         output::note(&format!("done: generation {id}; take it back with: llmsql rollback {id}"));
-        show(format, Some(id), set, &[notes, &more].concat())
+        Shown { generation: Some(id), notes: &[notes, &more].concat(), ..shown }.print(format)
+    }
+
+    /// What is asked of the servers.
+    fn wishes(&self) -> Result<Wishes> {
+        let conninfo = self.connection.dsn.as_ref().map(|_| self.connection.conninfo()).transpose()?;
+        Ok(Wishes { restart: self.restart, conninfo })
     }
 }
 
-fn show(format: Format, generation: Option<i64>, change: &ChangeSet, notes: &[String]) -> Result<Exit> {
-    if format != Format::Table {
-        output::document(&Shown { generation, change, notes }, format)?;
+fn verdict(verdict: &Verdict) {
+    let word = if verdict.validated { "valid" } else { "not validated" };
+    output::note(&format!("{word}: {} ({})", verdict.what, verdict.how));
+}
+
+impl Shown<'_> {
+    fn print(&self, format: Format) -> Result<Exit> {
+        if format != Format::Table {
+            output::document(self, format)?;
+        }
+        Ok(Exit::Done)
     }
-    Ok(Exit::Done)
 }

@@ -4,8 +4,10 @@ use super::Global;
 use crate::apply::ApplyPermit;
 use crate::apply::change::Side;
 use crate::apply::run::{self, Work};
+use crate::apply::servers::{Servers, Wishes};
 use crate::apply::write::Edited;
 use crate::error::{Exit, Result};
+use crate::facts;
 use crate::output;
 use clap::Args;
 
@@ -62,7 +64,9 @@ impl Arguments {
             return Ok(Exit::Done);
         };
         let edited = if self.leave_edited { Edited::Leave } else { Edited::Refuse };
-        let done = work.recover(&permit, &generation, side, edited, &mut |_, _| Ok(Vec::new()))?;
+        let (facts, set) = (facts::collect(&root), work.journal.record(id)?.change);
+        let servers = Servers::find(&root, &facts, &set, Wishes::default());
+        let done = work.recover(&permit, &generation, side, edited, &mut |set, side| servers.settle(set, side))?;
         done.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
         let how = if side == Side::New { "finished" } else { "undone: everything is as it was before" };
         output::note(&format!("generation {id} is {how}"));

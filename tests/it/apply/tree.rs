@@ -63,6 +63,11 @@ impl Tree {
         tree
     }
 
+    /// An empty one.
+    pub fn bare() -> Self {
+        Tree { dir: folder() }
+    }
+
     /// A copy of it with everything.
     pub fn copy(&self) -> Tree {
         let dir = folder();
@@ -100,8 +105,13 @@ impl Tree {
 
     /// Everything below etc, proc and sys.
     pub fn snapshot(&self) -> BTreeMap<String, Found> {
+        self.snapshot_of(&["etc", "proc", "sys"])
+    }
+
+    /// Everything below these folders.
+    pub fn snapshot_of(&self, folders: &[&str]) -> BTreeMap<String, Found> {
         let mut found = BTreeMap::new();
-        let mut todo: Vec<PathBuf> = ["etc", "proc", "sys"].map(|d| self.path(d)).into();
+        let mut todo: Vec<PathBuf> = folders.iter().map(|d| self.path(d)).filter(|d| d.exists()).collect();
         while let Some(dir) = todo.pop() {
             for entry in fs::read_dir(&dir).expect("a folder of the tree") {
                 let path = entry.expect("an entry").path();
@@ -113,7 +123,12 @@ impl Tree {
                     todo.push(path);
                 } else {
                     let label = xattr::get(&path, "user.label").ok().flatten();
-                    found.insert(name, (fs::read(&path).expect("its content"), own.0, own.1, own.2, label));
+                    let mut content = fs::read(&path).expect("its content");
+                    if name.starts_with("proc") || name.starts_with("sys") {
+                        // A kernel has no blanks at the end of a value that an ordinary file may keep.
+                        content = content.trim_ascii().to_vec();
+                    }
+                    found.insert(name, (content, own.0, own.1, own.2, label));
                 }
             }
         }
