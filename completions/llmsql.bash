@@ -16,11 +16,17 @@ _llmsql() {
             ",$1")
                 cmd="llmsql"
                 ;;
+            llmsql,apply)
+                cmd="llmsql__subcmd__apply"
+                ;;
             llmsql,completions)
                 cmd="llmsql__subcmd__completions"
                 ;;
             llmsql,config)
                 cmd="llmsql__subcmd__config"
+                ;;
+            llmsql,diff)
+                cmd="llmsql__subcmd__diff"
                 ;;
             llmsql,explain)
                 cmd="llmsql__subcmd__explain"
@@ -30,6 +36,9 @@ _llmsql() {
                 ;;
             llmsql,help)
                 cmd="llmsql__subcmd__help"
+                ;;
+            llmsql,history)
+                cmd="llmsql__subcmd__history"
                 ;;
             llmsql,index)
                 cmd="llmsql__subcmd__index"
@@ -43,8 +52,14 @@ _llmsql() {
             llmsql,profile)
                 cmd="llmsql__subcmd__profile"
                 ;;
+            llmsql,recover)
+                cmd="llmsql__subcmd__recover"
+                ;;
             llmsql,render)
                 cmd="llmsql__subcmd__render"
+                ;;
+            llmsql,rollback)
+                cmd="llmsql__subcmd__rollback"
                 ;;
             llmsql__subcmd__config,get)
                 cmd="llmsql__subcmd__config__subcmd__get"
@@ -76,11 +91,17 @@ _llmsql() {
             llmsql__subcmd__config__subcmd__help,unset)
                 cmd="llmsql__subcmd__config__subcmd__help__subcmd__unset"
                 ;;
+            llmsql__subcmd__help,apply)
+                cmd="llmsql__subcmd__help__subcmd__apply"
+                ;;
             llmsql__subcmd__help,completions)
                 cmd="llmsql__subcmd__help__subcmd__completions"
                 ;;
             llmsql__subcmd__help,config)
                 cmd="llmsql__subcmd__help__subcmd__config"
+                ;;
+            llmsql__subcmd__help,diff)
+                cmd="llmsql__subcmd__help__subcmd__diff"
                 ;;
             llmsql__subcmd__help,explain)
                 cmd="llmsql__subcmd__help__subcmd__explain"
@@ -90,6 +111,9 @@ _llmsql() {
                 ;;
             llmsql__subcmd__help,help)
                 cmd="llmsql__subcmd__help__subcmd__help"
+                ;;
+            llmsql__subcmd__help,history)
+                cmd="llmsql__subcmd__help__subcmd__history"
                 ;;
             llmsql__subcmd__help,index)
                 cmd="llmsql__subcmd__help__subcmd__index"
@@ -103,8 +127,14 @@ _llmsql() {
             llmsql__subcmd__help,profile)
                 cmd="llmsql__subcmd__help__subcmd__profile"
                 ;;
+            llmsql__subcmd__help,recover)
+                cmd="llmsql__subcmd__help__subcmd__recover"
+                ;;
             llmsql__subcmd__help,render)
                 cmd="llmsql__subcmd__help__subcmd__render"
+                ;;
+            llmsql__subcmd__help,rollback)
+                cmd="llmsql__subcmd__help__subcmd__rollback"
                 ;;
             llmsql__subcmd__help__subcmd__config,get)
                 cmd="llmsql__subcmd__help__subcmd__config__subcmd__get"
@@ -191,12 +221,90 @@ _llmsql() {
 
     case "${cmd}" in
         llmsql)
-            opts="-h -V --format --root --config --help --version facts plan explain render profile config completions man index help"
+            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history profile config completions man index help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__apply)
+            opts="-h -V --yes --dry-run --restart --dsn --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --templates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "hdd ssd nvme" -- "${cur}"))
+                    return 0
+                    ;;
+                --sizing)
+                    COMPREPLY=($(compgen -W "budget guide" -- "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -W "oltp mixed analytics vector" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
                     return 0
@@ -456,6 +564,84 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__diff)
+            opts="-u -h -V --unified --detailed-exitcode --save --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --templates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "hdd ssd nvme" -- "${cur}"))
+                    return 0
+                    ;;
+                --sizing)
+                    COMPREPLY=($(compgen -W "budget guide" -- "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -W "oltp mixed analytics vector" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__explain)
             opts="-h -V --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -557,8 +743,22 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__help)
-            opts="facts plan explain render profile config completions man index help"
+            opts="facts plan explain render diff apply rollback recover history profile config completions man index help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -654,6 +854,20 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -683,6 +897,20 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -836,6 +1064,20 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__recover)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__render)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -843,6 +1085,54 @@ _llmsql() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__history)
+            opts="-u -h -V --unified --limit --prune --keep --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1498,6 +1788,32 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__recover)
+            opts="-h -V --finish --undo --leave-edited --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__render)
             opts="-h -V --out --only --list --templates --patroni --adopt --allow --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1553,6 +1869,36 @@ _llmsql() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__rollback)
+            opts="-h -V --yes --dry-run --restart --dsn --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -35,6 +35,11 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "facts" -d 'Show what 
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -147,6 +152,119 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Pri
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l adopt -d 'Replace a file of the operator\'s own that has more in it than ours (NGINX\'s main file), instead of writing ours beside it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l save -d 'Keep the changes in a file for `llmsql apply FILE`, which refuses them if the host has changed by then' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l only -d 'Only this component\'s files and values; may be repeated' -r -f -a "postgresql\t''
+pgbouncer\t''
+nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
+kernel\t''
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several of the planned version' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l allow -d 'Go on although this invariant is violated, such as memory.total; may be repeated' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l templates -d 'Folder of templates that replace built-in ones of the same name (see `llmsql render --list`)' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s u -l unified -d 'Show the lines that change, as diff -u does'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l detailed-exitcode -d 'End with 2 where there are changes'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l adopt -d 'Replace files of your own that ours would otherwise only stand beside, such as nginx.conf'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l only -d 'Only this component\'s files and values; may be repeated' -r -f -a "postgresql\t''
+pgbouncer\t''
+nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
+kernel\t''
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several of the planned version' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l allow -d 'Go on although this invariant is violated, such as memory.total; may be repeated' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l templates -d 'Folder of templates that replace built-in ones of the same name (see `llmsql render --list`)' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l yes -d 'Change without asking'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l dry-run -d 'Do everything but write: show the changes and have the servers judge them'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l restart -d 'Restart servers whose new values need it, and prove them after'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l adopt -d 'Replace files of your own that ours would otherwise only stand beside, such as nginx.conf'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l yes -d 'Change without asking'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dry-run -d 'Do everything but write: show the changes and have the servers judge them'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l restart -d 'Restart servers whose new values need it, and prove them after'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l finish -d 'Bring every file and value to the new side'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l undo -d 'Bring every file and value back to the old side'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l leave-edited -d 'Leave files that somebody has edited since the interruption as they are, instead of refusing'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l yes -d 'End it without asking'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l limit -d 'At most so many, newest first' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l keep -d 'How many to keep' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s u -l unified -d 'Show the lines that it changed, as diff -u does'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l prune -d 'Forget the contents of old generations, which then cannot be taken back any more; their lines stay'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l yes -d 'Forget without asking'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -356,16 +474,21 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'

@@ -10,6 +10,7 @@ use crate::formats::redact;
 use crate::output::file::Attributes;
 use crate::plan::{Component, Plan, Setting, TakesEffect};
 use crate::postgres::catalogue;
+use crate::render;
 use crate::render::files::{self, Syntax};
 use crate::render::{Ownership, RenderedFile};
 use crate::root::Root;
@@ -32,6 +33,8 @@ pub struct Prepared {
 /// A rendered file beside what stands at its place.
 struct Pair<'a> {
     file: &'a RenderedFile,
+    /// Where it goes, which is beside the operator's own where that is kept.
+    target: String,
     syntax: Syntax,
     old: Option<Vec<u8>>,
     new: Vec<u8>,
@@ -52,9 +55,8 @@ pub fn prepare(
     let mut pairs = Vec::new();
     for file in rendered {
         let syntax = files::TABLE.iter().find(|spec| spec.template == file.template).map_or(Syntax::Yaml, |s| s.syntax);
-        let old = change::read(&change::locate(root, &file.target)?)?;
-        let new = file.content(old.as_deref())?;
-        if file.component == Component::PostgreSql && old.as_deref().is_some_and(|old| old.starts_with(PATRONI)) {
+        let theirs = change::read(&change::locate(root, &file.target)?)?;
+        if file.component == Component::PostgreSql && theirs.as_deref().is_some_and(|t| t.starts_with(PATRONI)) {
             return Err(Error::new(
                 Exit::Precondition,
                 "apply.managed",
@@ -63,18 +65,14 @@ pub fn prepare(
             .at(&file.target)
             .next("set it in Patroni: llmsql render --patroni; the other components: --only"));
         }
+        let render::Placed { target, bytes: new, remarks } = file.place(theirs.as_deref(), adopt)?;
+        prepared.notes.extend(remarks.iter().map(|remark| format!("{}: {remark}", file.target)));
+        let old = if target == file.target { theirs } else { change::read(&change::locate(root, &target)?)? };
         if old.as_deref().is_some_and(|old| compare::same(syntax, old, &new)) {
             prepared.unchanged += 1;
             continue;
         }
-        if file.ownership == Ownership::Adopt && old.is_some() && !adopt {
-            prepared.notes.push(format!(
-                "{} is yours and says something else: it is left alone, and --adopt would replace it by ours",
-                file.target
-            ));
-            continue;
-        }
-        pairs.push(Pair { file, syntax, old, new });
+        pairs.push(Pair { file, target, syntax, old, new });
     }
     keeps_what_works(plan, &pairs)?;
     for pair in &pairs {
@@ -87,7 +85,7 @@ pub fn prepare(
 }
 
 fn file_change(root: &Root, pair: &Pair<'_>) -> Result<FileChange> {
-    let path = change::locate(root, &pair.file.target)?;
+    let path = change::locate(root, &pair.target)?;
     let old_attributes = Attributes::of(&path)
         .map_err(|e| Error::failed("apply.unreadable", "cannot be read").at(path.display()).because(e))?;
     let users: &[&str] = match pair.file.component {
@@ -106,12 +104,12 @@ fn file_change(root: &Root, pair: &Pair<'_>) -> Result<FileChange> {
                 "apply.password",
                 "holds a password that ours has no place for; it would be lost",
             )
-            .at(&pair.file.target)
+            .at(&pair.target)
             .next("move it where it belongs (a passfile, a service file, auth_file), then run the command again"));
         }
     }
     Ok(FileChange {
-        target: pair.file.target.clone(),
+        target: pair.target.clone(),
         component: pair.file.component.name().to_owned(),
         ownership: pair.file.ownership.name().to_owned(),
         old: pair.old.as_deref().zip(old_attributes).map(|(bytes, attributes)| Version::of(bytes, attributes)),
@@ -133,8 +131,7 @@ fn keeps_what_works(plan: &Plan, pairs: &[Pair<'_>]) -> Result<()> {
     let Some(now) = cluster(plan) else { return Ok(()) };
     for pair in pairs.iter().filter(|p| p.syntax == Syntax::PostgreSql) {
         for (name, value) in compare::settings(pair.syntax, &pair.new) {
-            let theirs =
-                now.settings.get(&name).filter(|s| KEPT.contains(&name.as_str()) && s.file != pair.file.target);
+            let theirs = now.settings.get(&name).filter(|s| KEPT.contains(&name.as_str()) && s.file != pair.target);
             if let Some(theirs) = theirs.filter(|s| !s.value.is_empty() && s.value != value) {
                 return Err(Error::new(
                     Exit::Precondition,
@@ -156,7 +153,7 @@ fn cluster(plan: &Plan) -> Option<&Cluster> {
 
 /// Every setting whose value changes.
 fn settings(plan: &Plan, root: &Root, pairs: &[Pair<'_>], kernel: &[KernelChange]) -> Vec<SettingChange> {
-    let overlay = Overlay::new(root, pairs.iter().map(|p| (p.file.target.as_str(), Some(p.new.as_slice()))));
+    let overlay = Overlay::new(root, pairs.iter().map(|p| (p.target.as_str(), Some(p.new.as_slice()))));
     let mut changes = Vec::new();
     for pair in pairs {
         let before: BTreeMap<String, String> = pair
@@ -196,7 +193,7 @@ fn settings(plan: &Plan, root: &Root, pairs: &[Pair<'_>], kernel: &[KernelChange
                         (value, place.map(|p| format!("{}:{}", p.file, p.line.unwrap_or(0))))
                     });
                     let wins = winners.get(&setting.name.to_ascii_lowercase());
-                    let other = wins.filter(|w| w.file != pair.file.target && w.value != setting.value);
+                    let other = wins.filter(|w| w.file != pair.target && w.value != setting.value);
                     row(setting, old, other.cloned());
                 }
             }
@@ -213,7 +210,7 @@ fn settings(plan: &Plan, root: &Root, pairs: &[Pair<'_>], kernel: &[KernelChange
                 for setting in named(plan, Component::Kernel, &after) {
                     let old = setting.current.clone().map(|value| (value, None));
                     let wins = winners.get(&setting.name);
-                    let other = wins.filter(|w| w.file != pair.file.target && w.value != setting.value);
+                    let other = wins.filter(|w| w.file != pair.target && w.value != setting.value);
                     row(setting, old, other.cloned());
                 }
             }

@@ -4,6 +4,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 const REDACTED: &[u8] = b"REDACTED";
+/// What stands in a template where a password is still to be made.
+const TO_BE_MADE: &[u8] = b"<generate";
 
 /// The file, or a value of one, with every password in a connection string or URL, comments included, replaced by
 /// `REDACTED`, and how many there were.
@@ -11,7 +13,7 @@ const REDACTED: &[u8] = b"REDACTED";
 pub fn redact(bytes: &[u8]) -> (Vec<u8>, usize) {
     let mut found = 0;
     let out = rewrite(bytes, |_, value| {
-        (value != REDACTED).then(|| {
+        (value != REDACTED && !value.starts_with(TO_BE_MADE)).then(|| {
             found += 1;
             REDACTED.to_vec()
         })
@@ -146,7 +148,12 @@ mod tests {
             assert_eq!(redacted(before), after);
             assert_eq!(redacted(after), after, "what is redacted already stays as it is");
         }
-        for harmless in ["password_encryption = 'scram-sha-256'\n", "a = http://h:80/x@y\n", "password =\n"] {
+        for harmless in [
+            "password_encryption = 'scram-sha-256'\n",
+            "a = http://h:80/x@y\n",
+            "password =\n",
+            "DB_PASSWORD=<generate me>\n",
+        ] {
             assert_eq!(redacted(harmless), harmless);
         }
     }

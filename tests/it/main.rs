@@ -24,6 +24,6 @@ mod profile;
 mod render;
 mod schema;
 mod servers;
-mod trees;
 mod sql;
 mod traps;
+mod trees;
