@@ -14,8 +14,7 @@ use std::time::Duration;
 /// Links in the tree lead in a circle.
 pub fn folder_of(root: &Root) -> Result<PathBuf> {
     let folder = root.state_dir();
-    root.resolve(&folder)
-        .map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))
+    root.resolve(&folder).map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))
 }
 
 /// Makes a folder of the state, private to its owner, if it is not there.

@@ -53,10 +53,7 @@ impl Bench {
     }
 
     fn harden(&self, action: &str) -> Llmsql {
-        Llmsql::new()
-            .env("LLMSQL_STATE_DIR", self.state.path())
-            .args(["harden", action, "--dsn"])
-            .arg(self.server.dsn())
+        Llmsql::new().env("STATE_DIRECTORY", self.state.path()).args(["harden", action, "--dsn"]).arg(self.server.dsn())
     }
 
     fn check(&self, wish: &[&str]) -> Value {
@@ -253,10 +250,10 @@ fn what_cannot_be_proved_is_undone_and_what_is_interrupted_waits() {
     let mut killed = program("strace");
     killed.args(["-f", "-o", "/dev/null", "-e", "trace=/rename", "-e", "inject=/rename:signal=KILL", "-P"]);
     killed.arg(bench.hba()).arg(Llmsql::path()).args(["harden", "apply", "--yes", "--dsn"]).arg(bench.server.dsn());
-    killed.args(WISH).env("LLMSQL_STATE_DIR", &state);
+    killed.args(WISH).env("STATE_DIRECTORY", &state);
     killed.output().expect("strace can be run");
     assert_ne!(bench.everything(), before, "it was killed too early to leave anything");
-    let again = |action: &str| bench.harden(action).env("LLMSQL_STATE_DIR", &state);
+    let again = |action: &str| bench.harden(action).env("STATE_DIRECTORY", &state);
     again("apply").args(WISH).arg("--yes").run().code(4).stderr_has("harden rollback");
     again("rollback").arg("--yes").run().success();
     assert_eq!(bench.everything(), before);

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod apply;
 mod catalogue;
 mod certificates;
 mod config;
