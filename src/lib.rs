@@ -22,6 +22,7 @@
 //! | [`render`] | the plan as files |
 //! | [`postgres`] | connecting to a server, and the catalogue of its settings by version |
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
+//! | [`query`] | questions about data: the schema, the translator |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -39,6 +40,7 @@ pub mod output;
 pub mod plan;
 pub mod postgres;
 pub mod profile;
+pub mod query;
 pub mod render;
 pub mod root;
 pub mod state;
