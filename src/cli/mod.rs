@@ -10,6 +10,7 @@ pub mod man;
 pub mod plan;
 pub mod planning;
 pub mod profile;
+pub mod query;
 pub mod render;
 
 use crate::error::{Error, Exit, Result};
@@ -36,7 +37,7 @@ pub struct Cli {
 /// Options every subcommand takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Form of the result on stdout
+    /// Form of the result on stdout; query has csv, jsonl, markdown and parquet as well
     #[arg(long, global = true, value_enum, default_value_t, env = "LLMSQL_FORMAT", help_heading = "Global options")]
     pub format: Format,
     /// A tree that stands for the host's file system, such as a mounted image
@@ -77,10 +78,17 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL
+    Query(Box<query::Arguments>),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // The worker is started by this program only, and stands in no help text.
+    if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
+        return crate::query::worker::main();
+    }
     let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
         Err(e) => return usage(&e),
@@ -99,6 +107,11 @@ fn run(cli: Cli) -> Result<Exit> {
             .at(format!("--root {}", dir.display()))
             .next("name the folder in which the other host's etc, proc and sys stand"));
     }
+    if !cli.global.format.is_general() && !matches!(cli.command, Command::Query(_)) {
+        return Err(Error::usage("format.rows", "only `llmsql query` has this format, since it is one of rows")
+            .at("--format")
+            .next("take table, json or yaml"));
+    }
     match cli.command {
         Command::Facts(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Plan(arguments) => plan::run(&arguments, &cli.global),
@@ -109,6 +122,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Query(arguments) => query::run(&arguments, &cli.global),
     }
 }
 

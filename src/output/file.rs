@@ -61,18 +61,37 @@ pub fn lock(folder: &Path) -> Result<Flock<File>> {
 /// # Errors
 /// Those of writing; the old file is then untouched and nothing is left behind.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    write(path, bytes).map_err(|e| {
-        let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
-        match e.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                error.next("run it as the file's owner, or name another file").because(e)
-            }
-            _ => error.because(e),
-        }
-    })
+    replace_with(path, |file| file.write_all(bytes).map_err(|e| unwritten(path, e)))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As [`replace`], for content that is not held in memory: `fill` writes it.
+///
+/// # Errors
+/// Those of writing and of `fill`; the old file is then untouched and nothing is left behind.
+pub fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let mut new = temporary(path).map_err(|e| unwritten(path, e))?;
+    fill(new.file.as_file_mut())?;
+    finish(path, new).map_err(|e| unwritten(path, e))
+}
+
+fn unwritten(path: &Path, e: io::Error) -> Error {
+    let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
+    match e.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            error.next("run it as the file's owner, or name another file").because(e)
+        }
+        _ => error.because(e),
+    }
+}
+
+/// A file on its way, and the one that it replaces.
+struct New {
+    file: tempfile::NamedTempFile,
+    old: Option<fs::Metadata>,
+    folder: PathBuf,
+}
+
+fn temporary(path: &Path) -> io::Result<New> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -85,11 +104,14 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if old.is_some() {
         access(path, AccessFlags::W_OK)?;
     }
-    let mut new = tempfile::Builder::new()
+    let file = tempfile::Builder::new()
         .prefix(".llmsql-")
         .permissions(Permissions::from_mode(if old.is_some() { 0o600 } else { 0o666 }))
         .tempfile_in(folder)?;
-    new.write_all(bytes)?;
+    Ok(New { file, old, folder: folder.to_owned() })
+}
+
+fn finish(path: &Path, New { file: new, old, folder }: New) -> io::Result<()> {
     if let Some(old) = old {
         let own = new.as_file().metadata()?;
         if (own.uid(), own.gid()) != (old.uid(), old.gid()) {

@@ -173,7 +173,15 @@ pub struct Section {
 }
 
 /// The tables that belong to other modules.
-pub static SECTIONS: &[Section] = &[];
+pub static SECTIONS: &[Section] = &[
+    Section { name: "sources", help: "Data that `llmsql query` may ask, each under a name" },
+    Section { name: "query", help: "Limits, clock and history of `llmsql query`" },
+    Section {
+        name: "glossary",
+        help: "What words mean here: synonyms, metrics, time columns, joins, questions with their SQL",
+    },
+    Section { name: "model", help: "A language model for questions that the translator refuses" },
+];
 
 /// The known name an unknown one was most likely meant to be: the one with the fewest slips of the finger, if they are
 /// few for its length. A wrong or missing table counts as one or two.
