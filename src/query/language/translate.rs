@@ -1,0 +1,78 @@
+//! The steps in their order, and the decision to answer, ask or refuse.
+
+use super::assign::{Assignment, Item, assignments};
+use super::dates;
+use super::glossary::Glossary;
+use super::index::Index;
+use super::link::Linker;
+use super::logic::Query;
+use super::parse::Parser;
+use super::translation::{Clock, Dated, Link, Lookup, Outcome, Reading, Translation};
+use super::words::{Token, tokens};
+use super::write::Writer;
+use crate::query::schema::Schema;
+
+/// Translates questions about one schema; made once for a batch.
+#[derive(Debug)]
+pub struct Translator<'a> {
+    index: Index<'a>,
+    glossary: &'a Glossary,
+}
+
+/// Combinations of meanings that are read.
+const READ: usize = 8;
+
+impl<'a> Translator<'a> {
+    /// Reads the schema and the operator's words.
+    #[must_use]
+    pub fn new(schema: &'a Schema, glossary: &'a Glossary) -> Self {
+        Self { index: Index::new(schema, glossary), glossary }
+    }
+
+    /// What `question` means at the time of `clock`. Values that the schema does not hold are looked up through
+    /// `lookup`. Never fails: what cannot be understood is refused with the reason.
+    #[must_use]
+    pub fn translate(&self, question: &str, clock: &Clock, lookup: &dyn Lookup) -> Translation {
+        let tokens = tokens(question);
+        let found = dates::find(question, clock);
+        let linker = Linker { index: &self.index, lookup };
+        let spans = linker.spans(question, &tokens, &found);
+        let hints: Vec<String> = tokens.iter().map(|t| t.stem.clone()).collect();
+        let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
+        let week_start = clock.week_starts_on.to_monday_zero_offset();
+        let writer = Writer { index: &self.index, hints: &hints, week_start };
+        let mut readings: Vec<(f64, Reading)> = Vec::new();
+        for combination in &combinations {
+            let draft = Parser::new(&self.index, &tokens, &combination.parts, &found).draft();
+            let cost = draft.cost;
+            let Some(query) = draft.query(&self.index, &hints) else { continue };
+            let Some(reading) = reading(&writer, &query, combination, &tokens) else { continue };
+            readings.push((combination.score - cost, reading));
+        }
+        readings.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let _ = self.glossary;
+        let dates = found.iter().map(|d| dated(question, d)).collect();
+        let words: Vec<Link> = Vec::new();
+        let outcome = match readings.into_iter().next() {
+            Some((_, reading)) => Outcome::Answer(reading),
+            None => Outcome::Refuse {
+                reason: "the question names nothing that the data has".to_owned(),
+                words: Vec::new(),
+                candidates: Vec::new(),
+            },
+        };
+        Translation { outcome, dates, words }
+    }
+}
+
+fn reading(writer: &Writer<'_, '_>, query: &Query, combination: &Assignment, tokens: &[Token]) -> Option<Reading> {
+    let sql = writer.sql(query)?;
+    let unknown = combination.parts.iter().filter(|p| p.item == Item::Unknown).count();
+    #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+    let confidence = 1.0 - unknown as f64 / tokens.len().max(1) as f64;
+    Some(Reading { sql, restatement: String::new(), confidence, uses: writer.uses(query) })
+}
+
+fn dated(question: &str, span: &dates::Span) -> Dated {
+    Dated { phrase: question.get(span.start..span.end).unwrap_or_default().to_owned(), from: span.from, to: span.to }
+}
