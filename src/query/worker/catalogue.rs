@@ -149,7 +149,9 @@ impl Engine {
         let files: Vec<PathBuf> =
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
         let write: Vec<PathBuf> = std::iter::once(scratch).chain(output).map(Path::to_owned).collect();
-        if sandbox::keep_in(&Allowed { read: files.clone(), write })? == Kept::No {
+        let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
+        let read = files.iter().cloned().chain(starting).collect();
+        if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
