@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::columns::Fill;
+use super::postgres::Postgres;
 use super::sandbox::{self, Allowed, Kept};
 use super::sqlite::Sqlite;
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub struct Engine {
     pub keys: Vec<ForeignKey>,
     /// The open SQLite files.
     pub sqlite: Vec<Sqlite>,
+    /// The servers, connected.
+    pub postgres: Vec<Postgres>,
 }
 
 /// A table of DuckDB.
@@ -68,6 +71,8 @@ pub enum Origin {
     Native(FileKind),
     /// A SQLite file, by its position, and the table's name there.
     Sqlite(usize, String),
+    /// A PostgreSQL server, by its position, and the table's schema and name there.
+    Postgres(usize, String, String),
 }
 
 /// How much it takes to read a table of DuckDB's own.
@@ -140,10 +145,12 @@ impl Engine {
         zone: &str,
     ) -> Result<Engine> {
         sandbox::limit(limits)?;
-        let mut sqlite = Vec::new();
+        let (mut sqlite, mut postgres) = (Vec::new(), Vec::new());
         for source in sources {
-            if let Place::Sqlite(path) = &source.place {
-                sqlite.push(Sqlite::open(path)?);
+            match &source.place {
+                Place::Sqlite(path) => sqlite.push(Sqlite::open(path)?),
+                Place::Postgres(url) => postgres.push(Postgres::open(url, zone)?),
+                Place::Files { .. } | Place::DuckDb(_) => {}
             }
         }
         let files: Vec<PathBuf> =
@@ -157,9 +164,9 @@ impl Engine {
             ))?;
         }
         let duckdb = start(limits, scratch)?;
-        let mut engine = Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite };
+        let mut engine = Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres };
         engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
-        let mut next_sqlite = 0;
+        let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             let catalog = engine.catalog(&source.name)?;
             match &source.place {
@@ -169,7 +176,10 @@ impl Engine {
                     engine.add_sqlite(source, &catalog, next_sqlite)?;
                     next_sqlite += 1;
                 }
-                Place::Postgres(_) => {}
+                Place::Postgres(_) => {
+                    engine.add_postgres(source, &catalog, next_postgres)?;
+                    next_postgres += 1;
+                }
             }
         }
         engine.lock(&files, output)?;
@@ -353,8 +363,8 @@ impl Engine {
             let fills: Vec<Fill> = table.columns.iter().map(|c| c.fill).collect();
             let columns = table.columns.into_iter().map(|c| Column {
                 name: c.name,
-                kind: kind_of(c.fill.sql()),
-                sql_type: c.fill.sql().to_owned(),
+                kind: kind_of(&c.fill.sql()),
+                sql_type: c.fill.sql(),
                 nullable: c.nullable,
                 ..Column::default()
             });
@@ -379,6 +389,37 @@ impl Engine {
                 self.keys.push(ForeignKey { table, to_table, ..key });
             }
         }
+        Ok(())
+    }
+
+    fn add_postgres(&mut self, source: &Source, catalog: &str, at: usize) -> Result<()> {
+        self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
+        let Some(server) = self.postgres.get(at) else { return Ok(()) };
+        let (described, keys) = (server.tables()?, server.keys()?);
+        let mut names: Vec<((String, String), String)> = Vec::new();
+        for table in described {
+            let create = format!("CREATE SCHEMA IF NOT EXISTS {}.{}", quote_ident(catalog), quote_ident(&table.schema));
+            self.execute(&create)?;
+            let original = (table.schema.clone(), table.table.name.clone());
+            let name = self.free(source, &original.1);
+            names.push((original.clone(), name.clone()));
+            let primary = keys.iter().find(|k| k.table == original && k.to.is_none());
+            let entry = Table {
+                name,
+                source: source.name.clone(),
+                primary_key: primary.map(|k| k.columns.clone()).unwrap_or_default(),
+                ..table.table
+            };
+            self.tables.push(Entry {
+                table: entry,
+                target: Target::new(catalog, &original.0, &original.1),
+                origin: Origin::Postgres(at, original.0, original.1),
+                loaded: Loaded::Nothing,
+                fills: table.fills,
+            });
+        }
+        let exposed = |table: &(String, String)| names.iter().find(|(n, _)| n == table).map(|(_, e)| e.clone());
+        self.keys.extend(keys.iter().filter_map(|key| key.reference(exposed)));
         Ok(())
     }
 

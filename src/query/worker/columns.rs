@@ -33,13 +33,21 @@ pub enum Fill {
     Text,
     /// BLOB.
     Bytes,
+    /// DECIMAL of a precision and a scale, filled from text.
+    Decimal(u8, u8),
+    /// TIME, filled from text.
+    Time,
+    /// UUID, filled from text.
+    Uuid,
+    /// JSON, filled from text.
+    Json,
 }
 
 impl Fill {
     /// DuckDB's name of the type.
     #[must_use]
-    pub fn sql(self) -> &'static str {
-        match self {
+    pub fn sql(self) -> String {
+        let name = match self {
             Fill::Int => "BIGINT",
             Fill::Float => "DOUBLE",
             Fill::Bool => "BOOLEAN",
@@ -48,7 +56,12 @@ impl Fill {
             Fill::Instant => "TIMESTAMP WITH TIME ZONE",
             Fill::Text => "VARCHAR",
             Fill::Bytes => "BLOB",
-        }
+            Fill::Decimal(precision, scale) => return format!("DECIMAL({precision},{scale})"),
+            Fill::Time => "TIME",
+            Fill::Uuid => "UUID",
+            Fill::Json => "JSON",
+        };
+        name.to_owned()
     }
 
     fn arrow(self) -> DataType {
@@ -59,7 +72,8 @@ impl Fill {
             Fill::Date => DataType::Date32,
             Fill::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Fill::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Fill::Text => DataType::Utf8,
+            // What is filled from text DuckDB casts when it is appended.
+            Fill::Text | Fill::Decimal(..) | Fill::Time | Fill::Uuid | Fill::Json => DataType::Utf8,
             Fill::Bytes => DataType::Binary,
         }
     }
@@ -95,7 +109,9 @@ impl Filling {
             Fill::Date => Filling::Date(Date32Builder::new()),
             Fill::Timestamp => Filling::Timestamp(TimestampMicrosecondBuilder::new()),
             Fill::Instant => Filling::Instant(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            Fill::Text => Filling::Text(StringBuilder::new()),
+            Fill::Text | Fill::Decimal(..) | Fill::Time | Fill::Uuid | Fill::Json => {
+                Filling::Text(StringBuilder::new())
+            }
             Fill::Bytes => Filling::Bytes(BinaryBuilder::new()),
         }
     }

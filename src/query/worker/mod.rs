@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod columns;
+mod postgres;
 mod run;
 mod sandbox;
 mod sqlite;

@@ -116,6 +116,11 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], most: Option
             Some(sqlite) => sqlite.load(&engine.duckdb, &entry.target, table, &pairs, most)?,
             None => return Ok(()),
         },
+        Origin::Postgres(server, schema, table) => {
+            let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
+            server.load(&engine.duckdb, &entry.target, (schema, table), &pairs, None, most)?;
+            pairs.iter().map(|(_, fill)| *fill).collect()
+        }
     };
     let expose = format!(
         "CREATE OR REPLACE VIEW memory.main.{} AS SELECT * FROM {}",
@@ -130,8 +135,8 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], most: Option
             && let (Some(column), Some(old)) = (entry.table.columns.get_mut(*i), entry.fills.get_mut(*i))
         {
             *old = fill;
-            fill.sql().clone_into(&mut column.sql_type);
-            column.kind = super::catalogue::kind_of(fill.sql());
+            column.sql_type = fill.sql();
+            column.kind = super::catalogue::kind_of(&fill.sql());
         }
     }
     entry.loaded = if whole { Loaded::All } else { Loaded::Columns(names.iter().cloned().collect()) };

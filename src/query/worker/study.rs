@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Rows of a table that are looked at where looking at all would read much.
 const SAMPLE: u64 = 200_000;
+/// The same for a server, from which they come over the network.
+const SAMPLE_REMOTE: u64 = 20_000;
 /// Rows up to which a table in columns is looked at whole.
 const WHOLE: u64 = 5_000_000;
 /// Values of a column that stand in the schema.
@@ -42,6 +44,9 @@ pub fn study(engine: &mut Engine) -> Result<(Schema, Vec<Values>)> {
         let looked = relation(engine, at)?;
         dates_in_text(engine, at, &looked)?;
         measure(engine, at, &looked, &mut values)?;
+        if !looked.whole {
+            common_values(engine, at)?;
+        }
         relations.push(looked);
     }
     infer_keys(engine, &relations);
@@ -95,6 +100,23 @@ fn relation(engine: &mut Engine, at: usize) -> Result<Relation> {
                 entry.table.rows = Some(rows);
             }
             Ok(Relation { sql: scratch.clone(), whole, scratch: Some(scratch) })
+        }
+        Origin::Postgres(..) => {
+            let names: Vec<String> = entry.table.columns.iter().map(|c| c.name.clone()).collect();
+            let large = entry.table.rows.is_some_and(|rows| rows > SAMPLE_REMOTE);
+            load_table(engine, at, &names, Some(SAMPLE_REMOTE + 1))?;
+            let rows = count(engine, &target)?;
+            let whole = !large && rows <= SAMPLE_REMOTE;
+            if let Some(entry) = engine.tables.get_mut(at) {
+                if whole {
+                    entry.table.rows = Some(rows);
+                } else {
+                    // What was counted is a sample; the server's estimate is better, where it has one.
+                    entry.table.rows = entry.table.rows.filter(|_| large);
+                    entry.loaded = Loaded::Nothing;
+                }
+            }
+            Ok(Relation { sql: target.clone(), whole, scratch: (!whole).then_some(target) })
         }
         Origin::Sqlite(file, table) => {
             let rows = engine.sqlite.get(file).map_or(Ok(0), |f| f.count(&table, SAMPLE + 1))?;
@@ -157,8 +179,8 @@ fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation) -> Result<
             && let (Some(old), Some(column)) = (entry.fills.get_mut(*i), entry.table.columns.get_mut(*i))
         {
             *old = fill;
-            fill.sql().clone_into(&mut column.sql_type);
-            column.kind = kind_of(fill.sql());
+            column.sql_type = fill.sql();
+            column.kind = kind_of(&fill.sql());
         }
     }
     Ok(())
@@ -233,6 +255,24 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, values: &mut Vec
     Ok(())
 }
 
+/// Adds what a server's statistics know of values that a sample may lack.
+fn common_values(engine: &mut Engine, at: usize) -> Result<()> {
+    let Some(entry) = engine.tables.get(at) else { return Ok(()) };
+    let Origin::Postgres(server, schema, table) = &entry.origin else { return Ok(()) };
+    let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
+    let common = server.common(schema, table)?;
+    let Some(entry) = engine.tables.get_mut(at) else { return Ok(()) };
+    for (name, values) in common {
+        let column = entry.table.columns.iter_mut().find(|c| c.name == name && c.kind == Kind::Text && !c.values_complete);
+        if let Some(column) = column {
+            column.values.extend(values.into_iter().filter(|v| v.chars().count() <= LONGEST));
+            column.values.sort_unstable();
+            column.values.dedup();
+        }
+    }
+    Ok(())
+}
+
 /// Adds the references that names, types and values suggest.
 fn infer_keys(engine: &mut Engine, relations: &[Relation]) {
     let schema = engine.schema();
@@ -287,6 +327,11 @@ pub fn find(
                     quote_literal(text)
                 );
                 engine.rows(&sql).ok().and_then(|r| r.into_iter().flatten().flatten().next())
+            }
+            Origin::Postgres(server, schema, name) => {
+                let left = end.saturating_duration_since(Instant::now()).as_millis();
+                let millis = u64::try_from(left).unwrap_or(u64::MAX);
+                engine.postgres.get(server).and_then(|s| s.find(&schema, &name, column, text, millis))
             }
             Origin::Sqlite(file, name) => engine.sqlite.get_mut(file).and_then(|f| f.find(&name, column, text, end)),
         };
