@@ -15,6 +15,7 @@ mod index;
 mod load;
 mod nginx;
 mod profile;
+mod query;
 mod render;
 mod schema;
 mod servers;
