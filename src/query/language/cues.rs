@@ -84,6 +84,8 @@ pub enum Cue {
     Do,
     /// Named, called.
     Named,
+    /// So many years old.
+    Aged,
     /// Contains a text.
     Contains(Place),
     /// Their, its, them.
@@ -243,13 +245,13 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many total|how many different kinds of|what number of|tally|number of times|how often|quantity of",
+        "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
     add(
         Cue::HowMuch,
-        "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast|amount of|the amount of",
+        "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast",
     );
-    add(Cue::Distinct, "different|distinct|unique|how many different|various");
+    add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
         "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
@@ -449,6 +451,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Named,
         "named|called|titled|by the name of|under the name|by the name|whose name is|with the name|with name|entitled|name is|known as|name of",
     );
+    add(Cue::Aged, "years old|year old|years of age");
     add(Cue::Pronoun, "their|its|his|her|them|it|they|he|she|those|theirs|each other");
     add(
         Cue::All,

@@ -141,7 +141,7 @@ impl Linker<'_, '_> {
                 continue;
             }
             let length = length + 1;
-            let weak = matches!(cue, Cue::Idle) || phrase == "first" || phrase == "last";
+            let weak = matches!(cue, Cue::Idle) || matches!(phrase.as_str(), "first" | "last" | "amount of" | "name of");
             let score = if weak { 0.55 * size(length) } else { 0.82 * size(length) };
             add(score, start, start + length, Piece::Cue(cue));
         }
@@ -170,7 +170,10 @@ impl Linker<'_, '_> {
             if stems.iter().all(|s| s.parse::<f64>().is_ok()) {
                 continue;
             }
-            let candidates = self.names(&stems);
+            let mut candidates = self.names(&stems);
+            if stems.first() == Some(&"number") && phrase.get(1).is_some_and(|t| t.lower == "of") {
+                candidates.retain(|c| !self.is_numbering(c));
+            }
             if let Some(best) = candidates.first() {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
                 let score = size(stems.len()) * best.strength.powf(0.6) - if inner_possessive { 0.05 } else { 0.0 };
@@ -222,6 +225,11 @@ impl Linker<'_, '_> {
         found.dedup_by(|a, b| a.meaning == b.meaning);
         found.truncate(KEPT);
         found
+    }
+
+    /// Whether a candidate numbers rows rather than counts them.
+    fn is_numbering(&self, candidate: &Candidate) -> bool {
+        matches!(candidate.meaning, Meaning::Column(c) if self.index.column(c).key || self.index.is_unique(c) || !is_measure(self.index, c))
     }
 
     /// How much of a name the words met, weighed by what each word says.

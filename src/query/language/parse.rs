@@ -62,6 +62,7 @@ pub struct Parser<'p, 'a> {
     last_column: Option<ColumnId>,
     last_table: Option<TableId>,
     asked_place: Option<bool>,
+    negated_open: bool,
 }
 
 impl<'p, 'a> Parser<'p, 'a> {
@@ -80,6 +81,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             last_column: None,
             last_table: None,
             asked_place: None,
+            negated_open: false,
         }
     }
 
@@ -129,15 +131,18 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::When => self.asked_place = self.asked_place.or(Some(false)).filter(|_| self.at == 0),
             Cue::Where if self.at == 0 => self.asked_place = Some(true),
             Cue::Where => self.filter(),
-            Cue::Count => self.wait.count = true,
+            Cue::Count => {
+                self.wait.count = true;
+                self.wait.aggs.clear();
+            }
             Cue::HowMuch => {}
             Cue::Agg(agg) => self.aggregate(agg),
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
             Cue::Frequent(most) => self.frequent(most),
             Cue::Top(top) => self.wait.top = Some(top),
+            Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
-                self.flush_column();
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
                 self.wait.compare = Some((op, quality));
             }
@@ -319,7 +324,18 @@ impl<'p, 'a> Parser<'p, 'a> {
                 return;
             }
         }
+        self.wait.count = false;
         self.wait.aggs.push(agg);
+    }
+
+    /// `18 years old`.
+    fn aged(&mut self) {
+        let Some(n) = self.wait.number.take().or_else(|| self.wait.limit.take().map(|n| n as f64)) else { return };
+        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        match self.quality_column(super::cues::quality("old")) {
+            Some((column, true)) => self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n)))),
+            _ => self.draft.cost += 2.0,
+        }
     }
 
     fn skip_to_column(&mut self) {
@@ -476,7 +492,11 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         if let Some(top) = self.wait.top.take() {
+            let first = self.wait.number.is_none();
             self.top_limit(top);
+            if first && let Some((time, _)) = self.quality_in(super::cues::quality("new"), &[table]) {
+                self.order_by(Expr::Column(time), !top);
+            }
         }
         if self.wait.count {
             self.wait.count = false;
@@ -490,12 +510,16 @@ impl<'p, 'a> Parser<'p, 'a> {
                 return;
             }
             self.draft.without.push(table);
+            self.negated_open = true;
             return;
         }
         if let Some(n) = wait_number.filter(|_| self.mode == Mode::Filter) {
             self.wait.number = None;
             self.note_table(table);
             self.draft.having.push(count_compared(Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.negated_open && self.mode == Mode::Filter && !and {
             return;
         }
         self.note_table(table);
@@ -649,7 +673,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
             }
-            push_new(&mut self.draft.group, Expr::Column(column));
+            push_new(&mut self.draft.hidden_group, Expr::Column(column));
             self.order_by(Expr::Count, most);
             return;
         }
@@ -691,6 +715,15 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.subject_column(column);
             return;
         }
+        let held = self.draft.conditions.last().is_some_and(|c| {
+            let mut columns = Vec::new();
+            c.cond.columns(&mut columns);
+            columns == [column]
+        });
+        if self.mode == Mode::Filter && held && matches!(self.behind(), Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of))) {
+            self.wait.pronoun = false;
+            return;
+        }
         if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) && !self.is_list_end() {
             self.flush_column();
             let figures = self.figures(column);
@@ -698,7 +731,10 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.column = Some(column);
             return;
         }
-        self.wait.and = false;
+        let listed = std::mem::take(&mut self.wait.and);
+        if listed && measure && self.wait.aggs.is_empty() && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last() && *agg != Agg::Distinct {
+            self.wait.aggs.push(*agg);
+        }
         let figures = self.figures(column);
         if figures.is_empty() {
             if std::mem::take(&mut self.wait.distinct) {

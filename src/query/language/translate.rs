@@ -36,6 +36,7 @@ impl<'a> Translator<'a> {
         let tokens = tokens(question);
         let found = dates::find(question, clock);
         let linker = Linker { index: &self.index, lookup };
+        let tokens = linker.spread(tokens);
         let spans = linker.spans(question, &tokens, &found);
         let hints: Vec<String> = tokens.iter().map(|t| t.stem.clone()).collect();
         let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
@@ -44,8 +45,7 @@ impl<'a> Translator<'a> {
         let mut readings: Vec<(f64, Reading)> = Vec::new();
         for combination in &combinations {
             let draft = Parser::new(&self.index, &tokens, &combination.parts, &found).draft();
-            let cost = draft.cost;
-            let Some(query) = draft.query(&self.index, &hints) else { continue };
+            let Some((query, cost)) = draft.query(&self.index, &hints) else { continue };
             let Some(reading) = reading(&writer, &query, combination, &tokens) else { continue };
             readings.push((combination.score - cost, reading));
         }
