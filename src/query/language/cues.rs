@@ -98,6 +98,8 @@ pub enum Cue {
     Running,
     /// Against the time before; in percent where the flag is set.
     Change(bool),
+    /// Every column.
+    Everything,
     /// Ends a sentence.
     Stop,
     /// Says nothing by itself.
@@ -296,7 +298,7 @@ fn figures(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Frequent(true),
-        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most famous|commonest|most busy|busiest|most active|the most common",
+        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most times|the most times|greatest number of times|the greatest number of times|largest number of times|highest number of times|most number of times|maximum number of times|most famous|commonest|most busy|busiest|most active|the most common",
     );
     add(
         Cue::Frequent(false),
@@ -402,7 +404,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Order,
-        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
+        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
     );
     add(Cue::In, "in");
     add(
@@ -457,6 +459,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::All,
         "all|any|all the|all of the|all of|everything|everyone|anything|any of the|any of|every single|whatever|of all time|ever|overall",
     );
+    add(Cue::Everything, "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of");
     add(Cue::Stop, ".|?|!|:");
 }
 

@@ -176,8 +176,14 @@ impl Linker<'_, '_> {
             }
             if let Some(best) = candidates.first() {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
+                #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+                let fillers = phrase.iter().filter(|t| is_filler(&t.lower)).count() as f64;
+                let joined = phrase.iter().all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
+                if best.strength < 0.8 && fillers > 0.0 || !joined {
+                    continue;
+                }
                 let score = size(stems.len()) * best.strength.powf(0.6) - if inner_possessive { 0.05 } else { 0.0 };
-                add(score + 0.01, start, end, Piece::Mention(candidates));
+                add(score + 0.01 + 0.9 * fillers, start, end, Piece::Mention(candidates));
             }
         }
     }
@@ -221,10 +227,44 @@ impl Linker<'_, '_> {
                 found.push(Candidate { meaning: meaning(*element), strength });
             }
         }
+        self.called(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
-        found.dedup_by(|a, b| a.meaning == b.meaning);
+        let mut seen: Vec<Meaning> = Vec::new();
+        found.retain(|c| !seen.contains(&c.meaning) && { seen.push(c.meaning.clone()); true });
         found.truncate(KEPT);
         found
+    }
+
+    /// The name of something that has no column of that name: what its rows are called by, or the column itself.
+    fn called(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        if !stems.contains(&"name") || found.iter().any(|c| c.strength > 0.9 && stems.len() > 1) {
+            return;
+        }
+        let rest: Vec<&str> = stems.iter().copied().filter(|s| *s != "name").collect();
+        let mut add = |column: ColumnId, strength: f64| {
+            if self.index.kind(column) == Kind::Text {
+                found.push(Candidate { meaning: Meaning::Column(column), strength });
+            }
+        };
+        let nameless = |table: TableId| self.index.columns(table).all(|c| !self.index.column(c).words.has("name"));
+        if rest.is_empty() {
+            for table in (0..self.index.tables.len()).filter(|t| nameless(*t)) {
+                if let [display] = self.index.table(table).display.as_slice() {
+                    add(*display, 0.6);
+                }
+            }
+            return;
+        }
+        for candidate in self.names(&rest) {
+            match candidate.meaning {
+                Meaning::Table(table) => {
+                    let display = self.index.table(table).display.iter();
+                    display.for_each(|column| add(*column, 0.9 * candidate.strength));
+                }
+                Meaning::Column(column) => add(column, 0.85 * candidate.strength),
+                _ => {}
+            }
+        }
     }
 
     /// Whether a candidate numbers rows rather than counts them.
@@ -248,7 +288,7 @@ impl Linker<'_, '_> {
                 continue;
             }
             owned |= at >= own && found.is_some();
-            let weight = weight(word);
+            let weight = if found.is_none() && self.is_prefix(element, stem) { 0.5 } else { weight(word) };
             all += weight;
             met += weight * found.unwrap_or(0.0);
         }
@@ -259,6 +299,12 @@ impl Linker<'_, '_> {
         // Every word has to mean something of its own.
         let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
         (owned && distinct && strength >= 0.3).then_some(strength)
+    }
+
+    /// Whether a word of a table's name is another table's, as `film` in `film_estimates`.
+    fn is_prefix(&self, element: Element, stem: &str) -> bool {
+        let Element::Table(own) = element else { return false };
+        self.index.named(stem).iter().any(|e| matches!(e, Element::Table(t) if *t != own && self.index.table(*t).words.stems == [stem]))
     }
 
     fn value_options(

@@ -47,6 +47,7 @@ struct Pending {
     top: Option<bool>,
     owner: bool,
     pronoun: bool,
+    lone: bool,
 }
 
 /// Reads one combination.
@@ -63,6 +64,8 @@ pub struct Parser<'p, 'a> {
     last_table: Option<TableId>,
     asked_place: Option<bool>,
     negated_open: bool,
+    everything: bool,
+    top: Option<bool>,
 }
 
 impl<'p, 'a> Parser<'p, 'a> {
@@ -82,6 +85,8 @@ impl<'p, 'a> Parser<'p, 'a> {
             last_table: None,
             asked_place: None,
             negated_open: false,
+            everything: false,
+            top: None,
         }
     }
 
@@ -209,6 +214,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Share => self.draft.share = true,
             Cue::Running => self.draft.running = true,
             Cue::Change(percent) => self.draft.change = Some(percent),
+            Cue::Everything => self.everything = true,
             Cue::Stop => self.stop(),
             Cue::All | Cue::Idle => {}
         }
@@ -248,7 +254,8 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn preposition(&mut self) {
         let next = self.ahead(0);
         let condition = matches!(next, Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Date(_)));
-        if condition && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+        let told = matches!((next, self.ahead(1)), (Some(Item::Column(a)), Some(Item::Value(b, _))) if a == b);
+        if (condition || told) && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
             self.mode = Mode::Filter;
         }
         self.wait.owner = true;
@@ -542,6 +549,11 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && matches!(self.ahead(1), Some(Item::Value(c, _)) if c.table == table || true)
     }
 
+    /// What stands right before.
+    fn part_before(&self) -> Option<&'p Item> {
+        self.at.checked_sub(1).and_then(|p| self.parts.get(p)).map(|p| &p.item)
+    }
+
     /// Whether the next part follows without a word between.
     fn adjacent(&self) -> bool {
         let here = self.parts.get(self.at).map_or(0, |p| p.end);
@@ -559,6 +571,10 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.draft.entity.get_or_insert(table);
         if std::mem::take(&mut self.wait.distinct) {
             self.draft.distinct = true;
+        }
+        if std::mem::take(&mut self.everything) {
+            self.draft.outputs.push(Output::Everything(table));
+            return;
         }
         let there = self.draft.outputs.contains(&Output::Rows(table));
         if !there && (self.draft.outputs.is_empty() || also) {
@@ -630,9 +646,7 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some(n) = self.wait.number.take() {
             self.draft.limit = limit(n);
         }
-        if !top {
-            self.wait.direction = Some(false);
-        }
+        self.top = Some(top);
     }
 
     fn metric(&mut self, name: &[String]) {
@@ -694,7 +708,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         if self.mode == Mode::Order {
-            let down = self.wait.direction.take().unwrap_or(false);
+            let down = self.wait.direction.take().or(self.top.take()).unwrap_or(false);
             let figures = self.figures(column);
             let expr = if std::mem::take(&mut self.wait.count) && !measure {
                 Expr::Count
@@ -709,6 +723,15 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         if std::mem::take(&mut self.wait.count) {
             self.count_column(column, measure);
+            return;
+        }
+        if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
+            self.mode = Mode::Filter;
+        }
+        if self.mode == Mode::Filter && std::mem::take(&mut self.wait.lone) && self.wait.compare.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n))));
             return;
         }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
@@ -731,6 +754,10 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.column = Some(column);
             return;
         }
+        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
+        if again && self.wait.aggs.is_empty() && !self.wait.and {
+            return;
+        }
         let listed = std::mem::take(&mut self.wait.and);
         if listed && measure && self.wait.aggs.is_empty() && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last() && *agg != Agg::Distinct {
             self.wait.aggs.push(*agg);
@@ -748,6 +775,13 @@ impl<'p, 'a> Parser<'p, 'a> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// Whether a value of the column itself follows, with "is" between or nothing.
+    fn own_value_follows(&self, column: ColumnId) -> bool {
+        let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
+        let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
+        own(self.ahead(0)) || be && own(self.ahead(1)) || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
     }
 
     /// Whether the end of a list of what is shown has been reached while conditions are read.
@@ -904,7 +938,15 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && !c.negated
         });
         if again && op == Op::Eq && !self.wait.negated {
-            self.wait.or = true;
+            let many = self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
+            if self.wait.and && many && !self.wait.or {
+                self.wait.both = true;
+                if let Some(last) = self.draft.conditions.last_mut() {
+                    last.both = true;
+                }
+            } else {
+                self.wait.or = true;
+            }
         }
         self.condition(cond);
     }
@@ -941,6 +983,12 @@ impl<'p, 'a> Parser<'p, 'a> {
         let behind = if let Some(Item::Cue(Cue::Behind(op))) = self.ahead(0) { Some(*op) } else { None };
         if let Some(op) = behind {
             self.wait.compare = Some((op, None));
+        }
+        if let Some(Item::Table(table)) = self.part_before() && self.wait.compare.is_none() && self.wait.between.is_none() && behind.is_none()
+            && let Some(key) = self.index.table(*table).key
+        {
+            self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
         }
         if let Some(first) = self.wait.between {
             match first {
@@ -995,6 +1043,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         self.wait.number = Some(n);
+        self.wait.lone = compare.is_none();
     }
 
     /// A number behind a column that was shown, or a year.
@@ -1016,9 +1065,22 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
     }
 
+    /// The year of what is asked about.
+    fn year_column(&self) -> Option<ColumnId> {
+        let named = self.parts.iter().filter_map(|p| match &p.item {
+            Item::Table(table) => Some(*table),
+            Item::Column(column) | Item::Value(column, _) => Some(column.table),
+            _ => None,
+        });
+        let tables: Vec<TableId> = self.draft.entity.into_iter().chain(named).collect();
+        tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| self.index.column(*c).words.has("year"))
+    }
+
     fn between(&mut self, low: f64, high: f64) {
         self.wait.between = None;
-        let column = self.wait.column.take().or(self.last_column.filter(|c| is_measure(self.index, *c)));
+        let year = |n: f64| (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+        let dated = self.year_column().filter(|_| year(low) && year(high));
+        let column = self.wait.column.take().or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
         if let Some(figure) = self.wait.figure.take() {
             self.draft.having.push(Cond::Between(figure, Literal::Number(low), Literal::Number(high)));
         } else if let Some(column) = column {
