@@ -142,7 +142,10 @@ impl Linker<'_, '_> {
             }
             let length = length + 1;
             let weak = matches!(cue, Cue::Idle) || matches!(phrase.as_str(), "first" | "last" | "amount of" | "name of");
-            let score = if weak { 0.55 * size(length) } else { 0.82 * size(length) };
+            let articles = phrase.split(' ').filter(|w| matches!(*w, "the" | "a" | "an")).count();
+            let score = if weak { 0.55 } else { 0.82 } * size((length - articles).max(1));
+            #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+            let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
         }
     }
