@@ -98,6 +98,8 @@ pub enum Cue {
     Running,
     /// Against the time before; in percent where the flag is set.
     Change(bool),
+    /// So many times.
+    Times,
     /// Every column.
     Everything,
     /// Ends a sentence.
@@ -249,10 +251,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Count,
         "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
-    add(
-        Cue::HowMuch,
-        "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast",
-    );
+    add(Cue::HowMuch, "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast");
     add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
@@ -302,7 +301,7 @@ fn figures(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Frequent(false),
-        "least common|least popular|least frequent|least used|least frequently|rarest|least often|least active|quietest",
+        "least common|least popular|least frequent|least used|least frequently|rarest|least often|least active|quietest|fewest times|the fewest times|least times|least number of times|fewest number of times|smallest number of times",
     );
     add(Cue::Top(true), "top|the top|first|the first");
     add(Cue::Top(false), "bottom|last|the bottom");
@@ -413,7 +412,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Descending,
-        "descending|descending order|in descending order|decreasing order|in decreasing order|from highest to lowest|from high to low|from oldest to youngest|decreasing|desc|from largest to smallest|from the highest to the lowest|in descending order of|in decreasing order of|descending order of|from longest to shortest|from the oldest to the youngest|from most to least|from newest to oldest|reverse order|in reverse|from the largest to the smallest|from most recent to oldest|from late to early|from most expensive to cheapest|from latest to earliest|in reverse order|reverse|reversed",
+        "descending|descending order|in descending order|decreasing order|in decreasing order|from highest to lowest|from high to low|from oldest to youngest|decreasing|desc|from largest to smallest|from the highest to the lowest|in descending order of|in decreasing order of|descending order of|from longest to shortest|from the oldest to the youngest|from most to least|from newest to oldest|reverse order|in reverse|from the largest to the smallest|from most recent to oldest|from late to early|from most expensive to cheapest|from latest to earliest|from the most recent to the oldest|from most recent|from newest|from the newest to the oldest|from oldest to most recent|in reverse order|reverse|reversed",
     );
     add(
         Cue::Alphabetical,
@@ -459,7 +458,11 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::All,
         "all|any|all the|all of the|all of|everything|everyone|anything|any of the|any of|every single|whatever|of all time|ever|overall",
     );
-    add(Cue::Everything, "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of");
+    add(Cue::Times, "times|time|occasions");
+    add(
+        Cue::Everything,
+        "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of",
+    );
     add(Cue::Stop, ".|?|!|:");
 }
 
@@ -516,7 +519,7 @@ fn grades(adjective: &str) -> (String, String) {
 }
 
 /// The most words a phrase has.
-pub const LONGEST: usize = 7;
+pub const LONGEST: usize = 8;
 
 /// What a phrase in small letters, one blank between its words, does.
 #[must_use]

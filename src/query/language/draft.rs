@@ -88,6 +88,7 @@ impl Draft {
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
+        break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
         Some((query, cost))
     }
@@ -399,12 +400,32 @@ fn senseless(index: &Index<'_>, query: &Query) -> f64 {
     if figure && query.group.is_empty() && plain_order {
         cost += 3.0;
     }
-    let counted = query.order.iter().any(|(e, _)| *e == Expr::Count) || query.having.iter().any(|c| matches!(c, Cond::Compare(Expr::Count, ..)));
+    let counted = query.order.iter().any(|(e, _)| *e == Expr::Count)
+        || query.having.iter().any(|c| matches!(c, Cond::Compare(Expr::Count, ..)));
     let single = query.group.iter().any(|e| matches!(e, Expr::Column(c) if index.is_unique(*c)));
     if counted && single && query.needed().len() == 1 {
         cost += 2.5;
     }
     cost
+}
+
+/// Of rows that are equal in the order, those with the smallest key come first, so that the same question always has
+/// the same answer.
+fn break_ties(index: &Index<'_>, query: &mut Query) {
+    if query.limit.is_none() || query.distinct || query.order.is_empty() || query.combine.is_some() {
+        return;
+    }
+    let mut ties: Vec<Expr> = query.group.clone();
+    if ties.is_empty() && !query.select.iter().any(Expr::is_aggregate) {
+        let mut columns = Vec::new();
+        query.order.iter().for_each(|(e, _)| e.columns(&mut columns));
+        ties.extend(columns.first().and_then(|c| index.table(c.table).key).map(Expr::Column));
+    }
+    for tie in ties.into_iter().take(1) {
+        if !query.order.iter().any(|(e, _)| *e == tie) {
+            query.order.push((tie, false));
+        }
+    }
 }
 
 /// Tables that are only named, and that every row of the others has one of, need not be joined.

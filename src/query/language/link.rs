@@ -141,9 +141,14 @@ impl Linker<'_, '_> {
                 continue;
             }
             let length = length + 1;
-            let weak = matches!(cue, Cue::Idle) || matches!(phrase.as_str(), "first" | "last" | "amount of" | "name of");
+            let weak = matches!(cue, Cue::Idle)
+                || matches!(
+                    phrase.as_str(),
+                    "first" | "last" | "amount of" | "name of" | "times" | "time" | "record" | "records"
+                );
             let articles = phrase.split(' ').filter(|w| matches!(*w, "the" | "a" | "an")).count();
-            let score = if weak { 0.55 } else { 0.82 } * size((length - articles).max(1));
+            let words = (length - articles).max(1);
+            let score = if weak { 0.55 } else { 0.82 } * size(words) + if words > 2 { 0.4 } else { 0.0 };
             #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
             let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
@@ -181,12 +186,16 @@ impl Linker<'_, '_> {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
                 #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
                 let fillers = phrase.iter().filter(|t| is_filler(&t.lower)).count() as f64;
-                let joined = phrase.iter().all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
+                let joined = phrase
+                    .iter()
+                    .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
                 if best.strength < 0.8 && fillers > 0.0 || !joined {
                     continue;
                 }
-                let score = size(stems.len()) * best.strength.powf(0.6) - if inner_possessive { 0.05 } else { 0.0 };
-                add(score + 0.01 + 0.9 * fillers, start, end, Piece::Mention(candidates));
+                let words = if fillers > 0.0 { size(stems.len()) - 0.12 } else { size(stems.len()) };
+                let whole = if fillers > 0.0 && best.strength > 0.95 { 0.06 } else { 0.0 };
+                let score = words * best.strength.powf(0.6) + whole - if inner_possessive { 0.05 } else { 0.0 };
+                add(score + 0.01 + 0.68 * fillers, start, end, Piece::Mention(candidates));
             }
         }
     }
@@ -233,7 +242,12 @@ impl Linker<'_, '_> {
         self.called(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         let mut seen: Vec<Meaning> = Vec::new();
-        found.retain(|c| !seen.contains(&c.meaning) && { seen.push(c.meaning.clone()); true });
+        found.retain(|c| {
+            !seen.contains(&c.meaning) && {
+                seen.push(c.meaning.clone());
+                true
+            }
+        });
         found.truncate(KEPT);
         found
     }
@@ -258,16 +272,23 @@ impl Linker<'_, '_> {
             }
             return;
         }
+        let mut rows = Vec::new();
         for candidate in self.names(&rest) {
             match candidate.meaning {
                 Meaning::Table(table) => {
-                    let display = self.index.table(table).display.iter();
-                    display.for_each(|column| add(*column, 0.9 * candidate.strength));
+                    let display = self.index.table(table).display.as_slice();
+                    match display {
+                        [one] => add(*one, 0.97 * candidate.strength),
+                        _ => {
+                            rows.push(Candidate { meaning: Meaning::Table(table), strength: 0.9 * candidate.strength })
+                        }
+                    }
                 }
                 Meaning::Column(column) => add(column, 0.85 * candidate.strength),
                 _ => {}
             }
         }
+        found.extend(rows);
     }
 
     /// Whether a candidate numbers rows rather than counts them.
@@ -298,7 +319,19 @@ impl Linker<'_, '_> {
         if let Element::Table(_) = element {
             owned = true;
         }
-        let strength = met / all;
+        // A key that is named without "id" or "code" is rather the thing it refers to.
+        let reference = match element {
+            Element::Column(column) if self.index.column(column).key => {
+                let last = words.stems.last();
+                let told = last.is_some_and(|last| hit(last).is_some());
+                let thing = words.stems.iter().take(words.stems.len().saturating_sub(1));
+                let thing: Vec<&String> = thing.collect();
+                let table = |t: &super::index::TableInfo<'_>| t.words.stems.iter().collect::<Vec<_>>() == thing;
+                !told && self.index.tables.iter().any(table)
+            }
+            _ => false,
+        };
+        let strength = met / all * if reference { 0.7 } else { 1.0 };
         // Every word has to mean something of its own.
         let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
         (owned && distinct && strength >= 0.3).then_some(strength)
@@ -307,7 +340,10 @@ impl Linker<'_, '_> {
     /// Whether a word of a table's name is another table's, as `film` in `film_estimates`.
     fn is_prefix(&self, element: Element, stem: &str) -> bool {
         let Element::Table(own) = element else { return false };
-        self.index.named(stem).iter().any(|e| matches!(e, Element::Table(t) if *t != own && self.index.table(*t).words.stems == [stem]))
+        self.index
+            .named(stem)
+            .iter()
+            .any(|e| matches!(e, Element::Table(t) if *t != own && self.index.table(*t).words.stems == [stem]))
     }
 
     fn value_options(

@@ -240,9 +240,10 @@ fn unglue(part: &str, known: &dyn Fn(&str) -> bool) -> Vec<String> {
     // What precedes "id" is a name, if only a short one.
     let id = part.strip_suffix("id").filter(|head| head.len() == 3 || head.len() == 4).map(|head| (head, "id"));
     // `gtype`: an initial before a word that ends many names.
-    let initial = ENDINGS.iter().filter(|e| e.len() > 3).filter_map(|ending| {
-        part.strip_suffix(*ending).filter(|head| head.len() == 1).map(|head| (head, *ending))
-    });
+    let initial = ENDINGS
+        .iter()
+        .filter(|e| e.len() > 3)
+        .filter_map(|ending| part.strip_suffix(*ending).filter(|head| head.len() == 1).map(|head| (head, *ending)));
     let initial = initial.filter(|(_, ending)| !matches!(*ending, "name" | "number")).next_back();
     found.or(id).or(initial).map_or_else(whole, |(head, ending)| vec![head.to_owned(), ending.to_owned()])
 }

@@ -151,7 +151,13 @@ impl<'p, 'a> Parser<'p, 'a> {
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
                 self.wait.compare = Some((op, quality));
             }
-            Cue::Behind(_) => {}
+            Cue::Behind(op) => {
+                if matches!(self.ahead(0), Some(Item::Number(_))) {
+                    self.wait.or = true;
+                    self.wait.compare = Some((op, None));
+                }
+            }
+            Cue::Times => self.times(),
             Cue::Between => self.wait.between = Some(None),
             Cue::Each => self.wait.each = true,
             Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
@@ -335,12 +341,24 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.wait.aggs.push(agg);
     }
 
+    /// `at least 3 times`: of groups.
+    fn times(&mut self) {
+        if let Some(n) = self.wait.number.take() {
+            let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+            self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
+        } else if let Some((most, _)) = self.wait.superlative.take() {
+            self.order_by(Expr::Count, most);
+        }
+    }
+
     /// `18 years old`.
     fn aged(&mut self) {
         let Some(n) = self.wait.number.take().or_else(|| self.wait.limit.take().map(|n| n as f64)) else { return };
         let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
         match self.quality_column(super::cues::quality("old")) {
-            Some((column, true)) => self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n)))),
+            Some((column, true)) => {
+                self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))))
+            }
             _ => self.draft.cost += 2.0,
         }
     }
@@ -549,6 +567,13 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && matches!(self.ahead(1), Some(Item::Value(c, _)) if c.table == table || true)
     }
 
+    /// What stands before a comparison that precedes a number.
+    fn behind_number(&self) -> Option<&'p Item> {
+        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev();
+        back.map(|p| &p.item)
+            .find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Be | Cue::Compare(..) | Cue::Relative)))
+    }
+
     /// What stands right before.
     fn part_before(&self) -> Option<&'p Item> {
         self.at.checked_sub(1).and_then(|p| self.parts.get(p)).map(|p| &p.item)
@@ -612,7 +637,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.wait.superlative = None;
         self.wait.count = false;
         let counted = std::mem::take(&mut self.wait.counted);
-        let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty();
+        let shown = self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == table));
+        let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty() && !shown;
         if let Some((column, grows)) = self.quality_in(quality, &[table]) {
             if self.draft.outputs.is_empty() {
                 self.show_rows(table, false);
@@ -728,7 +754,9 @@ impl<'p, 'a> Parser<'p, 'a> {
         if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
             self.mode = Mode::Filter;
         }
-        if self.mode == Mode::Filter && std::mem::take(&mut self.wait.lone) && self.wait.compare.is_none()
+        if self.mode == Mode::Filter
+            && std::mem::take(&mut self.wait.lone)
+            && self.wait.compare.is_none()
             && let Some(n) = self.wait.number.take()
         {
             self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n))));
@@ -743,7 +771,18 @@ impl<'p, 'a> Parser<'p, 'a> {
             c.cond.columns(&mut columns);
             columns == [column]
         });
-        if self.mode == Mode::Filter && held && matches!(self.behind(), Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of))) {
+        if self.mode == Mode::Filter
+            && held
+            && matches!(
+                self.behind(),
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of)
+                )
+            )
+        {
             self.wait.pronoun = false;
             return;
         }
@@ -759,8 +798,36 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         let listed = std::mem::take(&mut self.wait.and);
-        if listed && measure && self.wait.aggs.is_empty() && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last() && *agg != Agg::Distinct {
+        if listed
+            && measure
+            && self.wait.aggs.is_empty()
+            && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last()
+            && *agg != Agg::Distinct
+        {
             self.wait.aggs.push(*agg);
+        }
+        let figured = self
+            .draft
+            .outputs
+            .iter()
+            .any(|o| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate()));
+        if !listed && self.mode == Mode::Select && self.wait.aggs.is_empty() && !self.draft.outputs.is_empty() {
+            match self.behind() {
+                Some(Item::Cue(Cue::By)) if figured => {
+                    push_new(&mut self.draft.group, Expr::Column(column));
+                    return;
+                }
+                Some(Item::Cue(Cue::By)) => {
+                    self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
+                    return;
+                }
+                Some(Item::Cue(Cue::In)) if figured => {
+                    self.note_table(column.table);
+                    self.draft.cost += 0.3;
+                    return;
+                }
+                _ => {}
+            }
         }
         let figures = self.figures(column);
         if figures.is_empty() {
@@ -781,7 +848,11 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn own_value_follows(&self, column: ColumnId) -> bool {
         let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
         let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
-        own(self.ahead(0)) || be && own(self.ahead(1)) || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
+        let compared = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        compared
+            || own(self.ahead(0))
+            || be && own(self.ahead(1))
+            || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
     }
 
     /// Whether the end of a list of what is shown has been reached while conditions are read.
@@ -938,7 +1009,8 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && !c.negated
         });
         if again && op == Op::Eq && !self.wait.negated {
-            let many = self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
+            let many =
+                self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
             if self.wait.and && many && !self.wait.or {
                 self.wait.both = true;
                 if let Some(last) = self.draft.conditions.last_mut() {
@@ -980,11 +1052,18 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn number(&mut self, n: f64) {
-        let behind = if let Some(Item::Cue(Cue::Behind(op))) = self.ahead(0) { Some(*op) } else { None };
+        let behind = match (self.ahead(0), self.ahead(1)) {
+            (_, Some(Item::Number(_))) => None,
+            (Some(Item::Cue(Cue::Behind(op))), _) => Some(*op),
+            _ => None,
+        };
         if let Some(op) = behind {
             self.wait.compare = Some((op, None));
         }
-        if let Some(Item::Table(table)) = self.part_before() && self.wait.compare.is_none() && self.wait.between.is_none() && behind.is_none()
+        if let Some(Item::Table(table)) = self.part_before()
+            && self.wait.compare.is_none()
+            && self.wait.between.is_none()
+            && behind.is_none()
             && let Some(key) = self.index.table(*table).key
         {
             self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));

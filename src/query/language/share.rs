@@ -52,7 +52,8 @@ impl Linker<'_, '_> {
     fn full_names(&self, tokens: Vec<Token>) -> Vec<Token> {
         let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
         for token in tokens {
-            let full = found.last().is_some_and(|t| matches!(t.lower.as_str(), "full" | "whole")) && token.stem == "name";
+            let full =
+                found.last().is_some_and(|t| matches!(t.lower.as_str(), "full" | "whole")) && token.stem == "name";
             let held = || self.names(&["full", "name"]).iter().any(|c| c.strength >= CERTAIN);
             if !full || held() || !self.index.has_first_and_last_names() {
                 found.push(token);
@@ -60,7 +61,12 @@ impl Linker<'_, '_> {
             }
             let place = found.pop().map_or(token.start, |t| t.start);
             for text in ["first", "name", "and", "last", "name"] {
-                let word = Token { text: text.to_owned(), lower: text.to_owned(), stem: super::words::stem(text), ..token.clone() };
+                let word = Token {
+                    text: text.to_owned(),
+                    lower: text.to_owned(),
+                    stem: super::words::stem(text),
+                    ..token.clone()
+                };
                 found.push(Token { start: place, shape: Shape::Word, ..word });
             }
         }

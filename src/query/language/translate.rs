@@ -71,7 +71,8 @@ impl Translator<'_> {
             let from = tokens.get(part.start)?.start;
             let to = tokens.get(part.end.checked_sub(1)?)?.end;
             let word = question.get(from..to).unwrap_or_default().to_owned();
-            let name = |c: ColumnId| format!("{}.{}", self.index.table(c.table).table.name, self.index.column(c).column.name);
+            let name =
+                |c: ColumnId| format!("{}.{}", self.index.table(c.table).table.name, self.index.column(c).column.name);
             let meaning = match &part.item {
                 Item::Cue(cue) => format!("{cue:?}"),
                 Item::Table(table) => format!("table {}", self.index.table(*table).table.name),
