@@ -178,7 +178,12 @@ impl Context<'_, '_> {
             },
             Meaning::Column(column) => {
                 let number = super::link::is_measure(self.index, *column);
+                let numbered = at
+                    .checked_sub(1)
+                    .and_then(|p| self.spans.get(p))
+                    .is_some_and(|s| matches!(s.piece, Piece::Number(_)));
                 match before {
+                    _ if numbered && !number => -0.6,
                     Some(Cue::Agg(super::logic::Agg::Avg | super::logic::Agg::Sum)) if !number => -0.8,
                     Some(Cue::Agg(_)) if number => 0.2,
                     Some(Cue::Whose | Cue::Pronoun | Cue::Order) => 0.1,

@@ -84,6 +84,8 @@ pub enum Cue {
     Do,
     /// Named, called.
     Named,
+    /// So many years old.
+    Aged,
     /// Contains a text.
     Contains(Place),
     /// Their, its, them.
@@ -96,6 +98,10 @@ pub enum Cue {
     Running,
     /// Against the time before; in percent where the flag is set.
     Change(bool),
+    /// So many times.
+    Times,
+    /// Every column.
+    Everything,
     /// Ends a sentence.
     Stop,
     /// Says nothing by itself.
@@ -243,13 +249,10 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many total|how many different kinds of|what number of|tally|number of times|how often|quantity of",
+        "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
-    add(
-        Cue::HowMuch,
-        "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast|amount of|the amount of",
-    );
-    add(Cue::Distinct, "different|distinct|unique|how many different|various");
+    add(Cue::HowMuch, "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast");
+    add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
         "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
@@ -294,11 +297,11 @@ fn figures(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Frequent(true),
-        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most famous|commonest|most busy|busiest|most active|the most common",
+        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most times|the most times|greatest number of times|the greatest number of times|largest number of times|highest number of times|most number of times|maximum number of times|most famous|commonest|most busy|busiest|most active|the most common",
     );
     add(
         Cue::Frequent(false),
-        "least common|least popular|least frequent|least used|least frequently|rarest|least often|least active|quietest",
+        "least common|least popular|least frequent|least used|least frequently|rarest|least often|least active|quietest|fewest times|the fewest times|least times|least number of times|fewest number of times|smallest number of times",
     );
     add(Cue::Top(true), "top|the top|first|the first");
     add(Cue::Top(false), "bottom|last|the bottom");
@@ -400,7 +403,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Order,
-        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
+        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
     );
     add(Cue::In, "in");
     add(
@@ -409,7 +412,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Descending,
-        "descending|descending order|in descending order|decreasing order|in decreasing order|from highest to lowest|from high to low|from oldest to youngest|decreasing|desc|from largest to smallest|from the highest to the lowest|in descending order of|in decreasing order of|descending order of|from longest to shortest|from the oldest to the youngest|from most to least|from newest to oldest|reverse order|in reverse|from the largest to the smallest|from most recent to oldest|from late to early|from most expensive to cheapest|from latest to earliest|in reverse order|reverse|reversed",
+        "descending|descending order|in descending order|decreasing order|in decreasing order|from highest to lowest|from high to low|from oldest to youngest|decreasing|desc|from largest to smallest|from the highest to the lowest|in descending order of|in decreasing order of|descending order of|from longest to shortest|from the oldest to the youngest|from most to least|from newest to oldest|reverse order|in reverse|from the largest to the smallest|from most recent to oldest|from late to early|from most expensive to cheapest|from latest to earliest|from the most recent to the oldest|from most recent|from newest|from the newest to the oldest|from oldest to most recent|in reverse order|reverse|reversed",
     );
     add(
         Cue::Alphabetical,
@@ -449,10 +452,16 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Named,
         "named|called|titled|by the name of|under the name|by the name|whose name is|with the name|with name|entitled|name is|known as|name of",
     );
+    add(Cue::Aged, "years old|year old|years of age");
     add(Cue::Pronoun, "their|its|his|her|them|it|they|he|she|those|theirs|each other");
     add(
         Cue::All,
         "all|any|all the|all of the|all of|everything|everyone|anything|any of the|any of|every single|whatever|of all time|ever|overall",
+    );
+    add(Cue::Times, "times|time|occasions");
+    add(
+        Cue::Everything,
+        "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of",
     );
     add(Cue::Stop, ".|?|!|:");
 }
@@ -510,7 +519,7 @@ fn grades(adjective: &str) -> (String, String) {
 }
 
 /// The most words a phrase has.
-pub const LONGEST: usize = 7;
+pub const LONGEST: usize = 8;
 
 /// What a phrase in small letters, one blank between its words, does.
 #[must_use]

@@ -45,6 +45,8 @@ pub struct Draft {
     pub conditions: Vec<Condition>,
     /// Columns, buckets that rows are grouped by.
     pub group: Vec<Expr>,
+    /// What rows are grouped by without being shown.
+    pub hidden_group: Vec<Expr>,
     /// Tables whose rows are groups.
     pub group_tables: Vec<TableId>,
     /// What groups have to hold.
@@ -68,9 +70,9 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The query, if there is something to show.
+    /// The query, if there is something to show, and what did not fit as a cost.
     #[must_use]
-    pub fn query(mut self, index: &Index<'_>, hints: &[String]) -> Option<Query> {
+    pub fn query(mut self, index: &Index<'_>, hints: &[String]) -> Option<(Query, f64)> {
         self.settle(index);
         let mut query = Query { distinct: self.distinct, entity: self.entity, ..Query::default() };
         query.tables.clone_from(&self.tables);
@@ -86,7 +88,9 @@ impl Draft {
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
-        Some(query)
+        break_ties(index, &mut query);
+        let cost = self.cost + senseless(index, &query);
+        Some((query, cost))
     }
 
     /// Chooses what is asked about and what of it is shown where the question does not say.
@@ -146,7 +150,7 @@ impl Draft {
     fn group(&mut self, index: &Index<'_>, query: &mut Query) {
         let figures = query.select.iter().any(Expr::is_aggregate);
         let counted = self.order.iter().any(|(e, _)| e.is_aggregate()) || !self.having.is_empty();
-        let asked = !self.group.is_empty() || !self.group_tables.is_empty();
+        let asked = !self.group.is_empty() || !self.hidden_group.is_empty() || !self.group_tables.is_empty();
         if !(figures && query.select.iter().any(|e| !e.is_aggregate()) || counted || asked) {
             return;
         }
@@ -188,6 +192,7 @@ impl Draft {
                 query.select.insert(0, expr.clone());
             }
         }
+        self.hidden_group.iter().for_each(|expr| push(&mut group, expr.clone()));
         // Groups are rows of the table asked about where its columns are shown and its rows are counted against others.
         if !asked {
             let key = |t: TableId| index.table(t).key;
@@ -385,6 +390,42 @@ fn add_table(query: &mut Query, table: TableId) {
 #[must_use]
 pub fn owns_many(index: &Index<'_>, hints: &[String], entity: TableId, table: TableId) -> bool {
     connect(index, &[entity, table], hints).is_some_and(|tree| super::joins::fans_out(index, &tree, entity, table))
+}
+
+/// What in a query cannot be meant, as a cost: groups of one row each that are counted, figures ordered by a row.
+fn senseless(index: &Index<'_>, query: &Query) -> f64 {
+    let mut cost = 0.0;
+    let figure = query.select.iter().any(Expr::is_aggregate);
+    let plain_order = query.order.iter().any(|(e, _)| !e.is_aggregate());
+    if figure && query.group.is_empty() && plain_order {
+        cost += 3.0;
+    }
+    let counted = query.order.iter().any(|(e, _)| *e == Expr::Count)
+        || query.having.iter().any(|c| matches!(c, Cond::Compare(Expr::Count, ..)));
+    let single = query.group.iter().any(|e| matches!(e, Expr::Column(c) if index.is_unique(*c)));
+    if counted && single && query.needed().len() == 1 {
+        cost += 2.5;
+    }
+    cost
+}
+
+/// Of rows that are equal in the order, those with the smallest key come first, so that the same question always has
+/// the same answer.
+fn break_ties(index: &Index<'_>, query: &mut Query) {
+    if query.limit.is_none() || query.distinct || query.order.is_empty() || query.combine.is_some() {
+        return;
+    }
+    let mut ties: Vec<Expr> = query.group.clone();
+    if ties.is_empty() && !query.select.iter().any(Expr::is_aggregate) {
+        let mut columns = Vec::new();
+        query.order.iter().for_each(|(e, _)| e.columns(&mut columns));
+        ties.extend(columns.first().and_then(|c| index.table(c.table).key).map(Expr::Column));
+    }
+    for tie in ties.into_iter().take(1) {
+        if !query.order.iter().any(|(e, _)| *e == tie) {
+            query.order.push((tie, false));
+        }
+    }
 }
 
 /// Tables that are only named, and that every row of the others has one of, need not be joined.

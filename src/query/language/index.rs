@@ -103,7 +103,7 @@ pub struct Index<'a> {
     pub time: BTreeMap<TableId, ColumnId>,
     by_stem: HashMap<String, Vec<Element>>,
     by_value: HashMap<String, Vec<Value>>,
-    vocabulary: HashSet<String>,
+    vocabulary: HashMap<String, Vec<ColumnId>>,
 }
 
 impl<'a> Index<'a> {
@@ -120,7 +120,7 @@ impl<'a> Index<'a> {
             time: BTreeMap::new(),
             by_stem: HashMap::new(),
             by_value: HashMap::new(),
-            vocabulary: HashSet::new(),
+            vocabulary: HashMap::new(),
             tables: Vec::new(),
         };
         std::mem::swap(&mut index.tables, &mut tables);
@@ -175,7 +175,13 @@ impl<'a> Index<'a> {
     /// Whether a word in small letters occurs inside a value.
     #[must_use]
     pub fn in_values(&self, lower: &str) -> bool {
-        self.vocabulary.contains(lower)
+        self.vocabulary.contains_key(lower)
+    }
+
+    /// The columns in whose values a word in small letters occurs.
+    #[must_use]
+    pub fn inside(&self, lower: &str) -> &[ColumnId] {
+        self.vocabulary.get(lower).map_or(&[], Vec::as_slice)
     }
 
     /// Finds a table by its name in any case of letters.
@@ -190,6 +196,13 @@ impl<'a> Index<'a> {
         let table = self.find_table(table)?;
         let at = self.table(table).columns.iter().position(|c| c.column.name.eq_ignore_ascii_case(column))?;
         Some(ColumnId { table, at })
+    }
+
+    /// Whether some table has a first and a last name.
+    #[must_use]
+    pub fn has_first_and_last_names(&self) -> bool {
+        let has = |table: &TableInfo<'_>, name: &str| table.columns.iter().any(|c| c.own_words().join(" ") == name);
+        self.tables.iter().any(|t| has(t, "first name") && has(t, "last name"))
     }
 
     /// Whether a column holds each value once: a key of its own, not one shared with others.
@@ -311,7 +324,10 @@ impl<'a> Index<'a> {
                     let lower = text.to_lowercase();
                     let stems: Vec<String> = tokens(&lower).into_iter().map(|t| t.stem).collect();
                     for token in tokens(&lower).into_iter().filter(|t| t.lower.len() > 2) {
-                        self.vocabulary.insert(token.lower);
+                        let columns = self.vocabulary.entry(token.lower).or_default();
+                        if columns.last() != Some(&column) {
+                            columns.push(column);
+                        }
                     }
                     let value = Value { column, text: text.clone() };
                     let stems = stems.join(" ");

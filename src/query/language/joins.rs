@@ -47,10 +47,12 @@ fn cost(index: &Index<'_>, edge: &Edge, wanted: &[TableId], to: TableId, hints: 
     let station = if wanted.contains(&to) { 0 } else { 20 };
     let told = edge.on.iter().any(|(from, to)| {
         let same = index.column(*to).words.stems.clone();
+        let own = &index.table(from.table).words.stems;
         let words = index.column(*from).words.stems.iter();
-        words.filter(|w| !same.contains(w)).any(|word| hints.contains(word))
+        words.filter(|w| !same.contains(w) && !own.contains(w)).any(|word| hints.contains(word))
     });
-    base + station - if told { 12 } else { 0 }
+    let alike = edge.on.iter().any(|(a, b)| index.column(*a).words.stems == index.column(*b).words.stems);
+    base + station - if told { 12 } else { 0 } - if alike { 5 } else { 0 }
 }
 
 /// The cheapest path from what is joined to one of the missing tables (Dijkstra).

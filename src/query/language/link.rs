@@ -141,8 +141,16 @@ impl Linker<'_, '_> {
                 continue;
             }
             let length = length + 1;
-            let weak = matches!(cue, Cue::Idle) || phrase == "first" || phrase == "last";
-            let score = if weak { 0.55 * size(length) } else { 0.82 * size(length) };
+            let weak = matches!(cue, Cue::Idle)
+                || matches!(
+                    phrase.as_str(),
+                    "first" | "last" | "amount of" | "name of" | "times" | "time" | "record" | "records"
+                );
+            let articles = phrase.split(' ').filter(|w| matches!(*w, "the" | "a" | "an")).count();
+            let words = (length - articles).max(1);
+            let score = if weak { 0.55 } else { 0.82 } * size(words) + if words > 2 { 0.4 } else { 0.0 };
+            #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+            let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
         }
     }
@@ -170,11 +178,24 @@ impl Linker<'_, '_> {
             if stems.iter().all(|s| s.parse::<f64>().is_ok()) {
                 continue;
             }
-            let candidates = self.names(&stems);
+            let mut candidates = self.names(&stems);
+            if stems.first() == Some(&"number") && phrase.get(1).is_some_and(|t| t.lower == "of") {
+                candidates.retain(|c| !self.is_numbering(c));
+            }
             if let Some(best) = candidates.first() {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
-                let score = size(stems.len()) * best.strength.powf(0.6) - if inner_possessive { 0.05 } else { 0.0 };
-                add(score + 0.01, start, end, Piece::Mention(candidates));
+                #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+                let fillers = phrase.iter().filter(|t| is_filler(&t.lower)).count() as f64;
+                let joined = phrase
+                    .iter()
+                    .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
+                if best.strength < 0.8 && fillers > 0.0 || !joined {
+                    continue;
+                }
+                let words = if fillers > 0.0 { size(stems.len()) - 0.12 } else { size(stems.len()) };
+                let whole = if fillers > 0.0 && best.strength > 0.95 { 0.06 } else { 0.0 };
+                let score = words * best.strength.powf(0.6) + whole - if inner_possessive { 0.05 } else { 0.0 };
+                add(score + 0.01 + 0.68 * fillers, start, end, Piece::Mention(candidates));
             }
         }
     }
@@ -218,10 +239,61 @@ impl Linker<'_, '_> {
                 found.push(Candidate { meaning: meaning(*element), strength });
             }
         }
+        self.called(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
-        found.dedup_by(|a, b| a.meaning == b.meaning);
+        let mut seen: Vec<Meaning> = Vec::new();
+        found.retain(|c| {
+            !seen.contains(&c.meaning) && {
+                seen.push(c.meaning.clone());
+                true
+            }
+        });
         found.truncate(KEPT);
         found
+    }
+
+    /// The name of something that has no column of that name: what its rows are called by, or the column itself.
+    fn called(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        if !stems.contains(&"name") || found.iter().any(|c| c.strength > 0.9 && stems.len() > 1) {
+            return;
+        }
+        let rest: Vec<&str> = stems.iter().copied().filter(|s| *s != "name").collect();
+        let mut add = |column: ColumnId, strength: f64| {
+            if self.index.kind(column) == Kind::Text {
+                found.push(Candidate { meaning: Meaning::Column(column), strength });
+            }
+        };
+        let nameless = |table: TableId| self.index.columns(table).all(|c| !self.index.column(c).words.has("name"));
+        if rest.is_empty() {
+            for table in (0..self.index.tables.len()).filter(|t| nameless(*t)) {
+                if let [display] = self.index.table(table).display.as_slice() {
+                    add(*display, 0.6);
+                }
+            }
+            return;
+        }
+        let mut rows = Vec::new();
+        for candidate in self.names(&rest) {
+            match candidate.meaning {
+                Meaning::Table(table) => {
+                    let display = self.index.table(table).display.as_slice();
+                    match display {
+                        [one] => add(*one, 0.97 * candidate.strength),
+                        _ => {
+                            rows.push(Candidate { meaning: Meaning::Table(table), strength: 0.9 * candidate.strength })
+                        }
+                    }
+                }
+                Meaning::Column(column) => add(column, 0.85 * candidate.strength),
+                _ => {}
+            }
+        }
+        found.extend(rows);
+    }
+
+    /// Whether a candidate numbers rows rather than counts them.
+    fn is_numbering(&self, candidate: &Candidate) -> bool {
+        matches!(candidate.meaning, Meaning::Column(c) if self.index.column(c).key || self.index.is_unique(c) || !is_measure(self.index, c))
     }
 
     /// How much of a name the words met, weighed by what each word says.
@@ -240,17 +312,38 @@ impl Linker<'_, '_> {
                 continue;
             }
             owned |= at >= own && found.is_some();
-            let weight = weight(word);
+            let weight = if found.is_none() && self.is_prefix(element, stem) { 0.5 } else { weight(word) };
             all += weight;
             met += weight * found.unwrap_or(0.0);
         }
         if let Element::Table(_) = element {
             owned = true;
         }
-        let strength = met / all;
+        // A key that is named without "id" or "code" is rather the thing it refers to.
+        let reference = match element {
+            Element::Column(column) if self.index.column(column).key => {
+                let last = words.stems.last();
+                let told = last.is_some_and(|last| hit(last).is_some());
+                let thing = words.stems.iter().take(words.stems.len().saturating_sub(1));
+                let thing: Vec<&String> = thing.collect();
+                let table = |t: &super::index::TableInfo<'_>| t.words.stems.iter().collect::<Vec<_>>() == thing;
+                !told && self.index.tables.iter().any(table)
+            }
+            _ => false,
+        };
+        let strength = met / all * if reference { 0.7 } else { 1.0 };
         // Every word has to mean something of its own.
         let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
         (owned && distinct && strength >= 0.3).then_some(strength)
+    }
+
+    /// Whether a word of a table's name is another table's, as `film` in `film_estimates`.
+    fn is_prefix(&self, element: Element, stem: &str) -> bool {
+        let Element::Table(own) = element else { return false };
+        self.index
+            .named(stem)
+            .iter()
+            .any(|e| matches!(e, Element::Table(t) if *t != own && self.index.table(*t).words.stems == [stem]))
     }
 
     fn value_options(

@@ -22,6 +22,7 @@ mod link;
 mod logic;
 mod names;
 mod parse;
+mod share;
 mod synonyms;
 mod translate;
 mod translation;

@@ -152,7 +152,7 @@ impl Words {
     /// Of an identifier; `known` tells words that may be glued together in it.
     pub fn of(identifier: &str, known: &dyn Fn(&str) -> bool) -> Self {
         let words: Vec<String> =
-            split(identifier).iter().flat_map(|part| unglue(part, known)).flat_map(expand).collect();
+            glued_initials(split(identifier)).iter().flat_map(|part| unglue(part, known)).flat_map(expand).collect();
         let words: Vec<String> =
             words.into_iter().filter(|word| !matches!(word.as_str(), "of" | "the" | "a")).collect();
         let stems = words.iter().map(|word| stem(word)).collect();
@@ -182,6 +182,18 @@ impl Words {
 #[must_use]
 pub fn weight(word: &str) -> f64 {
     if WEAK.contains(&word) { 0.35 } else { 1.0 }
+}
+
+/// `LName` is one short form, not a letter and a word.
+fn glued_initials(parts: Vec<String>) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for part in parts {
+        match joined.last_mut() {
+            Some(last) if part == "name" && (last == "f" || last == "l") => last.push_str(&part),
+            _ => joined.push(part),
+        }
+    }
+    joined
 }
 
 /// The parts of an identifier at underscores, blanks, digits and changes to capitals.
@@ -227,7 +239,13 @@ fn unglue(part: &str, known: &dyn Fn(&str) -> bool) -> Vec<String> {
     let found = ENDINGS.iter().filter_map(|ending| head_of(ending)).find(|(head, _)| is_word(head));
     // What precedes "id" is a name, if only a short one.
     let id = part.strip_suffix("id").filter(|head| head.len() == 3 || head.len() == 4).map(|head| (head, "id"));
-    found.or(id).map_or_else(whole, |(head, ending)| vec![head.to_owned(), ending.to_owned()])
+    // `gtype`: an initial before a word that ends many names.
+    let initial = ENDINGS
+        .iter()
+        .filter(|e| e.len() > 3)
+        .filter_map(|ending| part.strip_suffix(*ending).filter(|head| head.len() == 1).map(|head| (head, *ending)));
+    let initial = initial.filter(|(_, ending)| !matches!(*ending, "name" | "number")).next_back();
+    found.or(id).or(initial).map_or_else(whole, |(head, ending)| vec![head.to_owned(), ending.to_owned()])
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ struct Pending {
     top: Option<bool>,
     owner: bool,
     pronoun: bool,
+    lone: bool,
 }
 
 /// Reads one combination.
@@ -62,6 +63,9 @@ pub struct Parser<'p, 'a> {
     last_column: Option<ColumnId>,
     last_table: Option<TableId>,
     asked_place: Option<bool>,
+    negated_open: bool,
+    everything: bool,
+    top: Option<bool>,
 }
 
 impl<'p, 'a> Parser<'p, 'a> {
@@ -80,6 +84,9 @@ impl<'p, 'a> Parser<'p, 'a> {
             last_column: None,
             last_table: None,
             asked_place: None,
+            negated_open: false,
+            everything: false,
+            top: None,
         }
     }
 
@@ -129,19 +136,28 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::When => self.asked_place = self.asked_place.or(Some(false)).filter(|_| self.at == 0),
             Cue::Where if self.at == 0 => self.asked_place = Some(true),
             Cue::Where => self.filter(),
-            Cue::Count => self.wait.count = true,
+            Cue::Count => {
+                self.wait.count = true;
+                self.wait.aggs.clear();
+            }
             Cue::HowMuch => {}
             Cue::Agg(agg) => self.aggregate(agg),
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
             Cue::Frequent(most) => self.frequent(most),
             Cue::Top(top) => self.wait.top = Some(top),
+            Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
-                self.flush_column();
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
                 self.wait.compare = Some((op, quality));
             }
-            Cue::Behind(_) => {}
+            Cue::Behind(op) => {
+                if matches!(self.ahead(0), Some(Item::Number(_))) {
+                    self.wait.or = true;
+                    self.wait.compare = Some((op, None));
+                }
+            }
+            Cue::Times => self.times(),
             Cue::Between => self.wait.between = Some(None),
             Cue::Each => self.wait.each = true,
             Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
@@ -204,6 +220,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Share => self.draft.share = true,
             Cue::Running => self.draft.running = true,
             Cue::Change(percent) => self.draft.change = Some(percent),
+            Cue::Everything => self.everything = true,
             Cue::Stop => self.stop(),
             Cue::All | Cue::Idle => {}
         }
@@ -243,7 +260,8 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn preposition(&mut self) {
         let next = self.ahead(0);
         let condition = matches!(next, Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Date(_)));
-        if condition && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+        let told = matches!((next, self.ahead(1)), (Some(Item::Column(a)), Some(Item::Value(b, _))) if a == b);
+        if (condition || told) && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
             self.mode = Mode::Filter;
         }
         self.wait.owner = true;
@@ -319,7 +337,30 @@ impl<'p, 'a> Parser<'p, 'a> {
                 return;
             }
         }
+        self.wait.count = false;
         self.wait.aggs.push(agg);
+    }
+
+    /// `at least 3 times`: of groups.
+    fn times(&mut self) {
+        if let Some(n) = self.wait.number.take() {
+            let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+            self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
+        } else if let Some((most, _)) = self.wait.superlative.take() {
+            self.order_by(Expr::Count, most);
+        }
+    }
+
+    /// `18 years old`.
+    fn aged(&mut self) {
+        let Some(n) = self.wait.number.take().or_else(|| self.wait.limit.take().map(|n| n as f64)) else { return };
+        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        match self.quality_column(super::cues::quality("old")) {
+            Some((column, true)) => {
+                self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))))
+            }
+            _ => self.draft.cost += 2.0,
+        }
     }
 
     fn skip_to_column(&mut self) {
@@ -476,7 +517,11 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         if let Some(top) = self.wait.top.take() {
+            let first = self.wait.number.is_none();
             self.top_limit(top);
+            if first && let Some((time, _)) = self.quality_in(super::cues::quality("new"), &[table]) {
+                self.order_by(Expr::Column(time), !top);
+            }
         }
         if self.wait.count {
             self.wait.count = false;
@@ -490,12 +535,16 @@ impl<'p, 'a> Parser<'p, 'a> {
                 return;
             }
             self.draft.without.push(table);
+            self.negated_open = true;
             return;
         }
         if let Some(n) = wait_number.filter(|_| self.mode == Mode::Filter) {
             self.wait.number = None;
             self.note_table(table);
             self.draft.having.push(count_compared(Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.negated_open && self.mode == Mode::Filter && !and {
             return;
         }
         self.note_table(table);
@@ -518,6 +567,18 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && matches!(self.ahead(1), Some(Item::Value(c, _)) if c.table == table || true)
     }
 
+    /// What stands before a comparison that precedes a number.
+    fn behind_number(&self) -> Option<&'p Item> {
+        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev();
+        back.map(|p| &p.item)
+            .find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Be | Cue::Compare(..) | Cue::Relative)))
+    }
+
+    /// What stands right before.
+    fn part_before(&self) -> Option<&'p Item> {
+        self.at.checked_sub(1).and_then(|p| self.parts.get(p)).map(|p| &p.item)
+    }
+
     /// Whether the next part follows without a word between.
     fn adjacent(&self) -> bool {
         let here = self.parts.get(self.at).map_or(0, |p| p.end);
@@ -535,6 +596,10 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.draft.entity.get_or_insert(table);
         if std::mem::take(&mut self.wait.distinct) {
             self.draft.distinct = true;
+        }
+        if std::mem::take(&mut self.everything) {
+            self.draft.outputs.push(Output::Everything(table));
+            return;
         }
         let there = self.draft.outputs.contains(&Output::Rows(table));
         if !there && (self.draft.outputs.is_empty() || also) {
@@ -572,7 +637,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.wait.superlative = None;
         self.wait.count = false;
         let counted = std::mem::take(&mut self.wait.counted);
-        let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty();
+        let shown = self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == table));
+        let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty() && !shown;
         if let Some((column, grows)) = self.quality_in(quality, &[table]) {
             if self.draft.outputs.is_empty() {
                 self.show_rows(table, false);
@@ -606,9 +672,7 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some(n) = self.wait.number.take() {
             self.draft.limit = limit(n);
         }
-        if !top {
-            self.wait.direction = Some(false);
-        }
+        self.top = Some(top);
     }
 
     fn metric(&mut self, name: &[String]) {
@@ -649,7 +713,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
             }
-            push_new(&mut self.draft.group, Expr::Column(column));
+            push_new(&mut self.draft.hidden_group, Expr::Column(column));
             self.order_by(Expr::Count, most);
             return;
         }
@@ -670,7 +734,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         if self.mode == Mode::Order {
-            let down = self.wait.direction.take().unwrap_or(false);
+            let down = self.wait.direction.take().or(self.top.take()).unwrap_or(false);
             let figures = self.figures(column);
             let expr = if std::mem::take(&mut self.wait.count) && !measure {
                 Expr::Count
@@ -687,8 +751,39 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.count_column(column, measure);
             return;
         }
+        if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
+            self.mode = Mode::Filter;
+        }
+        if self.mode == Mode::Filter
+            && std::mem::take(&mut self.wait.lone)
+            && self.wait.compare.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
             self.subject_column(column);
+            return;
+        }
+        let held = self.draft.conditions.last().is_some_and(|c| {
+            let mut columns = Vec::new();
+            c.cond.columns(&mut columns);
+            columns == [column]
+        });
+        if self.mode == Mode::Filter
+            && held
+            && matches!(
+                self.behind(),
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of)
+                )
+            )
+        {
+            self.wait.pronoun = false;
             return;
         }
         if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) && !self.is_list_end() {
@@ -698,7 +793,42 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.column = Some(column);
             return;
         }
-        self.wait.and = false;
+        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
+        if again && self.wait.aggs.is_empty() && !self.wait.and {
+            return;
+        }
+        let listed = std::mem::take(&mut self.wait.and);
+        if listed
+            && measure
+            && self.wait.aggs.is_empty()
+            && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last()
+            && *agg != Agg::Distinct
+        {
+            self.wait.aggs.push(*agg);
+        }
+        let figured = self
+            .draft
+            .outputs
+            .iter()
+            .any(|o| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate()));
+        if !listed && self.mode == Mode::Select && self.wait.aggs.is_empty() && !self.draft.outputs.is_empty() {
+            match self.behind() {
+                Some(Item::Cue(Cue::By)) if figured => {
+                    push_new(&mut self.draft.group, Expr::Column(column));
+                    return;
+                }
+                Some(Item::Cue(Cue::By)) => {
+                    self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
+                    return;
+                }
+                Some(Item::Cue(Cue::In)) if figured => {
+                    self.note_table(column.table);
+                    self.draft.cost += 0.3;
+                    return;
+                }
+                _ => {}
+            }
+        }
         let figures = self.figures(column);
         if figures.is_empty() {
             if std::mem::take(&mut self.wait.distinct) {
@@ -712,6 +842,17 @@ impl<'p, 'a> Parser<'p, 'a> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// Whether a value of the column itself follows, with "is" between or nothing.
+    fn own_value_follows(&self, column: ColumnId) -> bool {
+        let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
+        let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
+        let compared = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        compared
+            || own(self.ahead(0))
+            || be && own(self.ahead(1))
+            || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
     }
 
     /// Whether the end of a list of what is shown has been reached while conditions are read.
@@ -868,7 +1009,16 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && !c.negated
         });
         if again && op == Op::Eq && !self.wait.negated {
-            self.wait.or = true;
+            let many =
+                self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
+            if self.wait.and && many && !self.wait.or {
+                self.wait.both = true;
+                if let Some(last) = self.draft.conditions.last_mut() {
+                    last.both = true;
+                }
+            } else {
+                self.wait.or = true;
+            }
         }
         self.condition(cond);
     }
@@ -902,9 +1052,22 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn number(&mut self, n: f64) {
-        let behind = if let Some(Item::Cue(Cue::Behind(op))) = self.ahead(0) { Some(*op) } else { None };
+        let behind = match (self.ahead(0), self.ahead(1)) {
+            (_, Some(Item::Number(_))) => None,
+            (Some(Item::Cue(Cue::Behind(op))), _) => Some(*op),
+            _ => None,
+        };
         if let Some(op) = behind {
             self.wait.compare = Some((op, None));
+        }
+        if let Some(Item::Table(table)) = self.part_before()
+            && self.wait.compare.is_none()
+            && self.wait.between.is_none()
+            && behind.is_none()
+            && let Some(key) = self.index.table(*table).key
+        {
+            self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
         }
         if let Some(first) = self.wait.between {
             match first {
@@ -959,6 +1122,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         self.wait.number = Some(n);
+        self.wait.lone = compare.is_none();
     }
 
     /// A number behind a column that was shown, or a year.
@@ -980,9 +1144,22 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
     }
 
+    /// The year of what is asked about.
+    fn year_column(&self) -> Option<ColumnId> {
+        let named = self.parts.iter().filter_map(|p| match &p.item {
+            Item::Table(table) => Some(*table),
+            Item::Column(column) | Item::Value(column, _) => Some(column.table),
+            _ => None,
+        });
+        let tables: Vec<TableId> = self.draft.entity.into_iter().chain(named).collect();
+        tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| self.index.column(*c).words.has("year"))
+    }
+
     fn between(&mut self, low: f64, high: f64) {
         self.wait.between = None;
-        let column = self.wait.column.take().or(self.last_column.filter(|c| is_measure(self.index, *c)));
+        let year = |n: f64| (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+        let dated = self.year_column().filter(|_| year(low) && year(high));
+        let column = self.wait.column.take().or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
         if let Some(figure) = self.wait.figure.take() {
             self.draft.having.push(Cond::Between(figure, Literal::Number(low), Literal::Number(high)));
         } else if let Some(column) = column {

@@ -124,7 +124,16 @@ pub fn number_word(lower: &str) -> Option<f64> {
         "nineteen",
         "twenty",
     ];
-    let tens = [("thirty", 30.0), ("forty", 40.0), ("fifty", 50.0), ("hundred", 100.0), ("thousand", 1000.0)];
+    let tens = [
+        ("once", 1.0),
+        ("twice", 2.0),
+        ("thrice", 3.0),
+        ("thirty", 30.0),
+        ("forty", 40.0),
+        ("fifty", 50.0),
+        ("hundred", 100.0),
+        ("thousand", 1000.0),
+    ];
     let small = WORDS.iter().position(|word| *word == lower).and_then(|n| u32::try_from(n).ok()).map(f64::from);
     small.or_else(|| tens.iter().find(|(word, _)| *word == lower).map(|(_, n)| *n))
 }
