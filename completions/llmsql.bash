@@ -457,7 +457,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__explain)
-            opts="-h -V --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            opts="-h -V --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,6 +492,10 @@ _llmsql() {
                     return 0
                     ;;
                 --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1495,7 +1499,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__render)
-            opts="-h -V --out --only --list --templates --patroni --allow --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            opts="-h -V --out --only --list --templates --patroni --adopt --allow --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,7 +1510,7 @@ _llmsql() {
                     return 0
                     ;;
                 --only)
-                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx kernel limits" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
                     return 0
                     ;;
                 --templates)
@@ -1546,6 +1550,10 @@ _llmsql() {
                     return 0
                     ;;
                 --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -41,7 +41,7 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Prin
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l mount -d 'Measure the file system of this folder, with the scratch file in it [default: every file system for data]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
@@ -52,7 +52,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l config -d 'The o
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure -d 'Measure the file systems too: random reads of 8 kB one and sixteen at a time, sequential reads, writes with fsync'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -86,7 +86,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l check -d 'End wit
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l schema -d 'Print the JSON Schema of `plan --format json` instead of a plan'
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -100,6 +100,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -111,11 +112,17 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l out -d 'Folder 
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l only -d 'Only the files of this component; may be repeated' -r -f -a "postgresql\t''
 pgbouncer\t''
 nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
 kernel\t''
-limits\t''"
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l templates -d 'Folder of templates that replace built-in ones of the same name (see --list), one by one' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l allow -d 'Render although this invariant is violated, such as memory.total; may be repeated' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -129,6 +136,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -136,6 +144,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l list -d 'List the files: template, target, ownership, and the variables the template reads'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Print PostgreSQL\'s settings as Patroni\'s YAML; Patroni writes PostgreSQL\'s own files itself'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l adopt -d 'Replace a file of the operator\'s own that has more in it than ours (NGINX\'s main file), instead of writing ours beside it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
@@ -148,7 +157,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_se
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -169,7 +178,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''

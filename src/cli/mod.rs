@@ -17,7 +17,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::root::Root;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,9 +89,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
         return crate::query::worker::main();
     }
-    let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
+    let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return usage(&e, wanted_format(&args)),
     };
     let format = cli.global.format;
     let exit = run(cli).unwrap_or_else(|e| {
@@ -127,14 +127,43 @@ fn run(cli: Cli) -> Result<Exit> {
 }
 
 /// clap's own errors: help and version go to stdout and end with 0, everything else is a usage error (64, since 2
-/// means "changes").
-fn usage(error: &clap::Error) -> ExitCode {
-    // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Done.code()),
-        _ => ExitCode::from(Exit::Usage.code()),
+/// means "changes"), told like every other error.
+fn usage(error: &clap::Error, format: Format) -> ExitCode {
+    let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if help || format != Format::Json {
+        // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
+        let _ = error.print();
+    } else {
+        output::error(&as_error(error), format);
     }
+    ExitCode::from(if help { Exit::Done } else { Exit::Usage }.code())
+}
+
+/// The format that a command line asks for which could not be parsed: its last `--format`, else `LLMSQL_FORMAT`.
+fn wanted_format(args: &[OsString]) -> Format {
+    let words: Vec<&str> = args.iter().map(|a| a.to_str().unwrap_or_default()).take_while(|a| *a != "--").collect();
+    let said = words.iter().enumerate().rev().find_map(|(i, word)| match *word {
+        "--format" => words.get(i + 1).copied(),
+        word => word.strip_prefix("--format="),
+    });
+    let variable = std::env::var("LLMSQL_FORMAT").ok();
+    said.or(variable.as_deref()).and_then(|word| Format::from_str(word, true).ok()).unwrap_or_default()
+}
+
+/// What clap found wrong: its message, and what it says of the right use.
+fn as_error(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut paragraphs = paragraphs.filter(|p| !p.is_empty());
+    let what = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand or an argument is missing".to_owned(),
+        _ => paragraphs.next().unwrap_or_default(),
+    };
+    let next: Vec<String> = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => vec!["`llmsql --help` shows them".to_owned()],
+        _ => paragraphs.collect(),
+    };
+    Error::usage("usage", what.trim_start_matches("error: ")).at("command line").next(next.join("; "))
 }
 
 /// An unreadable or unusable argument file, as an error with its path.

@@ -12,9 +12,11 @@ pub mod host;
 pub mod invariants;
 mod kernel;
 mod limits;
+mod maintenance;
 mod nginx;
 mod pgbouncer;
 mod postgresql;
+mod services;
 pub mod specs;
 mod sqlite;
 
@@ -52,6 +54,8 @@ pub enum Component {
     Disk,
     /// Limits of containers.
     Containers,
+    /// Timers, and what is run against a database once.
+    Maintenance,
 }
 
 impl Component {
@@ -68,6 +72,7 @@ impl Component {
         Component::Limits,
         Component::Disk,
         Component::Containers,
+        Component::Maintenance,
     ];
 
     /// The name keys begin with.
@@ -85,6 +90,7 @@ impl Component {
             Component::Limits => "limits",
             Component::Disk => "disk",
             Component::Containers => "containers",
+            Component::Maintenance => "maintenance",
         }
     }
 
@@ -95,7 +101,7 @@ impl Component {
             Component::PostgreSql => Dialect::PostgreSql,
             Component::PgBouncer => Dialect::PgBouncer,
             Component::Nginx => Dialect::Nginx,
-            Component::Api | Component::Llm => Dialect::Env,
+            Component::Api | Component::Llm | Component::Maintenance => Dialect::Env,
             Component::DuckDb => Dialect::DuckDb,
             Component::Sqlite => Dialect::Sqlite,
             Component::Kernel | Component::Disk => Dialect::Sysctl,
@@ -204,6 +210,19 @@ pub enum Severity {
     Warning,
     /// `render` and `apply` refuse.
     Error,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Assumption => "assumption",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
 }
 
 /// The verdict of one invariant.

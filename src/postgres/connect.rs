@@ -6,13 +6,13 @@ use super::conninfo::{Address, Binding, Conninfo, Environment, Server, SessionAt
 use super::tls;
 use crate::error::{Error, Exit, Result};
 use crate::output;
+use futures_util::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use futures_util::StreamExt;
 use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};

@@ -48,7 +48,12 @@ pub fn from_message(message: &str) -> Error {
             Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
                 .next("free some disk space, set another TMPDIR, or ask for less")
         }
-        _ if message.contains("No magic bytes") || message.contains("Parquet") || message.contains("thrift") => {
+        _ if message.contains("No magic bytes")
+            || message.contains("Footer length")
+            || message.contains("footer")
+            || message.contains("Parquet")
+            || message.contains("thrift") =>
+        {
             damaged(&line)
         }
         _ => Error::failed("query.failed", if line.is_empty() { message.trim().to_owned() } else { line }),

@@ -3,19 +3,27 @@
 mod support;
 
 mod catalogue;
+mod certificates;
 mod config;
 mod documents;
+mod edge;
 mod examples;
 mod facts;
 mod facts_measure;
+mod files;
 mod generated;
 mod golden;
 mod harness;
 mod index;
+mod live;
 mod load;
+mod messages;
 mod nginx;
 mod profile;
 mod query;
 mod render;
 mod schema;
 mod servers;
+mod sql;
+mod traps;
+mod trees;

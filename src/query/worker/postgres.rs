@@ -313,11 +313,13 @@ fn add(column: &mut Filling, value: &[u8], bytes: &mut usize) -> Option<()> {
             i32::MIN => -i32::MAX,
             days => days.checked_add(DAYS)?,
         }),
-        Filling::Timestamp(b) | Filling::Instant(b) => b.append_value(match i64::from_be_bytes(value.try_into().ok()?) {
-            i64::MAX => i64::MAX,
-            i64::MIN => -i64::MAX,
-            micros => micros.checked_add(MICROS)?,
-        }),
+        Filling::Timestamp(b) | Filling::Instant(b) => {
+            b.append_value(match i64::from_be_bytes(value.try_into().ok()?) {
+                i64::MAX => i64::MAX,
+                i64::MIN => -i64::MAX,
+                micros => micros.checked_add(MICROS)?,
+            })
+        }
         Filling::Text(b) => {
             *bytes += value.len();
             b.append_value(String::from_utf8_lossy(value));

@@ -263,7 +263,8 @@ fn common_values(engine: &mut Engine, at: usize) -> Result<()> {
     let common = server.common(schema, table)?;
     let Some(entry) = engine.tables.get_mut(at) else { return Ok(()) };
     for (name, values) in common {
-        let column = entry.table.columns.iter_mut().find(|c| c.name == name && c.kind == Kind::Text && !c.values_complete);
+        let column =
+            entry.table.columns.iter_mut().find(|c| c.name == name && c.kind == Kind::Text && !c.values_complete);
         if let Some(column) = column {
             column.values.extend(values.into_iter().filter(|v| v.chars().count() <= LONGEST));
             column.values.sort_unstable();
@@ -308,7 +309,11 @@ fn infer_keys(engine: &mut Engine, relations: &[Relation]) {
 
 /// Where a text stands as a whole value, in columns too large to keep. What cannot be found in time is not found.
 pub fn find(
-    engine: &mut Engine, text: &str, columns: &[(String, String)], millis: u64) -> Vec<(String, String, String)> {
+    engine: &mut Engine,
+    text: &str,
+    columns: &[(String, String)],
+    millis: u64,
+) -> Vec<(String, String, String)> {
     let end = Instant::now() + Duration::from_millis(millis);
     let mut found = Vec::new();
     for (table, column) in columns {

@@ -163,7 +163,22 @@ fn every_function_that_may_be_called_is_pure() {
     // Whatever speaks of the session, settings or the catalogue by its name.
     for kind in ["scalar", "aggregate", "macro"] {
         for name in functions(kind).iter().filter(|f| guard::is_allowed(f)) {
-            for part in ["setting", "variable", "secret", "privilege", "visible", "session", "catalog", "database", "schema", "serialize", "__internal", "pg_get", "sleep", "log_message"] {
+            for part in [
+                "setting",
+                "variable",
+                "secret",
+                "privilege",
+                "visible",
+                "session",
+                "catalog",
+                "database",
+                "schema",
+                "serialize",
+                "__internal",
+                "pg_get",
+                "sleep",
+                "log_message",
+            ] {
                 assert!(!name.contains(part), "{name} is allowed");
             }
         }
@@ -214,12 +229,45 @@ fn every_kind_of_statement_but_select_is_refused() {
     let duckdb = duckdb::Connection::open_in_memory().unwrap();
     // One of each type that DuckDB's parser knows (its StatementType), but SELECT.
     for sql in [
-        "INSERT INTO t VALUES (1)", "UPDATE t SET a = 1", "CREATE TABLE t (a INT)", "DELETE FROM t", "PREPARE p AS SELECT 1", "EXECUTE p",
-        "ALTER TABLE t ADD b INT", "BEGIN", "COPY t TO 'x'", "ANALYZE", "SET VARIABLE a = 1", "CREATE FUNCTION f() AS 1", "EXPLAIN SELECT 1",
-        "DROP TABLE t", "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'", "PRAGMA version", "VACUUM", "CALL range(1)", "SET threads = 1", "LOAD json",
-        "ATTACH ':memory:' AS x", "DETACH x", "COPY FROM DATABASE a TO b", "UPDATE EXTENSIONS", "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE",
-        "USE memory", "CHECKPOINT", "ROLLBACK", "DEALLOCATE p", "INSTALL json", "COMMENT ON TABLE t IS 'x'", "RESET threads",
-        "CREATE SECRET (TYPE s3)", "PIVOT t ON a", "TRUNCATE t", "CREATE VIEW v AS SELECT 1", "CREATE SEQUENCE s", "CREATE TYPE e AS ENUM ('a')",
+        "INSERT INTO t VALUES (1)",
+        "UPDATE t SET a = 1",
+        "CREATE TABLE t (a INT)",
+        "DELETE FROM t",
+        "PREPARE p AS SELECT 1",
+        "EXECUTE p",
+        "ALTER TABLE t ADD b INT",
+        "BEGIN",
+        "COPY t TO 'x'",
+        "ANALYZE",
+        "SET VARIABLE a = 1",
+        "CREATE FUNCTION f() AS 1",
+        "EXPLAIN SELECT 1",
+        "DROP TABLE t",
+        "EXPORT DATABASE 'x'",
+        "IMPORT DATABASE 'x'",
+        "PRAGMA version",
+        "VACUUM",
+        "CALL range(1)",
+        "SET threads = 1",
+        "LOAD json",
+        "ATTACH ':memory:' AS x",
+        "DETACH x",
+        "COPY FROM DATABASE a TO b",
+        "UPDATE EXTENSIONS",
+        "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE",
+        "USE memory",
+        "CHECKPOINT",
+        "ROLLBACK",
+        "DEALLOCATE p",
+        "INSTALL json",
+        "COMMENT ON TABLE t IS 'x'",
+        "RESET threads",
+        "CREATE SECRET (TYPE s3)",
+        "PIVOT t ON a",
+        "TRUNCATE t",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE SEQUENCE s",
+        "CREATE TYPE e AS ENUM ('a')",
     ] {
         let text: String = duckdb.query_row("SELECT json_serialize_sql(?::VARCHAR)", [sql], |row| row.get(0)).unwrap();
         let tree = serde_json::from_str(&text).unwrap();
@@ -250,4 +298,3 @@ fn a_database_cannot_smuggle_in_what_it_holds() {
         serde_json::json!([[1, 2]])
     );
 }
-

@@ -5,7 +5,11 @@ use super::Shop;
 #[test]
 fn rows_and_bytes_are_capped_and_it_is_said() {
     let shop = Shop::new();
-    let run = shop.query(&["items.csv"]).args(["--format", "csv", "--limit", "2", "--sql", "SELECT * FROM range(5)"]).run().success();
+    let run = shop
+        .query(&["items.csv"])
+        .args(["--format", "csv", "--limit", "2", "--sql", "SELECT * FROM range(5)"])
+        .run()
+        .success();
     assert_eq!(run.stdout, "range\r\n0\r\n1\r\n");
     assert!(run.stderr.contains("truncated after 2 rows"), "{}", run.stderr);
     shop.query(&["items.csv"])
@@ -13,11 +17,18 @@ fn rows_and_bytes_are_capped_and_it_is_said() {
         .run()
         .success()
         .stdout_has("1\r\n");
-    let large = shop.query(&["items.csv"]).args(["--format", "jsonl", "--sql", "SELECT repeat('x', 1000000) AS x FROM range(200)"]).run().success();
+    let large = shop
+        .query(&["items.csv"])
+        .args(["--format", "jsonl", "--sql", "SELECT repeat('x', 1000000) AS x FROM range(200)"])
+        .run()
+        .success();
     assert!(large.stderr.contains("truncated after 6"), "{}", large.stderr);
     assert!(large.stdout.len() < 70_000_000);
     // Into a file goes everything.
-    shop.query(&["items.csv"]).args(["--format", "csv", "-o", "all.csv", "--sql", "SELECT * FROM range(20000)"]).run().success();
+    shop.query(&["items.csv"])
+        .args(["--format", "csv", "-o", "all.csv", "--sql", "SELECT * FROM range(20000)"])
+        .run()
+        .success();
     assert_eq!(std::fs::read_to_string(shop.path("all.csv")).unwrap().lines().count(), 20_001);
 }
 
@@ -49,7 +60,11 @@ fn memory_bombs_end_within_the_limit() {
         "SELECT list_transform(range(500000000), lambda x: x || 'aaaaaaaaaaaaaaaaaaaaaaa')",
         "WITH a AS (SELECT repeat('x', 100000000) AS x) SELECT x || x || x || x || x || x || x || x || x || x || x || x FROM a",
     ] {
-        let run = shop.query(&["items.csv"]).args(["--memory", "128MB", "--threads", "2", "--timeout", "20s", "--sql", sql]).run().code(1);
+        let run = shop
+            .query(&["items.csv"])
+            .args(["--memory", "128MB", "--threads", "2", "--timeout", "20s", "--sql", sql])
+            .run()
+            .code(1);
         let told = ["memory", "took longer", "too large", "exceed", "out of range", "more than", "maximum", "limit"];
         assert!(told.iter().any(|t| run.stderr.contains(t)), "{sql}: {}", run.stderr);
     }
@@ -60,7 +75,12 @@ fn memory_bombs_end_within_the_limit() {
         .success()
         .stdout_has("8000");
     shop.query(&["items.csv"])
-        .args(["--memory", "128MB", "--sql", "SELECT count(DISTINCT i::VARCHAR || 'some more text') FROM range(3000000) r(i)"])
+        .args([
+            "--memory",
+            "128MB",
+            "--sql",
+            "SELECT count(DISTINCT i::VARCHAR || 'some more text') FROM range(3000000) r(i)",
+        ])
         .run()
         .success()
         .stdout_has("3000000");

@@ -8,14 +8,32 @@ use std::fs;
 #[test]
 fn files_of_every_format_are_tables_by_their_names() {
     let shop = Shop::new();
-    assert_eq!(shop.rows(&["items.csv"], "SELECT name, price FROM items WHERE id > 1 ORDER BY id"), json!([["chair, red", 35.0], ["table", null]]));
-    assert_eq!(shop.rows(&["visits.ndjson"], "SELECT status, item.id, at FROM visits ORDER BY 1 DESC LIMIT 1"), json!([[500, 2, "2026-03-02 11:00:00"]]));
-    duckdb_file(&shop.path("other.duckdb"), &format!("CREATE TABLE t AS FROM read_csv('{}'); CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS x", shop.path("items.csv").display()));
+    assert_eq!(
+        shop.rows(&["items.csv"], "SELECT name, price FROM items WHERE id > 1 ORDER BY id"),
+        json!([["chair, red", 35.0], ["table", null]])
+    );
+    assert_eq!(
+        shop.rows(&["visits.ndjson"], "SELECT status, item.id, \"at\" FROM visits ORDER BY 1 DESC LIMIT 1"),
+        json!([[500, 2, "2026-03-02 11:00:00"]])
+    );
+    duckdb_file(
+        &shop.path("other.duckdb"),
+        &format!(
+            "CREATE TABLE t AS FROM read_csv('{}'); CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS x",
+            shop.path("items.csv").display()
+        ),
+    );
     assert_eq!(shop.rows(&["other.duckdb"], "SELECT (SELECT count(*) FROM t), x FROM other.s.t"), json!([[3, 7]]));
-    shop.query(&["items.csv"]).args(["--format", "parquet", "-o", "items.parquet", "--sql", "FROM items"]).run().success();
+    shop.query(&["items.csv"])
+        .args(["--format", "parquet", "-o", "items.parquet", "--sql", "FROM items"])
+        .run()
+        .success();
     assert_eq!(shop.rows(&["p=items.parquet"], "SELECT sum(price) FROM p"), json!([[55.5]]));
     // Two sources of one name keep apart.
-    assert_eq!(shop.rows(&["items.csv", "items.parquet"], "SELECT (SELECT count(*) FROM items) + count(*) FROM items_2"), json!([[6]]));
+    assert_eq!(
+        shop.rows(&["items.csv", "items.parquet"], "SELECT (SELECT count(*) FROM items) + count(*) FROM items_2"),
+        json!([[6]])
+    );
 }
 
 #[test]
@@ -37,7 +55,7 @@ fn a_folder_of_files_alike_is_one_table_and_else_one_each() {
     }
     assert_eq!(shop.rows(&["logs"], "SELECT day, ms FROM logs ORDER BY day"), json!([[1, 10], [2, 20], [3, 30]]));
     assert_eq!(shop.rows(&["logs/**/*.csv"], "SELECT count(*) FROM logs"), json!([[3]]));
-    assert_eq!(shop.rows(&["some=logs/day=[12]/*.csv"], "SELECT sum(ms) FROM some"), json!([[30]]));
+    assert_eq!(shop.rows(&["two=logs/day=[12]/*.csv"], "SELECT sum(ms) FROM two"), json!([[30]]));
     shop.write("mixed/a.csv", "x\n1\n");
     shop.write("mixed/b.csv", "y\n2\n");
     assert_eq!(shop.rows(&["mixed"], "SELECT x, y FROM a, b"), json!([[1, 2]]));
@@ -47,7 +65,10 @@ fn a_folder_of_files_alike_is_one_table_and_else_one_each() {
 #[test]
 fn sqlite_keeps_declared_types_and_falls_back_where_values_do_not_fit() {
     let shop = Shop::new();
-    let types = shop.rows(&["sqlite:orders.db"], "SELECT typeof(id), typeof(placed), typeof(total), typeof(note), note FROM orders ORDER BY id");
+    let types = shop.rows(
+        &["sqlite:orders.db"],
+        "SELECT typeof(id), typeof(placed), typeof(total), typeof(note), note FROM orders ORDER BY id",
+    );
     assert_eq!(types[0], json!(["BIGINT", "VARCHAR", "DOUBLE", "VARCHAR", "x"]));
     assert_eq!(types[1][4], json!("5"));
     // By its content, under a name of its own, and qualified.
@@ -66,7 +87,10 @@ fn sqlite_keeps_declared_types_and_falls_back_where_values_do_not_fit() {
 fn sources_come_from_the_configuration_too() {
     let shop = Shop::new();
     shop.write("llmsql.toml", "[sources]\nthings = \"items.csv\"\nshop = \"sqlite:orders.db\"\n");
-    assert_eq!(shop.rows(&[], "SELECT (SELECT count(*) FROM things), (SELECT count(*) FROM customer)"), json!([[3, 2]]));
+    assert_eq!(
+        shop.rows(&[], "SELECT (SELECT count(*) FROM things), (SELECT count(*) FROM customer)"),
+        json!([[3, 2]])
+    );
     assert_eq!(shop.rows(&["things"], "SELECT count(*) FROM things"), json!([[3]]));
     shop.sql(&["things"], "SELECT count(*) FROM customer").code(20).stderr_has("no table \"customer\"");
     fs::remove_file(shop.path("llmsql.toml")).unwrap();
@@ -133,7 +157,10 @@ fn postgresql_types_arrive_exactly_and_nothing_is_written() {
     assert_eq!(first[4], json!("1999-12-31"));
     assert_eq!(first[6], json!("{x,y}"));
     assert_eq!(first[7], json!({"k": 1}));
-    assert_eq!((first[8].clone(), first[9].clone(), first[11].clone(), first[12].clone()), (json!("bad"), json!(1.5), json!("10:11:12"), json!(0.5)));
+    assert_eq!(
+        (first[8].clone(), first[9].clone(), first[11].clone(), first[12].clone()),
+        (json!("bad"), json!(1.5), json!("10:11:12"), json!(0.5))
+    );
     assert_eq!(first[13], json!("DECIMAL(12,3)"));
     assert_eq!((rows[1][3].clone(), rows[1][4].clone()), (json!("-infinity"), json!("infinity")));
     // A role sees what it may read.
