@@ -24,7 +24,7 @@ function __fish_llmsql_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c llmsql -n "__fish_llmsql_needs_command" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_needs_command" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_needs_command" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -40,11 +40,12 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "config" -d 'Read and 
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l mount -d 'Measure the file system of this folder, with the scratch file in it [default: every file system for data]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -77,7 +78,7 @@ kernel\t''
 limits\t''
 disk\t''
 containers\t''"
-complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -101,7 +102,7 @@ vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -137,7 +138,7 @@ vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -147,7 +148,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Pri
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l adopt -d 'Replace a file of the operator\'s own that has more in it than ours (NGINX\'s main file), instead of writing ours beside it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -171,7 +172,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -192,7 +193,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -202,7 +203,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -214,7 +215,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_see
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "list" -d 'List every value in effect with where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -222,21 +223,21 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l show-origin -d 'Print where the value comes from as well, after a tab'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -249,7 +250,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every value in effect with where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -257,14 +258,14 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l config -d 
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l out -d 'Write llmsql.1 and one page for each subcommand into this folder, which is created if need be' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -280,7 +281,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l table -d 'The indexes of a table: name or schema.name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l schema -d 'The indexes of a schema' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -297,7 +298,7 @@ pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the roo
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -325,7 +326,7 @@ swap\t'CREATE INDEX CONCURRENTLY, rename, DROP CONCURRENTLY: for another operato
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l opclass -d 'The operator class to change to, with --method swap: vector_l2_ops' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l set-probes -d 'Whose ivfflat.probes follow the lists: print (say them), database, role:NAME' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l textfile -d 'Write metrics for Prometheus\'s node exporter into this file (name.prom)' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -343,7 +344,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l target -d 'The recall to reach, from 0 to 1' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l queries -d 'Queries to ask' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l nearest -d 'Nearest rows a query asks for' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -356,16 +357,35 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l memory -d 'Memory a query may use, as in 2GB [default: half of what this host has free]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l threads -d 'Threads a query may use [default: the CPUs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s o -l output -d 'Write the result into this file, whole or not at all' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l limit -d 'The most rows [default: 10000; into a file, all]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l now -d 'The time at which the question is asked, as in 2026-03-01T12:00 [default: now]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l explain -d 'Say which word of the question became what'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l profile -d 'Show the query\'s plan with times (on stderr)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'

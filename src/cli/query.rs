@@ -45,7 +45,7 @@ pub struct Arguments {
     #[command(flatten)]
     data: DataArgs,
     /// Run this SELECT (DuckDB's dialect) instead of a question
-    #[arg(long, value_name = "SQL", conflicts_with_all = ["question", "batch"])]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true, conflicts_with_all = ["question", "batch"])]
     sql: Option<String>,
     /// Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout
     #[arg(long, value_name = "FILE", conflicts_with = "question")]
