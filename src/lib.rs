@@ -24,6 +24,7 @@
 //! | [`postgres`] | connecting to a server, and the catalogue of its settings by version |
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
 //! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
+//! | [`query`] | questions about data: the schema, the translator |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -43,6 +44,7 @@ pub mod output;
 pub mod plan;
 pub mod postgres;
 pub mod profile;
+pub mod query;
 pub mod render;
 pub mod root;
 pub mod secrets;

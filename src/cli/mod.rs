@@ -16,6 +16,7 @@ pub mod man;
 pub mod plan;
 pub mod planning;
 pub mod profile;
+pub mod query;
 pub mod recover;
 pub mod render;
 pub mod rollback;
@@ -46,7 +47,7 @@ pub struct Cli {
 /// Options every subcommand takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Form of the result on stdout
+    /// Form of the result on stdout; query has csv, jsonl, markdown and parquet as well
     #[arg(long, global = true, value_enum, default_value_t, env = "LLMSQL_FORMAT", help_heading = "Global options")]
     pub format: Format,
     /// A tree that stands for the host's file system, such as a mounted image
@@ -109,11 +110,17 @@ pub enum Command {
     /// Sign, check and read JSON Web Tokens with the keys of the env file
     #[command(subcommand)]
     Token(token::Command),
+    /// Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL
+    Query(Box<query::Arguments>),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    // The worker is started by this program only, and stands in no help text.
+    if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
+        return crate::query::worker::main();
+    }
     let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
         Err(e) => return usage(&e, wanted_format(&args)),
@@ -131,6 +138,11 @@ fn run(cli: Cli) -> Result<Exit> {
         return Err(Error::usage("root.missing", "there is no such folder to read as a host's file system")
             .at(format!("--root {}", dir.display()))
             .next("name the folder in which the other host's etc, proc and sys stand"));
+    }
+    if !cli.global.format.is_general() && !matches!(cli.command, Command::Query(_)) {
+        return Err(Error::usage("format.rows", "only `llmsql query` has this format, since it is one of rows")
+            .at("--format")
+            .next("take table, json or yaml"));
     }
     match cli.command {
         Command::Facts(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
@@ -151,6 +163,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Secrets(command) => command.run(&cli.global),
         Command::Apikey(command) => command.run(&cli.global),
         Command::Token(command) => command.run(&cli.global),
+        Command::Query(arguments) => query::run(&arguments, &cli.global),
     }
 }
 

@@ -145,7 +145,6 @@ impl Arguments {
             content: self.out.is_none().then(|| String::from_utf8_lossy(&o.bytes).into_owned()),
         });
         let text = match (format, &self.out) {
-            (Format::Json | Format::Yaml, _) => output::to_document(&shown.collect::<Vec<_>>(), format)?,
             (Format::Table, Some(out)) => {
                 let mut text = String::new();
                 for o in outputs {
@@ -162,6 +161,7 @@ impl Arguments {
                     .collect::<Vec<_>>()
                     .join("\n"),
             },
+            (format, _) => output::to_document(&shown.collect::<Vec<_>>(), format)?,
         };
         output::stdout(&text)
     }

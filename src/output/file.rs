@@ -65,23 +65,33 @@ pub fn lock(folder: &Path) -> Result<Flock<File>> {
 /// # Errors
 /// Those of writing; the old file is then untouched and nothing is left behind.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    write(path, bytes).map_err(|e| {
-        let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
-        match e.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                error.next("run it as the file's owner, or name another file").because(e)
-            }
-            _ => error.because(e),
-        }
-    })
+    replace_with(path, |file| file.write_all(bytes).map_err(|e| unwritten(path, e)))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let old = Attributes::of(path)?;
+/// As [`replace`], for content that is not held in memory: `fill` writes it.
+///
+/// # Errors
+/// Those of writing and of `fill`; the old file is then untouched and nothing is left behind.
+pub fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let failed = |e| unwritten(path, e);
+    let old = Attributes::of(path).map_err(failed)?;
     if old.is_some() {
-        access(path, AccessFlags::W_OK)?;
+        access(path, AccessFlags::W_OK).map_err(|e| failed(e.into()))?;
     }
-    stage(path, bytes, old.as_ref(), "")?.commit(Expected::Anything).map_err(io::Error::from)
+    let mut file = temporary(path, old.as_ref(), "").map_err(failed)?;
+    fill(file.as_file_mut())?;
+    let staged = finish(file, path, old.as_ref()).map_err(failed)?;
+    staged.commit(Expected::Anything).map_err(|e| failed(e.into()))
+}
+
+fn unwritten(path: &Path, e: io::Error) -> Error {
+    let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
+    match e.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            error.next("run it as the file's owner, or name another file").because(e)
+        }
+        _ => error.because(e),
+    }
 }
 
 /// The folder a file stands in.
@@ -216,11 +226,19 @@ pub const TEMPORARY: &str = ".llmsql-";
 /// # Errors
 /// Those of writing and of giving the file away; nothing is left behind.
 pub fn stage(path: &Path, bytes: &[u8], attributes: Option<&Attributes>, tag: &str) -> io::Result<Staged> {
-    let mut file = tempfile::Builder::new()
+    let mut file = temporary(path, attributes, tag)?;
+    file.write_all(bytes)?;
+    finish(file, path, attributes)
+}
+
+fn temporary(path: &Path, attributes: Option<&Attributes>, tag: &str) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
         .prefix(&format!("{TEMPORARY}{tag}"))
         .permissions(Permissions::from_mode(if attributes.is_some() { 0o600 } else { 0o666 }))
-        .tempfile_in(folder(path))?;
-    file.write_all(bytes)?;
+        .tempfile_in(folder(path))
+}
+
+fn finish(file: NamedTempFile, path: &Path, attributes: Option<&Attributes>) -> io::Result<Staged> {
     if let Some(attributes) = attributes {
         attributes.give(file.as_file(), file.path())?;
     }

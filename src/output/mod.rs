@@ -18,6 +18,26 @@ pub enum Format {
     Json,
     /// For programs: one YAML document.
     Yaml,
+    /// Rows by RFC 4180 (query, export).
+    #[value(hide = true)]
+    Csv,
+    /// Rows as JSON, one a line (query).
+    #[value(hide = true)]
+    Jsonl,
+    /// A Markdown table (query).
+    #[value(hide = true)]
+    Markdown,
+    /// A Parquet file (query).
+    #[value(hide = true)]
+    Parquet,
+}
+
+impl Format {
+    /// Whether every subcommand has it; the others are those of rows.
+    #[must_use]
+    pub fn is_general(self) -> bool {
+        matches!(self, Format::Table | Format::Json | Format::Yaml)
+    }
 }
 
 /// Writes text to stdout. A reader that has gone away (`llmsql plan | head`) ends the program quietly.
@@ -41,7 +61,7 @@ pub fn document<T: Serialize>(value: &T, format: Format) -> Result<()> {
     stdout(&to_document(value, format)?)
 }
 
-/// A result as JSON (for [`Format::Table`] too) or YAML, with a line end.
+/// A result as YAML or, for any other format, JSON, with a line end.
 ///
 /// # Errors
 /// A value that the format cannot hold.
@@ -49,7 +69,7 @@ pub fn to_document<T: Serialize>(value: &T, format: Format) -> Result<String> {
     match format {
         Format::Yaml => serde_yaml::to_string(value)
             .map_err(|e| Error::failed("output.yaml", "cannot write the result as YAML").because(e)),
-        Format::Json | Format::Table => serde_json::to_string_pretty(value)
+        _ => serde_json::to_string_pretty(value)
             .map(|s| s + "\n")
             .map_err(|e| Error::failed("output.json", "cannot write the result as JSON").because(e)),
     }

@@ -6,12 +6,14 @@ use super::conninfo::{Address, Binding, Conninfo, Environment, Server, SessionAt
 use super::tls;
 use crate::error::{Error, Exit, Result};
 use crate::output;
+use futures_util::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Row, SimpleQueryMessage};
@@ -311,6 +313,26 @@ impl Session {
             .iter()
             .filter_map(|m| if let SimpleQueryMessage::Row(r) = m { Some(row(r)) } else { None })
             .collect())
+    }
+
+    /// Copies a SELECT's rows out, in the binary format, without holding them: `take` gets each row, whose values are
+    /// read as bytes (`try_get::<Option<&[u8]>>`).
+    ///
+    /// # Errors
+    /// What the server said, and those of `take`, which end the copying.
+    pub async fn copy_out(
+        &self,
+        select: &str,
+        columns: usize,
+        mut take: impl FnMut(&BinaryCopyOutRow) -> Result<()>,
+    ) -> Result<()> {
+        let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
+        let raw = self.client.copy_out(&sql).await.map_err(|e| self.failed(e))?;
+        let mut rows = Box::pin(BinaryCopyOutStream::new(raw, &vec![Type::BYTEA; columns]));
+        while let Some(row) = rows.next().await {
+            take(&row.map_err(|e| self.failed(e))?)?;
+        }
+        Ok(())
     }
 
     fn failed(&self, error: tokio_postgres::Error) -> Error {

@@ -203,10 +203,19 @@ pub struct Section {
 }
 
 /// The tables that belong to other modules.
-pub static SECTIONS: &[Section] = &[Section {
-    name: "secrets",
-    help: "The env file, PgBouncer's file, reload commands, ages, tiers of API keys, and what each secret is for",
-}];
+pub static SECTIONS: &[Section] = &[
+    Section {
+        name: "secrets",
+        help: "The env file, PgBouncer's file, reload commands, ages, tiers of API keys, and what each secret is for",
+    },
+    Section { name: "sources", help: "Data that `llmsql query` may ask, each under a name" },
+    Section { name: "query", help: "Limits, clock and history of `llmsql query`" },
+    Section {
+        name: "glossary",
+        help: "What words mean here: synonyms, metrics, time columns, joins, questions with their SQL",
+    },
+    Section { name: "model", help: "A language model for questions that the translator refuses" },
+];
 
 /// Whether a key stands in a table that belongs to another module, which knows what it takes.
 #[must_use]

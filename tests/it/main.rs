@@ -22,6 +22,7 @@ mod load;
 mod messages;
 mod nginx;
 mod profile;
+mod query;
 mod render;
 mod schema;
 mod secrets;

@@ -130,7 +130,7 @@ impl Arguments {
         let prepare = async {
             let databases = self.databases.open(&self.selection).await?;
             let plans = if self.dry_run { Some(self.dry_run(&databases).await?) } else { None };
-            Ok((databases, plans))
+            Ok::<_, Error>((databases, plans))
         };
         let (databases, plans) = tokio::select! {
             prepared = prepare => prepared?,

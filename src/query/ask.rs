@@ -1,0 +1,234 @@
+//! From a question to a reading, and from a reading to rows.
+
+use super::engine::{Done, Engine, Query, Sink};
+use super::language::{Clock, Dated, Glossary, Hit, Lookup, Outcome, Reading, Translation, Translator};
+use super::results::Rows;
+use super::schema::{Kind, Schema};
+use crate::error::{Error, Result};
+use serde::Serialize;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long the look-ups of one question may take together.
+const LOOK_UP: Duration = Duration::from_millis(1500);
+
+/// Data that has been looked into.
+#[derive(Debug)]
+pub struct Data {
+    /// What can be asked about.
+    pub schema: Schema,
+    /// Values that do not stand in the schema, by their lower case.
+    kept: HashMap<String, Vec<Hit>>,
+    /// Columns of which not all values are known: table and column.
+    large: Vec<(String, String)>,
+    engine: RefCell<Engine>,
+    /// When the look-ups of the present question have to end.
+    until: Cell<Option<Instant>>,
+}
+
+impl Data {
+    /// Looks into the data of an engine.
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    pub fn study(mut engine: Engine) -> Result<Data> {
+        let (schema, values) = engine.study()?;
+        let mut kept: HashMap<String, Vec<Hit>> = HashMap::new();
+        for column in values {
+            for value in column.values {
+                let hit = Hit { table: column.table.clone(), column: column.column.clone(), value };
+                kept.entry(hit.value.to_lowercase()).or_default().push(hit);
+            }
+        }
+        let mut large = Vec::new();
+        for table in &schema.tables {
+            let open = table.columns.iter().filter(|c| c.kind == Kind::Text && !c.values_complete);
+            // Where the whole table was looked at, all its short values are kept.
+            let partial = table.rows.is_none_or(|rows| rows > 200_000);
+            large.extend(open.filter(|_| partial).map(|c| (table.name.clone(), c.name.clone())));
+        }
+        Ok(Data { schema, kept, large, engine: RefCell::new(engine), until: Cell::new(None) })
+    }
+
+    /// A translator for this data.
+    #[must_use]
+    pub fn translator<'a>(&'a self, glossary: &'a Glossary) -> Translator<'a> {
+        Translator::new(&self.schema, glossary)
+    }
+
+    /// What a question means.
+    #[must_use]
+    pub fn translate(&self, translator: &Translator<'_>, question: &str, clock: &Clock) -> Translation {
+        self.until.set(Some(Instant::now() + LOOK_UP));
+        translator.translate(question, clock, self)
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn run(&self, query: &Query, sink: &mut dyn Sink) -> Result<Done> {
+        self.engine.borrow_mut().run(query, sink)
+    }
+}
+
+impl Lookup for Data {
+    fn find(&self, text: &str) -> Vec<Hit> {
+        let mut hits = self.kept.get(&text.to_lowercase()).cloned().unwrap_or_default();
+        let left = self.until.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
+        if hits.is_empty() && !self.large.is_empty() && !left.is_zero() && text.chars().count() > 2 {
+            let millis = u64::try_from(left.as_millis()).unwrap_or(0);
+            if let Ok(mut engine) = self.engine.try_borrow_mut() {
+                hits = engine.find(text, &self.large, millis);
+            }
+        }
+        hits
+    }
+}
+
+/// What became of a question, as programs read it: a line of `--batch`, or the document of `--format json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// The question's own id in a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// The SQL that ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// What the SQL answers, in English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restatement: Option<String>,
+    /// The probability that this was meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Who wrote the SQL, where it was not the translator: the operator or a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The dates of the question, resolved.
+    pub dates: Vec<Dated>,
+    /// The columns of the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The rows of the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Vec<Vec<Value>>>,
+    /// Whether there are more rows than these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<String>,
+    /// Readings to choose from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+    /// Why it was refused or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The words that fit nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// With rows.
+    Answered,
+    /// With several readings.
+    Ambiguous,
+    /// Without a reading that is good enough.
+    Refused,
+    /// With an error.
+    Failed,
+}
+
+/// A reading to choose.
+#[derive(Debug, Clone, Serialize)]
+pub struct Candidate {
+    /// What it answers.
+    pub restatement: String,
+    /// Its SQL, for `--sql`.
+    pub sql: String,
+    /// The probability that it was meant.
+    pub confidence: f64,
+}
+
+impl From<&Reading> for Candidate {
+    fn from(reading: &Reading) -> Self {
+        Candidate { restatement: reading.restatement.clone(), sql: reading.sql.clone(), confidence: reading.confidence }
+    }
+}
+
+impl Answer {
+    /// An answer of which nothing is known yet but how it ended.
+    #[must_use]
+    pub fn new(status: Status) -> Self {
+        Answer {
+            id: None,
+            question: None,
+            status,
+            sql: None,
+            restatement: None,
+            confidence: None,
+            by: None,
+            dates: Vec::new(),
+            columns: None,
+            rows: None,
+            truncated: None,
+            candidates: Vec::new(),
+            reason: None,
+            words: Vec::new(),
+        }
+    }
+
+    /// A translation that is no answer; `None` where it is one.
+    #[must_use]
+    pub fn unanswered(translation: &Translation) -> Option<Self> {
+        let mut answer = match &translation.outcome {
+            Outcome::Answer(_) => return None,
+            Outcome::Ask(readings) => Answer {
+                candidates: readings.iter().map(Candidate::from).collect(),
+                reason: Some("the question may mean several things".to_owned()),
+                ..Answer::new(Status::Ambiguous)
+            },
+            Outcome::Refuse { reason, words, candidates } => Answer {
+                candidates: candidates.iter().map(Candidate::from).collect(),
+                reason: Some(reason.clone()),
+                words: words.clone(),
+                ..Answer::new(Status::Refused)
+            },
+        };
+        answer.dates.clone_from(&translation.dates);
+        Some(answer)
+    }
+
+    /// A failure.
+    #[must_use]
+    pub fn failed(error: &Error) -> Self {
+        Answer { reason: Some(error.to_string()), ..Answer::new(Status::Failed) }
+    }
+
+    /// Takes over a reading.
+    #[must_use]
+    pub fn reading(mut self, reading: &Reading, dates: &[Dated]) -> Self {
+        self.sql = Some(reading.sql.clone());
+        self.restatement = Some(reading.restatement.clone());
+        self.confidence = Some(reading.confidence);
+        self.dates = dates.to_vec();
+        self
+    }
+
+    /// Takes over a result.
+    #[must_use]
+    pub fn rows(mut self, rows: Rows, done: &Done) -> Self {
+        self.columns = Some(rows.columns.into_iter().map(|c| c.name).collect());
+        self.rows = Some(rows.rows);
+        self.truncated.clone_from(&done.truncated);
+        self
+    }
+}

@@ -1,0 +1,89 @@
+//! DuckDB's errors as ours: what, and what to do next.
+
+use crate::error::{Error, Exit};
+
+/// An error of running a query or of opening data, by the kind that DuckDB's message begins with.
+pub fn from_duckdb(error: &duckdb::Error) -> Error {
+    let message = match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    from_message(&message)
+}
+
+/// The same for a message.
+pub fn from_message(message: &str) -> Error {
+    let (kind, rest) = message.split_once(": ").unwrap_or(("", message));
+    // Advice about settings is of no use where they are locked, and long messages repeat the statement.
+    let cut = ["\nPossible", "\n\nPossible", "\n\nLINE", "\nLINE", "\n*", "\n\nThis error"]
+        .iter()
+        .filter_map(|mark| rest.find(mark))
+        .min()
+        .unwrap_or(rest.len());
+    let text = rest.get(..cut).unwrap_or(rest).trim();
+    let line = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+    let line: String = line.chars().take(600).collect();
+    match kind {
+        "Out of Memory Error" => {
+            Error::new(Exit::Failed, "query.memory", format!("the query needs more memory than it may use: {line}"))
+                .next("ask for less (a filter, fewer columns, a limit), or raise --memory")
+        }
+        "INTERRUPT Error" => timeout(),
+        "Parser Error" => Error::failed("query.syntax", format!("the SQL cannot be parsed: {line}")),
+        "Binder Error" | "Catalog Error" => {
+            Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
+                .next("`llmsql schema` shows the tables and their columns")
+        }
+        "Conversion Error" => Error::failed("query.failed", format!("a value does not fit its type: {line}"))
+            .next("use TRY_CAST for values of several kinds"),
+        "Permission Error" => {
+            Error::new(Exit::Unanswered, "guard.refused", format!("the query wants what it may not have: {line}"))
+        }
+        "Invalid Input Error" if message.contains("CSV Error") || message.contains("JSON") => damaged(&line),
+        "IO Error" if message.contains("lock on file") => {
+            Error::new(Exit::Locked, "source.locked", "the DuckDB file is open in another program that writes it")
+                .next("ask again when it has ended, or ask a copy of the file")
+        }
+        "IO Error" if message.contains("No space left") || message.contains("max_temp_directory_size") => {
+            Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
+                .next("free some disk space, set another TMPDIR, or ask for less")
+        }
+        _ if message.contains("No magic bytes")
+            || message.contains("Footer length")
+            || message.contains("footer")
+            || message.contains("Parquet")
+            || message.contains("thrift") =>
+        {
+            damaged(&line)
+        }
+        _ => Error::failed("query.failed", if line.is_empty() { message.trim().to_owned() } else { line }),
+    }
+}
+
+fn damaged(line: &str) -> Error {
+    Error::failed("source.damaged", format!("the data cannot be read: {line}"))
+        .next("repair or leave out what the message names; for CSV, every row has to fit the columns of the first ones")
+}
+
+/// A query that took too long.
+pub fn timeout() -> Error {
+    Error::failed("query.timeout", "the query was ended: it took longer than it may")
+        .next("ask for less (a filter, a limit), or raise --timeout")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_says_what_to_do() {
+        assert_eq!(
+            from_message("Out of Memory Error: failed to allocate\nPossible solutions:\n* x").code,
+            "query.memory"
+        );
+        assert_eq!(from_message("IO Error: Could not set lock on file \"x\": Conflicting lock").exit, Exit::Locked);
+        let binder = from_message("Binder Error: no column \"x\"\n\nLINE 1: SELECT x\n        ^");
+        assert_eq!(binder.what, "the SQL does not fit the tables: no column \"x\"");
+        assert_eq!(from_message("").what, "");
+    }
+}

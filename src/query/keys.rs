@@ -1,0 +1,134 @@
+//! Keys that nobody declared: what names, types and values suggest.
+
+use super::schema::{Column, ForeignKey, Kind, Schema, Table};
+
+/// Whether a column's values differ from row to row: table, column.
+pub type Unique<'a> = &'a dyn Fn(&str, &str) -> bool;
+/// Whether the values of a column occur in another: table, column, other table, its column.
+pub type Included<'a> = &'a dyn Fn(&str, &str, &str, &str) -> bool;
+
+/// Infers primary keys (table, columns) where a table has none, and references between tables. What the sources
+/// declare is left alone.
+pub fn infer(
+    schema: &Schema,
+    unique: Unique<'_>,
+    included: Included<'_>,
+) -> (Vec<(String, Vec<String>)>, Vec<ForeignKey>) {
+    let mut primary: Vec<(String, Vec<String>)> = Vec::new();
+    for table in schema.tables.iter().filter(|t| t.primary_key.is_empty()) {
+        if let Some(column) = likely_key(table).filter(|c| unique(&table.name, &c.name)) {
+            primary.push((table.name.clone(), vec![column.name.clone()]));
+        }
+    }
+    let key_of = |table: &Table| -> Option<String> {
+        let inferred = primary.iter().find(|(t, _)| *t == table.name).map(|(_, k)| k);
+        match inferred.unwrap_or(&table.primary_key).as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    };
+    let mut foreign = Vec::new();
+    for table in &schema.tables {
+        for column in table.columns.iter().filter(|c| may_refer(c)) {
+            let declared = schema.keys.iter().any(|k| k.table == table.name && k.columns.contains(&column.name));
+            if declared {
+                continue;
+            }
+            let to = schema.tables.iter().filter(|to| to.name != table.name).find_map(|to| {
+                let key = key_of(to)?;
+                let target = to.columns.iter().find(|c| c.name == key)?;
+                let fits = target.kind == column.kind && refers(&column.name, &to.name, &key);
+                (fits && included(&table.name, &column.name, &to.name, &key)).then_some((to, key))
+            });
+            if let Some((to, key)) = to {
+                foreign.push(ForeignKey {
+                    table: table.name.clone(),
+                    columns: vec![column.name.clone()],
+                    to_table: to.name.clone(),
+                    to_columns: vec![key],
+                    declared: false,
+                });
+            }
+        }
+    }
+    (primary, foreign)
+}
+
+fn may_refer(column: &Column) -> bool {
+    matches!(column.kind, Kind::Integer | Kind::Text)
+}
+
+/// The column that most likely identifies a row: `id`, or the table's name with `id`.
+fn likely_key(table: &Table) -> Option<&Column> {
+    let own = |c: &&Column| {
+        let name = plain(&c.name);
+        name == "id" || refers(&c.name, &table.name, "id")
+    };
+    table.columns.iter().filter(|c| may_refer(c)).find(own)
+}
+
+/// Whether a column's name says that it holds the key of a table: `customer_id` and `customerId` refer to `customers`;
+/// `customer_id` refers to a key of the same name.
+fn refers(column: &str, table: &str, key: &str) -> bool {
+    let (column, table, key) = (plain(column), plain(table), plain(key));
+    let stems = [table.clone(), singular(&table)];
+    if key != "id" && column == key && key.len() > 2 {
+        return key.ends_with("id") || key.ends_with("key") || key.ends_with("code") || key.ends_with("no");
+    }
+    stems.iter().any(|stem| {
+        column
+            .strip_prefix(stem.as_str())
+            .is_some_and(|rest| ["id", "key", "no", "code"].contains(&rest) || (!rest.is_empty() && rest == key))
+    })
+}
+
+/// Letters and digits in lower case.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn singular(name: &str) -> String {
+    if let Some(stem) = name.strip_suffix("ies") {
+        format!("{stem}y")
+    } else if let Some(stem) =
+        ["ses", "xes", "ches", "shes"].iter().find_map(|end| name.strip_suffix(end).map(|s| (s, end)))
+    {
+        format!("{}{}", stem.0, stem.1.strip_suffix("es").unwrap_or_default())
+    } else {
+        name.strip_suffix('s').unwrap_or(name).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, columns: &[&str]) -> Table {
+        let columns =
+            columns.iter().map(|c| Column { name: (*c).to_owned(), kind: Kind::Integer, ..Column::default() });
+        Table { name: name.to_owned(), columns: columns.collect(), ..Table::default() }
+    }
+
+    #[test]
+    fn names_suggest_keys_and_values_decide() {
+        let schema = Schema {
+            tables: vec![table("customers", &["id", "age"]), table("orders", &["order_id", "customerId", "age"])],
+            keys: Vec::new(),
+        };
+        let (primary, foreign) = infer(&schema, &|_, _| true, &|_, _, _, _| true);
+        assert_eq!(primary.len(), 2);
+        assert_eq!(foreign.len(), 1, "{foreign:?}");
+        assert_eq!((foreign[0].columns[0].as_str(), foreign[0].to_table.as_str()), ("customerId", "customers"));
+        assert!(infer(&schema, &|_, _| true, &|_, _, _, _| false).1.is_empty());
+        assert!(infer(&schema, &|_, _| false, &|_, _, _, _| true).1.is_empty());
+    }
+
+    #[test]
+    fn plurals_have_a_singular() {
+        for (many, one) in
+            [("boxes", "box"), ("cities", "city"), ("classes", "class"), ("orders", "order"), ("staff", "staff")]
+        {
+            assert_eq!(singular(many), one);
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! What is gathered from a question's stretches, and the query it makes.
+
+use super::index::{ColumnId, Index, TableId};
+use super::joins::connect;
+use super::logic::{Agg, Cond, Expr, Op, Operand, Query, SetOp};
+
+/// One thing that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// An expression.
+    Expr(Expr),
+    /// The rows of a table, by what a person calls them.
+    Rows(TableId),
+    /// The number of rows of a table.
+    CountOf(TableId),
+    /// Every column of a table.
+    Everything(TableId),
+}
+
+/// A condition, and how it was put.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What has to hold.
+    pub cond: Cond,
+    /// It has to hold not.
+    pub negated: bool,
+    /// It is an alternative to the one before.
+    pub or: bool,
+    /// It has to hold of another row than the one before: `both … and`.
+    pub both: bool,
+}
+
+/// What a question asks for, before it is a query.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// What is shown, in order.
+    pub outputs: Vec<Output>,
+    /// The table asked about.
+    pub entity: Option<TableId>,
+    /// Tables that are named.
+    pub tables: Vec<TableId>,
+    /// Tables of which a row may have none.
+    pub without: Vec<TableId>,
+    /// What rows have to hold.
+    pub conditions: Vec<Condition>,
+    /// Columns, buckets that rows are grouped by.
+    pub group: Vec<Expr>,
+    /// What rows are grouped by without being shown.
+    pub hidden_group: Vec<Expr>,
+    /// Tables whose rows are groups.
+    pub group_tables: Vec<TableId>,
+    /// What groups have to hold.
+    pub having: Vec<Cond>,
+    /// The order.
+    pub order: Vec<(Expr, bool)>,
+    /// The number of rows.
+    pub limit: Option<u64>,
+    /// Each row once.
+    pub distinct: bool,
+    /// The rows are ranked within each group.
+    pub within: bool,
+    /// A share of this figure in the whole.
+    pub share: bool,
+    /// The figure is added up as it goes.
+    pub running: bool,
+    /// The figure is compared with that of the group before; in percent where the flag is set.
+    pub change: Option<bool>,
+    /// What did not fit, as a cost.
+    pub cost: f64,
+}
+
+impl Draft {
+    /// The query, if there is something to show, and what did not fit as a cost.
+    #[must_use]
+    pub fn query(mut self, index: &Index<'_>, hints: &[String]) -> Option<(Query, f64)> {
+        self.settle(index);
+        let mut query = Query { distinct: self.distinct, entity: self.entity, ..Query::default() };
+        query.tables.clone_from(&self.tables);
+        self.select(index, &mut query);
+        self.group(index, &mut query);
+        self.where_(index, hints, &mut query)?;
+        query.having = std::mem::take(&mut self.having);
+        query.order = std::mem::take(&mut self.order);
+        query.limit = self.limit;
+        if query.select.is_empty() {
+            return None;
+        }
+        self.statistics(&mut query);
+        self.rank_within(&mut query);
+        drop_idle_tables(index, &mut query);
+        break_ties(index, &mut query);
+        let cost = self.cost + senseless(index, &query);
+        Some((query, cost))
+    }
+
+    /// Chooses what is asked about and what of it is shown where the question does not say.
+    fn settle(&mut self, index: &Index<'_>) {
+        let plain = self.outputs.iter().any(|o| !matches!(o, Output::Rows(_)));
+        let shown: Vec<TableId> = self
+            .outputs
+            .iter()
+            .filter_map(|o| if let Output::Expr(Expr::Column(c)) = o { Some(c.table) } else { None })
+            .collect();
+        if plain && shown.iter().any(|_| true) {
+            let rows = |o: &Output| matches!(o, Output::Rows(table) if shown.contains(table));
+            self.outputs.retain(|o| !rows(o));
+        }
+        if self.outputs.is_empty() {
+            if let Some(table) = self.entity.or_else(|| self.tables.first().copied()) {
+                if self.group.is_empty() && self.group_tables.is_empty() {
+                    self.outputs.push(Output::Rows(table));
+                } else {
+                    self.outputs.push(Output::CountOf(table));
+                }
+            }
+        }
+        if self.entity.is_none() {
+            self.entity = self.outputs.iter().find_map(|o| match o {
+                Output::Rows(t) | Output::CountOf(t) | Output::Everything(t) => Some(*t),
+                Output::Expr(e) => {
+                    let mut columns = Vec::new();
+                    e.columns(&mut columns);
+                    columns.first().map(|c| c.table)
+                }
+            });
+        }
+        let _ = index;
+    }
+
+    fn select(&mut self, index: &Index<'_>, query: &mut Query) {
+        for output in &self.outputs {
+            match output {
+                Output::Expr(expr) => push(&mut query.select, expr.clone()),
+                Output::Rows(table) => {
+                    add_table(query, *table);
+                    index.table(*table).display.iter().for_each(|c| push(&mut query.select, Expr::Column(*c)));
+                }
+                Output::Everything(table) => {
+                    add_table(query, *table);
+                    index.columns(*table).for_each(|c| push(&mut query.select, Expr::Column(c)));
+                }
+                Output::CountOf(table) => {
+                    add_table(query, *table);
+                    push(&mut query.select, Expr::Count);
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, index: &Index<'_>, query: &mut Query) {
+        let figures = query.select.iter().any(Expr::is_aggregate);
+        let counted = self.order.iter().any(|(e, _)| e.is_aggregate()) || !self.having.is_empty();
+        let asked = !self.group.is_empty() || !self.hidden_group.is_empty() || !self.group_tables.is_empty();
+        if !(figures && query.select.iter().any(|e| !e.is_aggregate()) || counted || asked) {
+            return;
+        }
+        // "for each X" without a figure only names whose columns are shown.
+        if asked && !figures && !counted {
+            if self.limit.is_none() {
+                for table in &self.group_tables {
+                    add_table(query, *table);
+                    let shown = query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == *table));
+                    if !shown {
+                        let names: Vec<Expr> = index.table(*table).display.iter().map(|c| Expr::Column(*c)).collect();
+                        query.select.splice(0..0, names);
+                    }
+                }
+                for expr in self.group.iter().rev() {
+                    if !query.select.contains(expr) {
+                        query.select.insert(0, expr.clone());
+                    }
+                }
+            }
+            return;
+        }
+        let mut group: Vec<Expr> = Vec::new();
+        for table in &self.group_tables {
+            add_table(query, *table);
+            let shown = query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == *table));
+            if !shown {
+                let names: Vec<Expr> = index.table(*table).display.iter().map(|c| Expr::Column(*c)).collect();
+                query.select.splice(0..0, names);
+            }
+            if let Some(key) = index.table(*table).key {
+                push(&mut group, Expr::Column(key));
+            }
+        }
+        for expr in &self.group {
+            push(&mut group, expr.clone());
+            let named = self.group.len() == 1 && query.select.iter().any(|e| !e.is_aggregate());
+            if !query.select.contains(expr) && !named {
+                query.select.insert(0, expr.clone());
+            }
+        }
+        self.hidden_group.iter().for_each(|expr| push(&mut group, expr.clone()));
+        // Groups are rows of the table asked about where its columns are shown and its rows are counted against others.
+        if !asked {
+            let key = |t: TableId| index.table(t).key;
+            let owner = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+            let whole = |t: TableId| {
+                query
+                    .select
+                    .iter()
+                    .filter_map(|e| if let Expr::Column(c) = e { Some(c) } else { None })
+                    .any(|c| c.table == t && (index.is_unique(*c) || index.table(t).display.contains(c)))
+            };
+            if let Some(key) = owner.filter(|t| whole(*t)).and_then(key) {
+                push(&mut group, Expr::Column(key));
+            }
+        }
+        for expr in query.select.iter().filter(|e| !e.is_aggregate()) {
+            push(&mut group, expr.clone());
+        }
+        query.group = group;
+    }
+
+    fn where_(&mut self, index: &Index<'_>, hints: &[String], query: &mut Query) -> Option<()> {
+        let conditions = std::mem::take(&mut self.conditions);
+        let mut both: Vec<Cond> = Vec::new();
+        for condition in conditions {
+            if condition.both && condition.negated {
+                continue;
+            }
+            if condition.both {
+                both.push(condition.cond);
+                continue;
+            }
+            let cond =
+                if condition.negated { self.negate(index, hints, query, condition.cond)? } else { condition.cond };
+            match query.filter.last_mut() {
+                Some(last) if condition.or => {
+                    let earlier = last.clone();
+                    *last = match earlier {
+                        Cond::Any(mut all) => {
+                            all.push(cond);
+                            Cond::Any(all)
+                        }
+                        one => Cond::Any(vec![one, cond]),
+                    };
+                }
+                _ => query.filter.push(cond),
+            }
+        }
+        for table in std::mem::take(&mut self.without) {
+            let cond = self.none_of(index, hints, query, table, Vec::new())?;
+            query.filter.push(cond);
+        }
+        self.intersect(index, hints, query, both)
+    }
+
+    /// A condition that must not hold: of the row itself, or of no row that belongs to it.
+    fn negate(&self, index: &Index<'_>, hints: &[String], query: &Query, cond: Cond) -> Option<Cond> {
+        let mut columns = Vec::new();
+        cond.columns(&mut columns);
+        let table = columns.first()?.table;
+        let entity = self.subject(query)?;
+        if table != entity && owns_many(index, hints, entity, table) {
+            return self.none_of(index, hints, query, table, vec![cond]);
+        }
+        Some(match cond {
+            Cond::Compare(left, op, right) => Cond::Compare(left, op.negated(), right),
+            Cond::Like(column, place, text, negated) => Cond::Like(column, place, text, !negated),
+            Cond::Null(column, null) => Cond::Null(column, !null),
+            other => return self.none_of(index, hints, query, table, vec![other]),
+        })
+    }
+
+    fn subject(&self, query: &Query) -> Option<TableId> {
+        let shown = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+        shown.or(self.entity)
+    }
+
+    /// No row of `table` that meets the conditions belongs to a row of the table asked about.
+    fn none_of(
+        &self,
+        index: &Index<'_>,
+        hints: &[String],
+        query: &Query,
+        table: TableId,
+        conds: Vec<Cond>,
+    ) -> Option<Cond> {
+        let entity = self.subject(query)?;
+        let tree = connect(index, &[entity, table], hints)?;
+        let (edge, _) = tree.joins.iter().find(|(e, _)| e.from == entity || e.to == entity)?;
+        let (from, to) = *edge.on.first()?;
+        let (own, other) = if edge.from == entity { (from, to) } else { (to, from) };
+        let mut filter = conds;
+        if index.column(other).column.nullable {
+            filter.push(Cond::Null(other, false));
+        }
+        let inner = Query { select: vec![Expr::Column(other)], tables: vec![table], filter, ..Query::default() };
+        Some(Cond::In(own, Box::new(inner), false))
+    }
+
+    /// `both A and B`: rows of the first that are rows of the second too.
+    fn intersect(&self, index: &Index<'_>, hints: &[String], query: &mut Query, both: Vec<Cond>) -> Option<()> {
+        let [first, rest @ ..] = both.as_slice() else { return Some(()) };
+        let counted = query.select.iter().any(Expr::is_aggregate);
+        if rest.is_empty() {
+            query.filter.push(first.clone());
+            return Some(());
+        }
+        if counted {
+            for cond in &both {
+                let entity = self.subject(query)?;
+                let mut columns = Vec::new();
+                cond.columns(&mut columns);
+                let inside = self.none_of(index, hints, query, columns.first()?.table, vec![cond.clone()]);
+                match inside {
+                    Some(Cond::In(column, inner, _)) if columns.first()?.table != entity => {
+                        query.filter.push(Cond::In(column, inner, true));
+                    }
+                    _ => query.filter.push(cond.clone()),
+                }
+            }
+            return Some(());
+        }
+        let base = query.clone();
+        query.filter.push(first.clone());
+        let mut last: Option<Box<Query>> = None;
+        for cond in rest.iter().rev() {
+            let mut second = base.clone();
+            second.filter.push(cond.clone());
+            second.combine = last.take().map(|q| (SetOp::Intersect, q));
+            last = Some(Box::new(second));
+        }
+        query.combine = last.map(|q| (SetOp::Intersect, q));
+        Some(())
+    }
+
+    fn statistics(&self, query: &mut Query) {
+        for expr in query.select.iter_mut().filter(|e| e.is_aggregate()) {
+            let figure = Box::new(expr.clone());
+            if self.share && !query.group.is_empty() {
+                *expr = Expr::ShareOf(figure);
+            } else if self.running {
+                *expr = Expr::Running(figure);
+            }
+        }
+        if let Some(percent) = self.change.filter(|_| !query.group.is_empty()) {
+            if let Some(figure) = query.select.iter().find(|e| e.is_aggregate()).cloned() {
+                query.select.push(if percent {
+                    Expr::ChangePercent(Box::new(figure))
+                } else {
+                    Expr::Change(Box::new(figure))
+                });
+            }
+        }
+        let bucketed = query.group.first().filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..))).cloned();
+        if let Some(bucket) = bucketed.filter(|_| query.order.is_empty()) {
+            query.order.push((bucket, false));
+        }
+    }
+
+    /// `the top 3 of each group`: ranked within it.
+    fn rank_within(&self, query: &mut Query) {
+        if !self.within || query.limit.is_none() || query.order.iter().any(|(e, _)| e.is_aggregate()) {
+            return;
+        }
+        let columns = self.group.iter().filter_map(|e| if let Expr::Column(c) = e { Some(*c) } else { None });
+        let mut by: Vec<ColumnId> = columns.collect();
+        if by.is_empty() {
+            by.extend(query.group.iter().filter_map(|e| if let Expr::Column(c) = e { Some(*c) } else { None }));
+        }
+        if !by.is_empty() {
+            for column in by.iter().rev() {
+                if !query.select.contains(&Expr::Column(*column)) {
+                    query.select.insert(0, Expr::Column(*column));
+                }
+            }
+            query.group.clear();
+            query.limit_by = by;
+        }
+    }
+}
+
+fn push(list: &mut Vec<Expr>, expr: Expr) {
+    if !list.contains(&expr) {
+        list.push(expr);
+    }
+}
+
+fn add_table(query: &mut Query, table: TableId) {
+    if !query.tables.contains(&table) {
+        query.tables.push(table);
+    }
+}
+
+/// Whether a row of `entity` may have several rows of `table`.
+#[must_use]
+pub fn owns_many(index: &Index<'_>, hints: &[String], entity: TableId, table: TableId) -> bool {
+    connect(index, &[entity, table], hints).is_some_and(|tree| super::joins::fans_out(index, &tree, entity, table))
+}
+
+/// What in a query cannot be meant, as a cost: groups of one row each that are counted, figures ordered by a row.
+fn senseless(index: &Index<'_>, query: &Query) -> f64 {
+    let mut cost = 0.0;
+    let figure = query.select.iter().any(Expr::is_aggregate);
+    let plain_order = query.order.iter().any(|(e, _)| !e.is_aggregate());
+    if figure && query.group.is_empty() && plain_order {
+        cost += 3.0;
+    }
+    let counted = query.order.iter().any(|(e, _)| *e == Expr::Count)
+        || query.having.iter().any(|c| matches!(c, Cond::Compare(Expr::Count, ..)));
+    let single = query.group.iter().any(|e| matches!(e, Expr::Column(c) if index.is_unique(*c)));
+    if counted && single && query.needed().len() == 1 {
+        cost += 2.5;
+    }
+    cost
+}
+
+/// Of rows that are equal in the order, those with the smallest key come first, so that the same question always has
+/// the same answer.
+fn break_ties(index: &Index<'_>, query: &mut Query) {
+    if query.limit.is_none() || query.distinct || query.order.is_empty() || query.combine.is_some() {
+        return;
+    }
+    let mut ties: Vec<Expr> = query.group.clone();
+    if ties.is_empty() && !query.select.iter().any(Expr::is_aggregate) {
+        let mut columns = Vec::new();
+        query.order.iter().for_each(|(e, _)| e.columns(&mut columns));
+        ties.extend(columns.first().and_then(|c| index.table(c.table).key).map(Expr::Column));
+    }
+    for tie in ties.into_iter().take(1) {
+        if !query.order.iter().any(|(e, _)| *e == tie) {
+            query.order.push((tie, false));
+        }
+    }
+}
+
+/// Tables that are only named, and that every row of the others has one of, need not be joined.
+fn drop_idle_tables(index: &Index<'_>, query: &mut Query) {
+    let used: Vec<TableId> = query.columns().iter().map(|c| c.table).collect();
+    let counts = query.select.iter().any(|e| matches!(e, Expr::Count));
+    let idle = |table: &TableId| {
+        let referred_only = !index.edges.iter().any(|e| e.from == *table);
+        !used.contains(table) && referred_only && query.entity != Some(*table) && !used.is_empty()
+    };
+    if !counts {
+        let keep: Vec<TableId> = query.tables.iter().copied().filter(|t| !idle(t)).collect();
+        query.tables = keep;
+    }
+}
+
+/// A figure compared with a number over groups.
+#[must_use]
+pub fn count_compared(op: Op, operand: Operand) -> Cond {
+    Cond::Compare(Expr::Count, op, operand)
+}
+
+/// The number of distinct values of a column.
+#[must_use]
+pub fn distinct(column: ColumnId) -> Expr {
+    Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column)))
+}

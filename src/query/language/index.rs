@@ -1,0 +1,407 @@
+//! The schema, indexed once for many questions: names as words, values, keys, what names a row of each table.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::glossary::Glossary;
+use super::names::{Words, weight};
+use super::words::{stem, tokens};
+use crate::query::schema::{Column, Kind, Schema, Table};
+
+/// A table, by its place in the schema. Only an [`Index`] makes them, so that they are always valid for it.
+pub type TableId = usize;
+
+/// A column, by its table and its place in it. Only an [`Index`] makes them, so that they are always valid for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ColumnId {
+    /// Its table.
+    pub table: TableId,
+    /// Its place in the table.
+    pub at: usize,
+}
+
+/// A table or column that a word may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// A table.
+    Table(TableId),
+    /// A column.
+    Column(ColumnId),
+}
+
+/// A table and what is known about it.
+#[derive(Debug)]
+pub struct TableInfo<'a> {
+    /// As the schema has it.
+    pub table: &'a Table,
+    /// Its name as words.
+    pub words: Words,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnInfo<'a>>,
+    /// The column that identifies a row, where it is one.
+    pub key: Option<ColumnId>,
+    /// What a person would call a row by.
+    pub display: Vec<ColumnId>,
+    /// Whether it does little but refer to two other tables.
+    pub bridge: bool,
+}
+
+/// A column and what is known about it.
+#[derive(Debug)]
+pub struct ColumnInfo<'a> {
+    /// As the schema has it.
+    pub column: &'a Column,
+    /// Its name as words.
+    pub words: Words,
+    /// Where in `words` the table's own name ends, as in `product_name` of `products`.
+    pub own: usize,
+    /// Whether it is a key of its table or refers to another.
+    pub key: bool,
+}
+
+impl ColumnInfo<'_> {
+    /// Its name without the table's.
+    #[must_use]
+    pub fn own_words(&self) -> &[String] {
+        self.words.words.get(self.own..).unwrap_or_default()
+    }
+}
+
+/// A reference between two tables, by one or more columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edge {
+    /// Referring and referred columns, pairwise.
+    pub on: Vec<(ColumnId, ColumnId)>,
+    /// The referring table.
+    pub from: TableId,
+    /// The table referred to.
+    pub to: TableId,
+    /// Declared or said by the operator, not inferred.
+    pub declared: bool,
+}
+
+/// A stored value that a word may mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// Where it is stored.
+    pub column: ColumnId,
+    /// As it is stored.
+    pub text: String,
+}
+
+/// The index of a schema.
+#[derive(Debug)]
+pub struct Index<'a> {
+    /// Tables by their id.
+    pub tables: Vec<TableInfo<'a>>,
+    /// References between tables.
+    pub edges: Vec<Edge>,
+    /// What the operator's words mean, by their stems.
+    pub synonyms: HashMap<Vec<String>, Element>,
+    /// The operator's figures, by the stems of their names: the table and the SQL.
+    pub metrics: HashMap<Vec<String>, (TableId, String)>,
+    /// The column that dates the rows of a table, by the operator's word.
+    pub time: BTreeMap<TableId, ColumnId>,
+    by_stem: HashMap<String, Vec<Element>>,
+    by_value: HashMap<String, Vec<Value>>,
+    vocabulary: HashMap<String, Vec<ColumnId>>,
+}
+
+impl<'a> Index<'a> {
+    /// Of a schema and the operator's words.
+    #[must_use]
+    pub fn new(schema: &'a Schema, glossary: &Glossary) -> Self {
+        let known = known_words(schema);
+        let is_known = |word: &str| known.contains(word);
+        let mut tables: Vec<TableInfo<'a>> = schema.tables.iter().map(|table| table_info(table, &is_known)).collect();
+        let mut index = Self {
+            edges: Vec::new(),
+            synonyms: HashMap::new(),
+            metrics: HashMap::new(),
+            time: BTreeMap::new(),
+            by_stem: HashMap::new(),
+            by_value: HashMap::new(),
+            vocabulary: HashMap::new(),
+            tables: Vec::new(),
+        };
+        std::mem::swap(&mut index.tables, &mut tables);
+        index.read_keys(schema, glossary);
+        index.describe_tables();
+        index.read_names();
+        index.read_values();
+        index.read_glossary(glossary);
+        index
+    }
+
+    /// The table of an id.
+    #[must_use]
+    pub fn table(&self, id: TableId) -> &TableInfo<'a> {
+        &self.tables[id]
+    }
+
+    /// The column of an id.
+    #[must_use]
+    pub fn column(&self, id: ColumnId) -> &ColumnInfo<'a> {
+        &self.tables[id.table].columns[id.at]
+    }
+
+    /// The type of a column.
+    #[must_use]
+    pub fn kind(&self, id: ColumnId) -> Kind {
+        self.column(id).column.kind
+    }
+
+    /// The columns of a table.
+    pub fn columns(&self, table: TableId) -> impl Iterator<Item = ColumnId> + use<> {
+        (0..self.table(table).columns.len()).map(move |at| ColumnId { table, at })
+    }
+
+    /// What has a word of this stem in its name.
+    #[must_use]
+    pub fn named(&self, stem: &str) -> &[Element] {
+        self.by_stem.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// The stems that occur in names.
+    pub fn stems(&self) -> impl Iterator<Item = &str> {
+        self.by_stem.keys().map(String::as_str)
+    }
+
+    /// Where a text is stored as a whole value, in any case of letters and with any ending.
+    #[must_use]
+    pub fn values(&self, lower: &str) -> &[Value] {
+        self.by_value.get(lower).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a word in small letters occurs inside a value.
+    #[must_use]
+    pub fn in_values(&self, lower: &str) -> bool {
+        self.vocabulary.contains_key(lower)
+    }
+
+    /// The columns in whose values a word in small letters occurs.
+    #[must_use]
+    pub fn inside(&self, lower: &str) -> &[ColumnId] {
+        self.vocabulary.get(lower).map_or(&[], Vec::as_slice)
+    }
+
+    /// Finds a table by its name in any case of letters.
+    #[must_use]
+    pub fn find_table(&self, name: &str) -> Option<TableId> {
+        self.tables.iter().position(|t| t.table.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Finds a column by its table's name and its own.
+    #[must_use]
+    pub fn find_column(&self, table: &str, column: &str) -> Option<ColumnId> {
+        let table = self.find_table(table)?;
+        let at = self.table(table).columns.iter().position(|c| c.column.name.eq_ignore_ascii_case(column))?;
+        Some(ColumnId { table, at })
+    }
+
+    /// Whether some table has a first and a last name.
+    #[must_use]
+    pub fn has_first_and_last_names(&self) -> bool {
+        let has = |table: &TableInfo<'_>, name: &str| table.columns.iter().any(|c| c.own_words().join(" ") == name);
+        self.tables.iter().any(|t| has(t, "first name") && has(t, "last name"))
+    }
+
+    /// Whether a column holds each value once: a key of its own, not one shared with others.
+    #[must_use]
+    pub fn is_unique(&self, id: ColumnId) -> bool {
+        let table = self.table(id.table);
+        table.key == Some(id) || table.table.rows.is_some() && self.column(id).column.distinct == table.table.rows
+    }
+
+    fn read_keys(&mut self, schema: &Schema, glossary: &Glossary) {
+        for key in &schema.keys {
+            let pairs = key.columns.iter().zip(&key.to_columns);
+            let on: Option<Vec<_>> = pairs
+                .map(|(a, b)| Some((self.find_column(&key.table, a)?, self.find_column(&key.to_table, b)?)))
+                .collect();
+            self.add_edge(on.unwrap_or_default(), key.declared);
+        }
+        for join in &glossary.joins {
+            let find = |name: &str| name.rsplit_once('.').and_then(|(table, column)| self.find_column(table, column));
+            let on = find(&join.from).zip(find(&join.to));
+            self.add_edge(on.into_iter().collect(), true);
+        }
+        for edge in &self.edges {
+            for (a, b) in &edge.on {
+                for id in [a, b] {
+                    if let Some(column) = self.tables.get_mut(id.table).and_then(|t| t.columns.get_mut(id.at)) {
+                        column.key = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_edge(&mut self, on: Vec<(ColumnId, ColumnId)>, declared: bool) {
+        let Some((from, to)) = on.first().map(|(a, b)| (a.table, b.table)) else { return };
+        let edge = Edge { on, from, to, declared };
+        if !self.edges.iter().any(|known| known.on == edge.on) {
+            self.edges.push(edge);
+        }
+    }
+
+    fn describe_tables(&mut self) {
+        for id in 0..self.tables.len() {
+            let key = self.key_of(id);
+            let display = self.display_of(id, key);
+            let references = self.edges.iter().filter(|e| e.from == id).count();
+            let own = self.table(id).columns.iter().filter(|c| !c.key).count();
+            if let Some(table) = self.tables.get_mut(id) {
+                table.key = key;
+                table.display = display;
+                table.bridge = references >= 2 && own <= 2;
+                if let Some(column) = key.and_then(|key| table.columns.get_mut(key.at)) {
+                    column.key = true;
+                }
+            }
+        }
+    }
+
+    fn key_of(&self, id: TableId) -> Option<ColumnId> {
+        let info = self.table(id);
+        if let [one] = info.table.primary_key.as_slice() {
+            return self.find_column(&info.table.name, one);
+        }
+        if info.table.primary_key.len() > 1 {
+            return None;
+        }
+        let referred = self.edges.iter().find(|e| e.to == id && e.on.len() == 1).and_then(|e| e.on.first());
+        referred.map(|(_, to)| *to).or_else(|| {
+            let rows = info.table.rows?;
+            let unique = |c: &ColumnInfo<'_>| rows > 0 && c.column.distinct == Some(rows) && !c.column.nullable;
+            let at = info.columns.iter().position(|c| unique(c) && c.words.ends_with("id"))?;
+            Some(ColumnId { table: id, at })
+        })
+    }
+
+    /// What a person would call a row by: its name, title, first and last name, else its description or key.
+    fn display_of(&self, id: TableId, key: Option<ColumnId>) -> Vec<ColumnId> {
+        let own = |c: &ColumnId| self.column(*c).own_words().join(" ");
+        let named = |wanted: &str| self.columns(id).find(|c| own(c) == wanted);
+        if let Some(name) = named("name").or_else(|| named("full name")) {
+            return vec![name];
+        }
+        if let Some((first, last)) = named("first name").zip(named("last name")) {
+            return vec![first, last];
+        }
+        let text = |c: &ColumnId| self.kind(*c) == Kind::Text;
+        let table = self.table(id).words.stems.join(" ");
+        let itself = self.columns(id).find(|c| text(c) && self.column(*c).words.stems.join(" ") == table);
+        let ends = |word: &str| {
+            let own_key = |c: &ColumnId| !self.edges.iter().any(|e| e.from == id && e.on.iter().any(|(a, _)| a == c));
+            self.columns(id).find(|c| text(c) && own_key(c) && self.column(*c).words.ends_with(word))
+        };
+        let found = named("title").or(itself).or_else(|| ends("name")).or_else(|| ends("title"));
+        let found = found.or_else(|| ends("details")).or_else(|| ends("description"));
+        found.or(key).or_else(|| self.columns(id).next()).into_iter().collect()
+    }
+
+    fn read_names(&mut self) {
+        let mut by_stem: HashMap<String, Vec<Element>> = HashMap::new();
+        let mut add = |stem: &str, element: Element| {
+            let elements = by_stem.entry(stem.to_owned()).or_default();
+            if !elements.contains(&element) {
+                elements.push(element);
+            }
+        };
+        for id in 0..self.tables.len() {
+            self.table(id).words.stems.iter().for_each(|stem| add(stem, Element::Table(id)));
+            for column in self.columns(id) {
+                self.column(column).words.stems.iter().for_each(|stem| add(stem, Element::Column(column)));
+            }
+        }
+        self.by_stem = by_stem;
+    }
+
+    fn read_values(&mut self) {
+        for id in 0..self.tables.len() {
+            for column in self.columns(id) {
+                for text in &self.column(column).column.values {
+                    let lower = text.to_lowercase();
+                    let stems: Vec<String> = tokens(&lower).into_iter().map(|t| t.stem).collect();
+                    for token in tokens(&lower).into_iter().filter(|t| t.lower.len() > 2) {
+                        let columns = self.vocabulary.entry(token.lower).or_default();
+                        if columns.last() != Some(&column) {
+                            columns.push(column);
+                        }
+                    }
+                    let value = Value { column, text: text.clone() };
+                    let stems = stems.join(" ");
+                    if stems != lower {
+                        self.by_value.entry(stems).or_default().push(value.clone());
+                    }
+                    self.by_value.entry(lower).or_default().push(value);
+                }
+            }
+        }
+    }
+
+    fn read_glossary(&mut self, glossary: &Glossary) {
+        let stems = |phrase: &str| tokens(phrase).into_iter().map(|t| t.stem).collect::<Vec<_>>();
+        for (phrase, meaning) in &glossary.synonyms {
+            let column = meaning.rsplit_once('.').and_then(|(t, c)| self.find_column(t, c)).map(Element::Column);
+            if let Some(element) = column.or_else(|| self.find_table(meaning).map(Element::Table)) {
+                self.synonyms.insert(stems(phrase), element);
+            }
+        }
+        for (name, metric) in &glossary.metrics {
+            if let Some(table) = self.find_table(&metric.table) {
+                self.metrics.insert(stems(name), (table, metric.sql.clone()));
+            }
+        }
+        for (table, column) in &glossary.time {
+            if let Some(column) = self.find_column(table, column) {
+                self.time.insert(column.table, column);
+            }
+        }
+    }
+}
+
+/// Words that stand alone in some name, so that names without separators can be taken apart at them.
+fn known_words(schema: &Schema) -> HashSet<String> {
+    let names = schema
+        .tables
+        .iter()
+        .flat_map(|table| std::iter::once(table.name.as_str()).chain(table.columns.iter().map(|c| c.name.as_str())));
+    let mut known = HashSet::new();
+    for part in names.filter(|name| super::names::split(name).len() > 1).flat_map(super::names::split) {
+        known.insert(part);
+    }
+    for table in schema.tables.iter().filter(|t| super::names::split(&t.name).len() == 1) {
+        let lower = table.name.to_lowercase();
+        if let Some(one) = lower.strip_suffix('s') {
+            known.insert(one.to_owned());
+        }
+        known.insert(lower);
+    }
+    known
+}
+
+fn table_info<'a>(table: &'a Table, known: &dyn Fn(&str) -> bool) -> TableInfo<'a> {
+    let mut words = Words::of(table.name.rsplit('.').next().unwrap_or(&table.name), known);
+    let idle = |word: &str| matches!(word, "ref" | "reference" | "tbl" | "dim" | "fact" | "table" | "tb" | "t");
+    if words.words.len() > 1 && words.words.first().is_some_and(|first| idle(first)) {
+        words.words.remove(0);
+        words.stems.remove(0);
+    }
+    let columns = table.columns.iter().map(|column| column_info(column, &words, known)).collect();
+    TableInfo { table, words, columns, key: None, display: Vec::new(), bridge: false }
+}
+
+fn column_info<'a>(column: &'a Column, table: &Words, known: &dyn Fn(&str) -> bool) -> ColumnInfo<'a> {
+    let words = Words::of(&column.name, known);
+    let prefix = words.stems.iter().take_while(|s| table.stems.contains(s) || is_short(s, table)).count();
+    let own = if prefix < words.stems.len() { prefix } else { 0 };
+    ColumnInfo { column, words, own, key: false }
+}
+
+/// Whether a word of a column is the table's own in short, `stu_gpa` of `student`.
+fn is_short(word: &str, table: &Words) -> bool {
+    word.len() >= 3
+        && weight(word) == 1.0
+        && table.words.iter().any(|w| w.len() > word.len() + 1 && stem(w).starts_with(word))
+}

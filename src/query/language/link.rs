@@ -1,0 +1,593 @@
+//! Words to what they may mean: tables, columns, stored values, figures of the operator's, cues, dates.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::cues::{self, Cue};
+use super::dates;
+use super::index::{ColumnId, Element, Index, TableId};
+use super::names::weight;
+use super::synonyms;
+use super::translation::Lookup;
+use super::words::{Shape, Token};
+use crate::query::schema::Kind;
+
+/// What a phrase may mean in the schema.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Meaning {
+    /// A table.
+    Table(TableId),
+    /// A column.
+    Column(ColumnId),
+    /// A stored value of a column.
+    Value(ColumnId, String),
+    /// A figure of the operator's, by its name's stems.
+    Metric(Vec<String>),
+}
+
+impl Meaning {
+    /// The table it belongs to, where that is plain.
+    #[must_use]
+    pub fn table(&self) -> Option<TableId> {
+        match self {
+            Self::Table(table) => Some(*table),
+            Self::Column(column) | Self::Value(column, _) => Some(column.table),
+            Self::Metric(_) => None,
+        }
+    }
+}
+
+/// One thing a phrase may mean, and how well it fits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// What it means.
+    pub meaning: Meaning,
+    /// How well it fits, above 0 to 1.
+    pub strength: f64,
+}
+
+/// What a stretch of the question is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// A word that shapes the question.
+    Cue(Cue),
+    /// Something of the schema; the best candidate first.
+    Mention(Vec<Candidate>),
+    /// A number.
+    Number(f64),
+    /// Text in quotation marks or a name with capitals that is stored nowhere.
+    Text(String, bool),
+    /// A time, by its place in the list of dates.
+    Date(usize),
+    /// A word that means nothing here.
+    Unknown,
+}
+
+/// A stretch of the question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Its first token.
+    pub start: usize,
+    /// The token after its last.
+    pub end: usize,
+    /// What it is.
+    pub piece: Piece,
+}
+
+/// The most candidates that are kept of one phrase.
+const KEPT: usize = 9;
+/// The most words that name a table or column.
+const LONGEST_NAME: usize = 6;
+/// The most words in a stored value.
+const LONGEST_VALUE: usize = 9;
+
+/// Reads a question against an index.
+pub struct Linker<'i, 'a> {
+    /// The schema.
+    pub index: &'i Index<'a>,
+    /// Values beyond the schema.
+    pub lookup: &'i dyn Lookup,
+}
+
+impl Linker<'_, '_> {
+    /// The best sequence of stretches for the tokens of a question.
+    #[must_use]
+    pub fn spans(&self, question: &str, tokens: &[Token], dated: &[dates::Span]) -> Vec<Span> {
+        let mut options: Vec<Vec<(f64, Span)>> = vec![Vec::new(); tokens.len()];
+        let mut add = |score: f64, start: usize, end: usize, piece: Piece| {
+            if let Some(options) = options.get_mut(start) {
+                options.push((score, Span { start, end, piece }));
+            }
+        };
+        for (at, date) in dated.iter().enumerate() {
+            let first = tokens.iter().position(|t| t.end > date.start);
+            let after = tokens.iter().position(|t| t.start >= date.end).unwrap_or(tokens.len());
+            if let Some(first) = first.filter(|first| *first < after) {
+                let length = after - first;
+                add(size(length) + 0.5, first, after, Piece::Date(at));
+            }
+        }
+        for (start, token) in tokens.iter().enumerate() {
+            self.cue_options(tokens, start, &mut add);
+            self.name_options(tokens, start, &mut add);
+            self.value_options(question, tokens, start, &mut add);
+            match &token.shape {
+                Shape::Number(n) => add(0.7, start, start + 1, Piece::Number(*n)),
+                Shape::Quoted => add(1.5, start, start + 1, Piece::Text(token.text.clone(), true)),
+                _ => {}
+            }
+            if let Some(n) = super::words::number_word(&token.lower) {
+                add(0.65, start, start + 1, Piece::Number(n));
+            }
+            self.proper_name(tokens, start, &mut add);
+            self.typing_error(tokens, start, &mut add);
+            add(0.0, start, start + 1, Piece::Unknown);
+        }
+        best_path(options)
+    }
+
+    fn cue_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
+        let mut phrase = String::new();
+        for (length, token) in tokens.iter().skip(start).take(cues::LONGEST).enumerate() {
+            if token.shape == Shape::Quoted {
+                break;
+            }
+            if length > 0 {
+                phrase.push(' ');
+            }
+            phrase.push_str(&token.lower);
+            let Some(cue) = cues::of(&phrase) else { continue };
+            // "name" asks only where a question begins with it.
+            if phrase == "name" && start > 0 {
+                continue;
+            }
+            let length = length + 1;
+            let weak = matches!(cue, Cue::Idle)
+                || matches!(
+                    phrase.as_str(),
+                    "first" | "last" | "amount of" | "name of" | "times" | "time" | "record" | "records"
+                );
+            let articles = phrase.split(' ').filter(|w| matches!(*w, "the" | "a" | "an")).count();
+            let words = (length - articles).max(1);
+            let score = if weak { 0.55 } else { 0.82 } * size(words) + if words > 2 { 0.4 } else { 0.0 };
+            #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+            let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
+            add(score, start, start + length, Piece::Cue(cue));
+        }
+    }
+
+    fn name_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
+        if !tokens.get(start).is_some_and(|t| t.is_word() && !is_filler(&t.lower)) {
+            return;
+        }
+        for end in start + 1..=(start + LONGEST_NAME).min(tokens.len()) {
+            let Some(phrase) = tokens.get(start..end) else { break };
+            let Some(last) = phrase.last() else { break };
+            let nameable =
+                |t: &Token| t.is_word() || matches!(t.shape, Shape::Number(_) | Shape::Mark('-' | '/' | '('));
+            if !nameable(last) {
+                break;
+            }
+            if is_filler(&last.lower) || !last.is_word() && !matches!(last.shape, Shape::Number(_)) {
+                continue;
+            }
+            let stems: Vec<&str> = phrase
+                .iter()
+                .filter(|t| !is_filler(&t.lower) && !matches!(t.shape, Shape::Mark(_)))
+                .map(|t| t.stem.as_str())
+                .collect();
+            if stems.iter().all(|s| s.parse::<f64>().is_ok()) {
+                continue;
+            }
+            let mut candidates = self.names(&stems);
+            if stems.first() == Some(&"number") && phrase.get(1).is_some_and(|t| t.lower == "of") {
+                candidates.retain(|c| !self.is_numbering(c));
+            }
+            if let Some(best) = candidates.first() {
+                let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
+                #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+                let fillers = phrase.iter().filter(|t| is_filler(&t.lower)).count() as f64;
+                let joined = phrase
+                    .iter()
+                    .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
+                if best.strength < 0.8 && fillers > 0.0 || !joined {
+                    continue;
+                }
+                let words = if fillers > 0.0 { size(stems.len()) - 0.12 } else { size(stems.len()) };
+                let whole = if fillers > 0.0 && best.strength > 0.95 { 0.06 } else { 0.0 };
+                let score = words * best.strength.powf(0.6) + whole - if inner_possessive { 0.05 } else { 0.0 };
+                add(score + 0.01 + 0.68 * fillers, start, end, Piece::Mention(candidates));
+            }
+        }
+    }
+
+    /// The tables, columns and figures that the stems name, the best first.
+    #[must_use]
+    pub fn names(&self, stems: &[&str]) -> Vec<Candidate> {
+        let owned: Vec<String> = stems.iter().map(|s| (*s).to_owned()).collect();
+        let mut found: Vec<Candidate> = Vec::new();
+        if let Some(element) = self.index.synonyms.get(&owned) {
+            found.push(Candidate { meaning: meaning(*element), strength: 1.0 });
+        }
+        if self.index.metrics.contains_key(&owned) {
+            found.push(Candidate { meaning: Meaning::Metric(owned), strength: 1.0 });
+        }
+        // Each stem's elements with the stem of the name that it met, and how well.
+        let mut met: BTreeMap<Element, Vec<(String, f64)>> = BTreeMap::new();
+        for (place, stem) in stems.iter().enumerate() {
+            let mut here: HashMap<Element, (String, f64)> = HashMap::new();
+            let mut meet = |word: &str, quality: f64| {
+                for element in self.index.named(word) {
+                    let known = here.entry(*element).or_insert_with(|| (word.to_owned(), 0.0));
+                    if quality > known.1 {
+                        *known = (word.to_owned(), quality);
+                    }
+                }
+            };
+            meet(stem, 1.0);
+            for synonym in synonyms::of(stem) {
+                meet(synonym, 0.8);
+            }
+            for (element, hit) in here {
+                let hits = met.entry(element).or_default();
+                if hits.len() == place {
+                    hits.push(hit);
+                }
+            }
+        }
+        for (element, hits) in met.iter().filter(|(_, hits)| hits.len() == stems.len()) {
+            if let Some(strength) = self.strength(*element, hits) {
+                found.push(Candidate { meaning: meaning(*element), strength });
+            }
+        }
+        self.called(stems, &mut found);
+        found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        let mut seen: Vec<Meaning> = Vec::new();
+        found.retain(|c| {
+            !seen.contains(&c.meaning) && {
+                seen.push(c.meaning.clone());
+                true
+            }
+        });
+        found.truncate(KEPT);
+        found
+    }
+
+    /// The name of something that has no column of that name: what its rows are called by, or the column itself.
+    fn called(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        if !stems.contains(&"name") || found.iter().any(|c| c.strength > 0.9 && stems.len() > 1) {
+            return;
+        }
+        let rest: Vec<&str> = stems.iter().copied().filter(|s| *s != "name").collect();
+        let mut add = |column: ColumnId, strength: f64| {
+            if self.index.kind(column) == Kind::Text {
+                found.push(Candidate { meaning: Meaning::Column(column), strength });
+            }
+        };
+        let nameless = |table: TableId| self.index.columns(table).all(|c| !self.index.column(c).words.has("name"));
+        if rest.is_empty() {
+            for table in (0..self.index.tables.len()).filter(|t| nameless(*t)) {
+                if let [display] = self.index.table(table).display.as_slice() {
+                    add(*display, 0.6);
+                }
+            }
+            return;
+        }
+        let mut rows = Vec::new();
+        for candidate in self.names(&rest) {
+            match candidate.meaning {
+                Meaning::Table(table) => {
+                    let display = self.index.table(table).display.as_slice();
+                    match display {
+                        [one] => add(*one, 0.97 * candidate.strength),
+                        _ => {
+                            rows.push(Candidate { meaning: Meaning::Table(table), strength: 0.9 * candidate.strength })
+                        }
+                    }
+                }
+                Meaning::Column(column) => add(column, 0.85 * candidate.strength),
+                _ => {}
+            }
+        }
+        found.extend(rows);
+    }
+
+    /// Whether a candidate numbers rows rather than counts them.
+    fn is_numbering(&self, candidate: &Candidate) -> bool {
+        matches!(candidate.meaning, Meaning::Column(c) if self.index.column(c).key || self.index.is_unique(c) || !is_measure(self.index, c))
+    }
+
+    /// How much of a name the words met, weighed by what each word says.
+    fn strength(&self, element: Element, hits: &[(String, f64)]) -> Option<f64> {
+        let hit = |stem: &String| hits.iter().filter(|(word, _)| word == stem).map(|(_, q)| *q).reduce(f64::max);
+        let (words, own) = match element {
+            Element::Table(table) => (&self.index.table(table).words, 0),
+            Element::Column(column) => (&self.index.column(column).words, self.index.column(column).own),
+        };
+        let mut all = 0.0;
+        let mut met = 0.0;
+        let mut owned = false;
+        for (at, (word, stem)) in words.words.iter().zip(&words.stems).enumerate() {
+            let found = hit(stem);
+            if at < own && found.is_none() {
+                continue;
+            }
+            owned |= at >= own && found.is_some();
+            let weight = if found.is_none() && self.is_prefix(element, stem) { 0.5 } else { weight(word) };
+            all += weight;
+            met += weight * found.unwrap_or(0.0);
+        }
+        if let Element::Table(_) = element {
+            owned = true;
+        }
+        // A key that is named without "id" or "code" is rather the thing it refers to.
+        let reference = match element {
+            Element::Column(column) if self.index.column(column).key => {
+                let last = words.stems.last();
+                let told = last.is_some_and(|last| hit(last).is_some());
+                let thing = words.stems.iter().take(words.stems.len().saturating_sub(1));
+                let thing: Vec<&String> = thing.collect();
+                let table = |t: &super::index::TableInfo<'_>| t.words.stems.iter().collect::<Vec<_>>() == thing;
+                !told && self.index.tables.iter().any(table)
+            }
+            _ => false,
+        };
+        let strength = met / all * if reference { 0.7 } else { 1.0 };
+        // Every word has to mean something of its own.
+        let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
+        (owned && distinct && strength >= 0.3).then_some(strength)
+    }
+
+    /// Whether a word of a table's name is another table's, as `film` in `film_estimates`.
+    fn is_prefix(&self, element: Element, stem: &str) -> bool {
+        let Element::Table(own) = element else { return false };
+        self.index
+            .named(stem)
+            .iter()
+            .any(|e| matches!(e, Element::Table(t) if *t != own && self.index.table(*t).words.stems == [stem]))
+    }
+
+    fn value_options(
+        &self,
+        question: &str,
+        tokens: &[Token],
+        start: usize,
+        add: &mut dyn FnMut(f64, usize, usize, Piece),
+    ) {
+        let Some(first) = tokens.get(start) else { return };
+        if first.shape == Shape::Quoted {
+            let found = self.values(&first.text.to_lowercase(), &first.text);
+            if !found.is_empty() {
+                add(2.5, start, start + 1, Piece::Mention(found));
+            }
+            return;
+        }
+        if matches!(first.shape, Shape::Mark(_)) {
+            return;
+        }
+        for end in start + 1..=(start + LONGEST_VALUE).min(tokens.len()) {
+            let Some(phrase) = tokens.get(start..end) else { break };
+            let Some(last) = phrase.last() else { break };
+            if last.shape == Shape::Quoted {
+                break;
+            }
+            let Some(text) = question.get(first.start..last.end) else { break };
+            let numeric = phrase.len() == 1 && matches!(first.shape, Shape::Number(_));
+            if numeric {
+                continue;
+            }
+            let capital = phrase.iter().any(|t| t.is_capital()) && (start > 0 || phrase.len() > 1);
+            if phrase.len() == 1
+                && (is_filler(&first.lower) || cues::of(&first.lower).is_some())
+                && !(capital && first.text.chars().all(char::is_uppercase))
+            {
+                continue;
+            }
+            let worth_a_lookup = capital && matches!(last.shape, Shape::Word | Shape::Number(_));
+            let mut found = if worth_a_lookup {
+                self.values(&text.to_lowercase(), text)
+            } else {
+                self.stored(&text.to_lowercase(), text)
+            };
+            if found.is_empty() {
+                let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
+                found = self.stored(&stems.join(" "), text);
+                found.iter_mut().for_each(|c| c.strength *= 0.85);
+            }
+            if found.is_empty() {
+                continue;
+            }
+            let words = phrase.iter().filter(|t| t.is_word()).count();
+            let base = if capital { 1.0 } else { 0.72 };
+            // One letter or two in small letters is no value.
+            if !capital && text.len() < 3 {
+                continue;
+            }
+            found.iter_mut().for_each(|c| c.strength *= if capital { 1.0 } else { 0.8 });
+            add(size(words.max(1)) * base + 0.05, start, end, Piece::Mention(found));
+        }
+    }
+
+    /// Where a text is stored, in the schema or beyond it.
+    fn values(&self, lower: &str, text: &str) -> Vec<Candidate> {
+        let mut found = self.stored(lower, text);
+        for hit in self.lookup.find(text) {
+            if let Some(column) = self.index.find_column(&hit.table, &hit.column) {
+                let strength = if hit.value == text { 1.0 } else { 0.92 };
+                found.push(Candidate { meaning: Meaning::Value(column, hit.value), strength });
+            }
+        }
+        found.truncate(KEPT + 6);
+        found
+    }
+
+    fn stored(&self, lower: &str, text: &str) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for value in self.index.values(lower) {
+            let strength = if value.text == text { 1.0 } else { 0.92 };
+            match found.iter_mut().find(|c| c.meaning.is_value_of(value.column)) {
+                Some(known) if known.strength < strength => {
+                    *known = Candidate { meaning: Meaning::Value(value.column, value.text.clone()), strength };
+                }
+                Some(_) => {}
+                None => found.push(Candidate { meaning: Meaning::Value(value.column, value.text.clone()), strength }),
+            }
+        }
+        found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        found.truncate(KEPT + 6);
+        found
+    }
+
+    /// Words with capitals inside a sentence: a name that is stored nowhere.
+    fn proper_name(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
+        if start == 0 {
+            return;
+        }
+        let capitals =
+            tokens.iter().skip(start).take_while(|t| t.is_word() && t.is_capital() && cues::of(&t.lower).is_none());
+        let count = capitals.count();
+        let known = |t: &Token| !self.index.named(&t.stem).is_empty();
+        for length in 1..=count.min(5) {
+            let phrase = tokens.get(start..start + length).unwrap_or_default();
+            if phrase.iter().any(known) {
+                break;
+            }
+            let text = phrase.iter().map(|t| t.text.as_str()).collect::<Vec<_>>().join(" ");
+            #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+            add(0.4 * length as f64, start, start + length, Piece::Text(text, false));
+        }
+    }
+
+    /// A word one or two slips of the finger away from a name.
+    fn typing_error(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
+        let Some(token) = tokens.get(start).filter(|t| t.is_word() && t.lower.len() >= 5) else { return };
+        if cues::of(&token.lower).is_some()
+            || !self.index.named(&token.stem).is_empty()
+            || self.index.in_values(&token.lower)
+        {
+            return;
+        }
+        if !synonyms::of(&token.stem).is_empty() {
+            return;
+        }
+        let allowed = if token.stem.len() >= 8 { 2 } else { 1 };
+        let close = |known: &str| {
+            known.len().abs_diff(token.stem.len()) <= allowed
+                && known.chars().next() == token.stem.chars().next()
+                && strsim::damerau_levenshtein(known, &token.stem) <= allowed
+        };
+        let mut found: Vec<&str> = self.index.stems().filter(|known| known.len() >= 4 && close(known)).collect();
+        found.sort_unstable();
+        let Some(stem) = found.first() else { return };
+        let mut candidates = self.names(&[stem]);
+        candidates.iter_mut().for_each(|c| c.strength *= 0.75);
+        if !candidates.is_empty() {
+            add(0.5, start, start + 1, Piece::Mention(candidates));
+        }
+    }
+}
+
+impl Meaning {
+    fn is_value_of(&self, column: ColumnId) -> bool {
+        matches!(self, Self::Value(own, _) if *own == column)
+    }
+}
+
+fn meaning(element: Element) -> Meaning {
+    match element {
+        Element::Table(table) => Meaning::Table(table),
+        Element::Column(column) => Meaning::Column(column),
+    }
+}
+
+/// What a stretch of so many words is worth: each further word counts a little more than the first.
+fn size(words: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
+    let n = words as f64;
+    n + 0.12 * (n - 1.0)
+}
+
+/// Words that may stand inside a name and say nothing: `date of birth`.
+#[must_use]
+pub fn is_filler(lower: &str) -> bool {
+    matches!(
+        lower,
+        "of" | "the"
+            | "a"
+            | "an"
+            | "in"
+            | "for"
+            | "to"
+            | "by"
+            | "at"
+            | "is"
+            | "are"
+            | "and"
+            | "or"
+            | "with"
+            | "on"
+            | "that"
+            | "which"
+            | "who"
+            | "it"
+            | "its"
+            | "their"
+            | "all"
+            | "each"
+            | "do"
+            | "does"
+            | "did"
+            | "has"
+            | "have"
+            | "be"
+            | "was"
+            | "were"
+            | "from"
+            | "not"
+            | "no"
+            | "what"
+            | "show"
+            | "than"
+            | "more"
+            | "most"
+            | "how"
+            | "many"
+            | "as"
+            | "s"
+            | "there"
+            | "i"
+            | "you"
+            | "we"
+            | "me"
+    )
+}
+
+/// The sequence of options that covers every token once with the greatest sum.
+fn best_path(mut options: Vec<Vec<(f64, Span)>>) -> Vec<Span> {
+    let count = options.len();
+    let mut best: Vec<(f64, Option<Span>)> = vec![(0.0, None); count + 1];
+    for start in (0..count).rev() {
+        let mut here = (f64::NEG_INFINITY, None);
+        for (score, span) in options.get_mut(start).map(std::mem::take).unwrap_or_default() {
+            let total = score + best.get(span.end).map_or(f64::NEG_INFINITY, |b| b.0);
+            if total > here.0 {
+                here = (total, Some(span));
+            }
+        }
+        if let Some(slot) = best.get_mut(start) {
+            *slot = here;
+        }
+    }
+    let mut spans = Vec::new();
+    let mut at = 0;
+    while let Some(span) = best.get_mut(at).and_then(|b| b.1.take()) {
+        at = span.end;
+        spans.push(span);
+    }
+    spans
+}
+
+/// Whether a column can hold a number that is compared.
+#[must_use]
+pub fn is_measure(index: &Index<'_>, column: ColumnId) -> bool {
+    matches!(index.kind(column), Kind::Integer | Kind::Float)
+}

@@ -1,0 +1,34 @@
+//! The translator: a question in plain English and a schema in, SQL and a restatement out.
+//!
+//! Pure and deterministic: no model, no network, no clock of its own. It refuses rather than guesses.
+//!
+//! | module | step |
+//! |---|---|
+//! | [`words`] | the question as tokens |
+//! | [`names`], [`index`] | the schema as words, values and keys, once for many questions |
+//! | [`link`] | stretches of the question and what each may mean; [`cues`], [`dates`], [`synonyms`] help |
+//! | [`assign`] | the best combinations of meanings, by the keys that join them |
+//! | [`parse`], [`draft`] | a combination as a logical form ([`logic`]) |
+//! | [`joins`], [`write`] | the logical form as SQL |
+
+mod assign;
+mod cues;
+pub mod dates;
+mod draft;
+mod glossary;
+mod index;
+mod joins;
+mod link;
+mod logic;
+mod names;
+mod parse;
+mod share;
+mod synonyms;
+mod translate;
+mod translation;
+mod words;
+mod write;
+
+pub use glossary::{Glossary, Join, Metric, Pair};
+pub use translate::Translator;
+pub use translation::{Clock, Dated, Hit, Link, Lookup, NoLookup, Outcome, Reading, Translation, Used};

@@ -1,0 +1,1317 @@
+//! From a combination of meanings to a draft: what is asked for, under which conditions, grouped and ordered how.
+
+use super::assign::{Item, Part};
+use super::cues::{Cue, Quality};
+use super::dates;
+use super::draft::{Condition, Draft, Output, count_compared, distinct};
+use super::index::{ColumnId, Index, TableId};
+use super::link::is_measure;
+use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Place, Query};
+use super::words::Token;
+use crate::query::schema::Kind;
+
+/// Where in the question the reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// What is asked for.
+    Select,
+    /// What it has to hold.
+    Filter,
+    /// How it is ordered.
+    Order,
+}
+
+/// What has been said and waits for the word it belongs to.
+#[derive(Debug, Clone, Default)]
+struct Pending {
+    count: bool,
+    aggs: Vec<Agg>,
+    distinct: bool,
+    each: bool,
+    superlative: Option<(bool, Option<Quality>)>,
+    counted: bool,
+    frequent: Option<bool>,
+    compare: Option<(Op, Option<Quality>)>,
+    number: Option<f64>,
+    between: Option<Option<f64>>,
+    contains: Option<Place>,
+    negated: bool,
+    or: bool,
+    both: bool,
+    and: bool,
+    named: bool,
+    column: Option<ColumnId>,
+    figure: Option<Expr>,
+    direction: Option<bool>,
+    limit: Option<u64>,
+    top: Option<bool>,
+    owner: bool,
+    pronoun: bool,
+    lone: bool,
+}
+
+/// Reads one combination.
+pub struct Parser<'p, 'a> {
+    index: &'p Index<'a>,
+    tokens: &'p [Token],
+    parts: &'p [Part],
+    dated: &'p [dates::Span],
+    at: usize,
+    mode: Mode,
+    wait: Pending,
+    draft: Draft,
+    last_column: Option<ColumnId>,
+    last_table: Option<TableId>,
+    asked_place: Option<bool>,
+    negated_open: bool,
+    everything: bool,
+    top: Option<bool>,
+}
+
+impl<'p, 'a> Parser<'p, 'a> {
+    /// A reader of the parts of a question.
+    #[must_use]
+    pub fn new(index: &'p Index<'a>, tokens: &'p [Token], parts: &'p [Part], dated: &'p [dates::Span]) -> Self {
+        Self {
+            index,
+            tokens,
+            parts,
+            dated,
+            at: 0,
+            mode: Mode::Select,
+            wait: Pending::default(),
+            draft: Draft::default(),
+            last_column: None,
+            last_table: None,
+            asked_place: None,
+            negated_open: false,
+            everything: false,
+            top: None,
+        }
+    }
+
+    /// The draft.
+    #[must_use]
+    pub fn draft(mut self) -> Draft {
+        while let Some(part) = self.parts.get(self.at) {
+            match &part.item {
+                Item::Cue(cue) => self.cue(*cue),
+                Item::Table(table) => self.table(*table),
+                Item::Column(column) => self.column(*column),
+                Item::Value(column, text) => self.value(*column, text.clone()),
+                Item::Metric(name) => self.metric(name),
+                Item::Number(n) => self.number(*n),
+                Item::Text(text, quoted) => self.text(text.clone(), *quoted),
+                Item::Date(at) => self.date(*at),
+                Item::Unknown => {}
+            }
+            self.at += 1;
+        }
+        self.finish();
+        self.draft
+    }
+
+    /// The parts from the next on, without words that say nothing.
+    fn ahead(&self, skip: usize) -> Option<&'p Item> {
+        let rest = self.parts.get(self.at + 1..).unwrap_or_default().iter();
+        rest.map(|p| &p.item).filter(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All) | Item::Unknown)).nth(skip)
+    }
+
+    /// The part before, without words that say nothing.
+    fn behind(&self) -> Option<&'p Item> {
+        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev();
+        back.map(|p| &p.item).find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Distinct)))
+    }
+
+    fn cue(&mut self, cue: Cue) {
+        match cue {
+            Cue::Ask => self.ask(),
+            Cue::Which if self.at == 0 || self.draft.outputs.is_empty() => self.mode = Mode::Select,
+            Cue::Which | Cue::Relative | Cue::Whose => self.filter(),
+            Cue::Who => {
+                if self.at > 0 && !self.draft.outputs.is_empty() {
+                    self.filter();
+                }
+            }
+            Cue::When => self.asked_place = self.asked_place.or(Some(false)).filter(|_| self.at == 0),
+            Cue::Where if self.at == 0 => self.asked_place = Some(true),
+            Cue::Where => self.filter(),
+            Cue::Count => {
+                self.wait.count = true;
+                self.wait.aggs.clear();
+            }
+            Cue::HowMuch => {}
+            Cue::Agg(agg) => self.aggregate(agg),
+            Cue::Distinct => self.wait.distinct = true,
+            Cue::Superlative(most, quality) => self.superlative(most, quality),
+            Cue::Frequent(most) => self.frequent(most),
+            Cue::Top(top) => self.wait.top = Some(top),
+            Cue::Aged => self.aged(),
+            Cue::Compare(op, quality) => {
+                let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
+                self.wait.compare = Some((op, quality));
+            }
+            Cue::Behind(op) => {
+                if matches!(self.ahead(0), Some(Item::Number(_))) {
+                    self.wait.or = true;
+                    self.wait.compare = Some((op, None));
+                }
+            }
+            Cue::Times => self.times(),
+            Cue::Between => self.wait.between = Some(None),
+            Cue::Each => self.wait.each = true,
+            Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
+            Cue::PerPart(part) => self.bucket(|time| Expr::Part(part, time)),
+            Cue::Order => self.order_cue(),
+            Cue::Ascending => self.direction(false),
+            Cue::Descending => self.direction(true),
+            Cue::Alphabetical => self.alphabetical(),
+            Cue::Not => self.wait.negated = true,
+            Cue::Without => {
+                self.filter();
+                self.wait.negated = true;
+            }
+            Cue::But => {
+                self.filter();
+                self.wait.negated = true;
+            }
+            Cue::Both => self.wait.both = true,
+            Cue::Or => self.wait.or = true,
+            Cue::And => self.wait.and = true,
+            Cue::With => self.with(),
+            Cue::Of => self.wait.owner = true,
+            Cue::In | Cue::By => self.preposition(),
+            Cue::Have | Cue::Do => {
+                if !self.draft.outputs.is_empty()
+                    && self.mode == Mode::Select
+                    && self.wait.aggs.is_empty()
+                    && !self.wait.count
+                {
+                    self.filter();
+                }
+            }
+            Cue::Be => {
+                if self.mode == Mode::Select
+                    && !self.draft.outputs.is_empty()
+                    && matches!(
+                        self.ahead(0),
+                        Some(
+                            Item::Value(..)
+                                | Item::Text(..)
+                                | Item::Number(_)
+                                | Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Not | Cue::In)
+                        )
+                    )
+                {
+                    self.filter();
+                }
+            }
+            Cue::Named => {
+                if self.mode != Mode::Order {
+                    self.mode = Mode::Filter;
+                }
+                self.wait.named = true;
+            }
+            Cue::Contains(place) => {
+                self.mode = Mode::Filter;
+                self.wait.contains = Some(place);
+            }
+            Cue::Pronoun => self.wait.pronoun = true,
+            Cue::Share => self.draft.share = true,
+            Cue::Running => self.draft.running = true,
+            Cue::Change(percent) => self.draft.change = Some(percent),
+            Cue::Everything => self.everything = true,
+            Cue::Stop => self.stop(),
+            Cue::All | Cue::Idle => {}
+        }
+    }
+
+    fn filter(&mut self) {
+        self.flush_column();
+        if self.mode == Mode::Select && self.draft.outputs.is_empty() && !self.wait.count && self.wait.aggs.is_empty() {
+            return;
+        }
+        self.mode = Mode::Filter;
+    }
+
+    fn ask(&mut self) {
+        if self.at == 0 {
+            return;
+        }
+        self.flush_column();
+        self.mode = Mode::Select;
+        self.wait.each = false;
+    }
+
+    fn stop(&mut self) {
+        self.flush_column();
+        self.mode = Mode::Select;
+    }
+
+    fn with(&mut self) {
+        // "with their names" asks for more to be shown.
+        let shows = matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && self.mode == Mode::Select;
+        if !shows {
+            self.filter();
+        }
+        self.wait.owner = false;
+    }
+
+    fn preposition(&mut self) {
+        let next = self.ahead(0);
+        let condition = matches!(next, Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Date(_)));
+        let told = matches!((next, self.ahead(1)), (Some(Item::Column(a)), Some(Item::Value(b, _))) if a == b);
+        if (condition || told) && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+            self.mode = Mode::Filter;
+        }
+        self.wait.owner = true;
+    }
+
+    fn order_cue(&mut self) {
+        self.flush_column();
+        // "in" and "order" are cues of order only where an order follows.
+        self.mode = Mode::Order;
+        self.wait.owner = false;
+        self.wait.each = false;
+    }
+
+    fn direction(&mut self, down: bool) {
+        let follows = matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Order | Cue::By)))
+            || matches!(self.ahead(0), Some(Item::Column(_)) if self.mode != Mode::Order);
+        if !follows && let Some(last) = self.draft.order.last_mut() {
+            last.1 = down;
+            return;
+        }
+        self.wait.direction = Some(down);
+        if follows {
+            self.mode = Mode::Order;
+        } else if self.mode != Mode::Order {
+            if let Some(column) =
+                self.draft.outputs.iter().find_map(|o| if let Output::Expr(e) = o { Some(e.clone()) } else { None })
+            {
+                self.draft.order.push((column, down));
+                self.wait.direction = None;
+            }
+        }
+    }
+
+    fn alphabetical(&mut self) {
+        self.mode = Mode::Order;
+        if matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::By | Cue::Order) | Item::Column(_))) {
+            return;
+        }
+        if !self.draft.order.is_empty() {
+            return;
+        }
+        let shown = self.draft.outputs.iter().find_map(|o| match o {
+            Output::Expr(Expr::Column(c)) if self.index.kind(*c) == Kind::Text => Some(*c),
+            Output::Rows(t) => self.index.table(*t).display.first().copied(),
+            _ => None,
+        });
+        if let Some(column) = shown {
+            self.draft.order.push((Expr::Column(column), false));
+        }
+    }
+
+    fn aggregate(&mut self, agg: Agg) {
+        if self.wait.compare.is_some() && agg == Agg::Avg
+            || self.wait.compare.is_some() && matches!(agg, Agg::Max | Agg::Min)
+        {
+            let ahead = if let Some(Item::Column(column)) = self.ahead(0) { Some(*column) } else { None };
+            let ahead = ahead.filter(|c| is_measure(self.index, *c));
+            let column = self
+                .wait
+                .column
+                .or(ahead)
+                .or_else(|| self.quality_column(self.wait.compare.and_then(|c| c.1)).map(|q| q.0));
+            if let (Some(column), Some((op, _))) = (column, self.wait.compare.take()) {
+                let inner = Query {
+                    select: vec![Expr::Agg(agg, Box::new(Expr::Column(ahead.unwrap_or(column))))],
+                    ..Query::default()
+                };
+                self.wait.column = None;
+                self.condition(Cond::Compare(Expr::Column(column), op, Operand::Query(Box::new(inner))));
+                if ahead.is_some() {
+                    self.skip_to_column();
+                }
+                return;
+            }
+        }
+        self.wait.count = false;
+        self.wait.aggs.push(agg);
+    }
+
+    /// `at least 3 times`: of groups.
+    fn times(&mut self) {
+        if let Some(n) = self.wait.number.take() {
+            let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+            self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
+        } else if let Some((most, _)) = self.wait.superlative.take() {
+            self.order_by(Expr::Count, most);
+        }
+    }
+
+    /// `18 years old`.
+    fn aged(&mut self) {
+        let Some(n) = self.wait.number.take().or_else(|| self.wait.limit.take().map(|n| n as f64)) else { return };
+        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        match self.quality_column(super::cues::quality("old")) {
+            Some((column, true)) => {
+                self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))))
+            }
+            _ => self.draft.cost += 2.0,
+        }
+    }
+
+    fn skip_to_column(&mut self) {
+        while let Some(part) = self.parts.get(self.at + 1) {
+            self.at += 1;
+            if matches!(part.item, Item::Column(_)) {
+                break;
+            }
+        }
+    }
+
+    fn superlative(&mut self, most: bool, quality: Option<Quality>) {
+        if self.wait.top.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.wait.limit = limit(n);
+        }
+        // "the most number of", "most orders": whether rows are counted is seen at the next word.
+        let phrase = self.phrase();
+        self.wait.counted = phrase.contains("number of") || phrase.contains("amount of");
+        self.wait.superlative = Some((most, quality));
+        self.draft.within |= self.wait.each;
+        if quality.is_some() {
+            self.quality_order();
+        }
+    }
+
+    /// The words of the part that is read.
+    fn phrase(&self) -> String {
+        let part = self.parts.get(self.at);
+        let tokens = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        tokens.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// `oldest`: the column is known once the table is.
+    fn quality_order(&mut self) {
+        let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c) || self.index.kind(*c).is_time());
+        let next_table = if let Some(Item::Table(table)) = self.ahead(0) { Some(*table) } else { None };
+        if next_column {
+            return;
+        }
+        let Some((most, quality)) = self.wait.superlative else { return };
+        let tables: Vec<TableId> = next_table.into_iter().chain(self.last_table).chain(self.draft.entity).collect();
+        if let Some((column, grows)) = self.quality_in(quality, &tables) {
+            self.order_by(Expr::Column(column), most == grows);
+            self.wait.superlative = None;
+        }
+    }
+
+    fn quality_column(&self, quality: Option<Quality>) -> Option<(ColumnId, bool)> {
+        let tables: Vec<TableId> = self.last_table.into_iter().chain(self.draft.entity).collect();
+        self.quality_in(quality, &tables)
+    }
+
+    /// The column of these tables, else of any that is named, that measures a quality.
+    fn quality_in(&self, quality: Option<Quality>, tables: &[TableId]) -> Option<(ColumnId, bool)> {
+        let quality = quality?;
+        let named = self.parts.iter().filter_map(|p| match &p.item {
+            Item::Table(table) => Some(*table),
+            Item::Column(column) => Some(column.table),
+            _ => None,
+        });
+        let all: Vec<TableId> = tables.iter().copied().chain(named).collect();
+        let measure = |column: ColumnId| {
+            let kind = self.index.kind(column);
+            let info = self.index.column(column);
+            let fits = kind.is_number()
+                || kind.is_time()
+                || kind == Kind::Time
+                || kind == Kind::Text
+                    && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
+            quality
+                .measured_by(&info.words.stems)
+                .filter(|_| fits && !info.key)
+                .map(|(rank, grows)| (rank, column, grows))
+        };
+        let mut seen = Vec::new();
+        for table in all {
+            if seen.contains(&table) {
+                continue;
+            }
+            seen.push(table);
+            let best = self.index.columns(table).filter_map(measure).min_by_key(|(rank, column, _)| (*rank, column.at));
+            if let Some((_, column, grows)) = best {
+                return Some((column, grows));
+            }
+        }
+        None
+    }
+
+    fn frequent(&mut self, most: bool) {
+        if self.wait.top.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.wait.limit = limit(n);
+        }
+        self.wait.frequent = Some(most);
+        let next = self.ahead(0);
+        if !matches!(next, Some(Item::Column(_) | Item::Table(_))) {
+            // "which … is the most common": of what was named.
+            self.order_by(Expr::Count, most);
+            self.wait.frequent = None;
+        }
+    }
+
+    fn order_by(&mut self, expr: Expr, down: bool) {
+        self.draft.order.push((expr, down));
+        let limit = self.wait.limit.take().or(Some(1));
+        if self.draft.limit.is_none() {
+            self.draft.limit = limit;
+        }
+    }
+
+    fn note_table(&mut self, table: TableId) {
+        if !self.draft.tables.contains(&table) {
+            self.draft.tables.push(table);
+        }
+    }
+
+    fn table(&mut self, table: TableId) {
+        let wait_number = self.wait.number;
+        self.last_table = Some(table);
+        let owner = std::mem::take(&mut self.wait.owner);
+        let and = std::mem::take(&mut self.wait.and);
+        let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
+        if next_column && !self.wait.count && self.wait.superlative.is_none_or(|s| s.1.is_none()) && !self.wait.counted
+        {
+            self.note_table(table);
+            self.draft.entity.get_or_insert(table);
+            return;
+        }
+        if std::mem::take(&mut self.wait.each) {
+            self.note_table(table);
+            if !self.draft.group_tables.contains(&table) {
+                self.draft.group_tables.push(table);
+            }
+            self.mode = if self.draft.outputs.is_empty() { Mode::Select } else { self.mode };
+            return;
+        }
+        if let Some(most) = self.wait.frequent.take() {
+            self.show_rows(table, and);
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        if let Some((most, quality)) = self.wait.superlative {
+            self.superlative_table(table, most, quality);
+            return;
+        }
+        if let (Some((op, _)), Some(n)) = (self.wait.compare, wait_number) {
+            self.wait.compare = None;
+            self.wait.number = None;
+            self.note_table(table);
+            self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if let Some(top) = self.wait.top.take() {
+            let first = self.wait.number.is_none();
+            self.top_limit(top);
+            if first && let Some((time, _)) = self.quality_in(super::cues::quality("new"), &[table]) {
+                self.order_by(Expr::Column(time), !top);
+            }
+        }
+        if self.wait.count {
+            self.wait.count = false;
+            self.count_of(table);
+            return;
+        }
+        if self.wait.negated && self.mode == Mode::Filter && self.draft.entity != Some(table) {
+            self.wait.negated = false;
+            if self.ahead_condition(table) {
+                self.wait.negated = true;
+                return;
+            }
+            self.draft.without.push(table);
+            self.negated_open = true;
+            return;
+        }
+        if let Some(n) = wait_number.filter(|_| self.mode == Mode::Filter) {
+            self.wait.number = None;
+            self.note_table(table);
+            self.draft.having.push(count_compared(Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.negated_open && self.mode == Mode::Filter && !and {
+            return;
+        }
+        self.note_table(table);
+        match self.mode {
+            Mode::Select if self.draft.outputs.is_empty() => self.show_rows(table, false),
+            Mode::Select if owner => {
+                self.draft.entity.get_or_insert(table);
+            }
+            Mode::Select if and && !self.wait.pronoun => self.draft.outputs.push(Output::Rows(table)),
+            _ => {
+                self.draft.entity.get_or_insert(table);
+            }
+        }
+    }
+
+    /// Whether a negated table is followed by what its rows hold: `did not take the course X`.
+    fn ahead_condition(&self, table: TableId) -> bool {
+        matches!(self.ahead(0), Some(Item::Value(..) | Item::Text(..)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Named | Cue::In | Cue::With | Cue::Of)))
+                && matches!(self.ahead(1), Some(Item::Value(c, _)) if c.table == table || true)
+    }
+
+    /// What stands before a comparison that precedes a number.
+    fn behind_number(&self) -> Option<&'p Item> {
+        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev();
+        back.map(|p| &p.item)
+            .find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Be | Cue::Compare(..) | Cue::Relative)))
+    }
+
+    /// What stands right before.
+    fn part_before(&self) -> Option<&'p Item> {
+        self.at.checked_sub(1).and_then(|p| self.parts.get(p)).map(|p| &p.item)
+    }
+
+    /// Whether the next part follows without a word between.
+    fn adjacent(&self) -> bool {
+        let here = self.parts.get(self.at).map_or(0, |p| p.end);
+        let next = self
+            .parts
+            .get(self.at + 1..)
+            .unwrap_or_default()
+            .iter()
+            .find(|p| !matches!(p.item, Item::Cue(Cue::Idle | Cue::All)));
+        next.is_some_and(|p| p.start == here)
+    }
+
+    fn show_rows(&mut self, table: TableId, also: bool) {
+        self.note_table(table);
+        self.draft.entity.get_or_insert(table);
+        if std::mem::take(&mut self.wait.distinct) {
+            self.draft.distinct = true;
+        }
+        if std::mem::take(&mut self.everything) {
+            self.draft.outputs.push(Output::Everything(table));
+            return;
+        }
+        let there = self.draft.outputs.contains(&Output::Rows(table));
+        if !there && (self.draft.outputs.is_empty() || also) {
+            self.draft.outputs.push(Output::Rows(table));
+        }
+        if self.wait.top.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.draft.limit = limit(n);
+        }
+    }
+
+    fn count_of(&mut self, table: TableId) {
+        self.note_table(table);
+        let distinct_rows = std::mem::take(&mut self.wait.distinct);
+        match self.mode {
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((Expr::Count, down));
+            }
+            Mode::Select => {
+                self.draft.entity.get_or_insert(table);
+                let key = self.index.table(table).key.filter(|_| distinct_rows);
+                let name = self.index.table(table).display.first().copied();
+                match key.or(name.filter(|_| distinct_rows)) {
+                    Some(key) => self.draft.outputs.push(Output::Expr(distinct(key))),
+                    None => self.draft.outputs.push(Output::CountOf(table)),
+                }
+            }
+            Mode::Filter => self.wait.figure = Some(Expr::Count),
+        }
+    }
+
+    fn superlative_table(&mut self, table: TableId, most: bool, quality: Option<Quality>) {
+        self.wait.superlative = None;
+        self.wait.count = false;
+        let counted = std::mem::take(&mut self.wait.counted);
+        let shown = self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == table));
+        let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty() && !shown;
+        if let Some((column, grows)) = self.quality_in(quality, &[table]) {
+            if self.draft.outputs.is_empty() {
+                self.show_rows(table, false);
+            }
+            self.note_table(table);
+            self.order_by(Expr::Column(column), most == grows);
+            return;
+        }
+        if other || counted {
+            self.note_table(table);
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        // "the largest city": by what measures the size of a row.
+        let size = ["largest", "tallest"].iter().find_map(|word| {
+            let Some(Cue::Superlative(_, _)) = super::cues::of(word) else { return None };
+            let quality = super::cues::quality(if *word == "largest" { "large" } else { "tall" });
+            self.quality_in(quality, &[table])
+        });
+        self.show_rows(table, false);
+        match size {
+            Some((column, grows)) => self.order_by(Expr::Column(column), most == grows),
+            None => {
+                self.draft.cost += 1.0;
+                self.order_by(Expr::Count, most);
+            }
+        }
+    }
+
+    fn top_limit(&mut self, top: bool) {
+        if let Some(n) = self.wait.number.take() {
+            self.draft.limit = limit(n);
+        }
+        self.top = Some(top);
+    }
+
+    fn metric(&mut self, name: &[String]) {
+        let Some((table, sql)) = self.index.metrics.get(name) else { return };
+        let expr = Expr::Metric(*table, self.phrase().replace(' ', "_"), sql.clone());
+        self.note_table(*table);
+        match self.mode {
+            Mode::Select => self.draft.outputs.push(Output::Expr(expr)),
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((expr, down));
+            }
+            Mode::Filter => {
+                if let Some((most, _)) = self.wait.superlative.take() {
+                    self.order_by(expr, most);
+                } else {
+                    self.wait.figure = Some(expr);
+                }
+            }
+        }
+    }
+
+    /// A column and the aggregates that wait for it.
+    fn figures(&mut self, column: ColumnId) -> Vec<Expr> {
+        let aggs = std::mem::take(&mut self.wait.aggs);
+        aggs.into_iter().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column)))).collect()
+    }
+
+    fn column(&mut self, column: ColumnId) {
+        self.last_column = Some(column);
+        self.wait.owner = false;
+        let measure = is_measure(self.index, column) && !self.index.column(column).key;
+        if std::mem::take(&mut self.wait.each) {
+            push_new(&mut self.draft.group, Expr::Column(column));
+            return;
+        }
+        if let Some(most) = self.wait.frequent.take() {
+            if self.draft.outputs.is_empty() {
+                self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+            }
+            push_new(&mut self.draft.hidden_group, Expr::Column(column));
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        if let Some((most, _)) = self.wait.superlative.take() {
+            self.superlative_column(column, most, measure);
+            return;
+        }
+        if let (Some((op, _)), Some(n)) = (self.wait.compare, self.wait.number) {
+            self.wait.compare = None;
+            self.wait.number = None;
+            let literal = Operand::Literal(Literal::Number(n));
+            if measure {
+                self.condition(Cond::Compare(Expr::Column(column), op, literal));
+            } else {
+                self.note_table(column.table);
+                self.draft.having.push(count_compared(op, literal));
+            }
+            return;
+        }
+        if self.mode == Mode::Order {
+            let down = self.wait.direction.take().or(self.top.take()).unwrap_or(false);
+            let figures = self.figures(column);
+            let expr = if std::mem::take(&mut self.wait.count) && !measure {
+                Expr::Count
+            } else {
+                figures.into_iter().next().unwrap_or(Expr::Column(column))
+            };
+            self.draft.order.push((expr, down));
+            return;
+        }
+        if let Some(top) = self.wait.top.take() {
+            self.top_limit(top);
+        }
+        if std::mem::take(&mut self.wait.count) {
+            self.count_column(column, measure);
+            return;
+        }
+        if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
+            self.mode = Mode::Filter;
+        }
+        if self.mode == Mode::Filter
+            && std::mem::take(&mut self.wait.lone)
+            && self.wait.compare.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
+            self.subject_column(column);
+            return;
+        }
+        let held = self.draft.conditions.last().is_some_and(|c| {
+            let mut columns = Vec::new();
+            c.cond.columns(&mut columns);
+            columns == [column]
+        });
+        if self.mode == Mode::Filter
+            && held
+            && matches!(
+                self.behind(),
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of)
+                )
+            )
+        {
+            self.wait.pronoun = false;
+            return;
+        }
+        if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) && !self.is_list_end() {
+            self.flush_column();
+            let figures = self.figures(column);
+            self.wait.figure = figures.into_iter().next();
+            self.wait.column = Some(column);
+            return;
+        }
+        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
+        if again && self.wait.aggs.is_empty() && !self.wait.and {
+            return;
+        }
+        let listed = std::mem::take(&mut self.wait.and);
+        if listed
+            && measure
+            && self.wait.aggs.is_empty()
+            && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last()
+            && *agg != Agg::Distinct
+        {
+            self.wait.aggs.push(*agg);
+        }
+        let figured = self
+            .draft
+            .outputs
+            .iter()
+            .any(|o| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate()));
+        if !listed && self.mode == Mode::Select && self.wait.aggs.is_empty() && !self.draft.outputs.is_empty() {
+            match self.behind() {
+                Some(Item::Cue(Cue::By)) if figured => {
+                    push_new(&mut self.draft.group, Expr::Column(column));
+                    return;
+                }
+                Some(Item::Cue(Cue::By)) => {
+                    self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
+                    return;
+                }
+                Some(Item::Cue(Cue::In)) if figured => {
+                    self.note_table(column.table);
+                    self.draft.cost += 0.3;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        let figures = self.figures(column);
+        if figures.is_empty() {
+            if std::mem::take(&mut self.wait.distinct) {
+                self.draft.distinct = true;
+            }
+            self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+        }
+        self.draft.outputs.extend(figures.into_iter().map(Output::Expr));
+        if matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Compare(..) | Cue::Between)))
+            && matches!(self.ahead(1), Some(Item::Value(..) | Item::Number(_)))
+        {
+            self.wait.column = None;
+        }
+    }
+
+    /// Whether a value of the column itself follows, with "is" between or nothing.
+    fn own_value_follows(&self, column: ColumnId) -> bool {
+        let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
+        let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
+        let compared = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        compared
+            || own(self.ahead(0))
+            || be && own(self.ahead(1))
+            || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
+    }
+
+    /// Whether the end of a list of what is shown has been reached while conditions are read.
+    fn is_list_end(&self) -> bool {
+        false
+    }
+
+    /// Whether a comparison, a value or a number follows the column that is read.
+    fn condition_follows(&self) -> bool {
+        let next = self.ahead(0);
+        let after = self.ahead(1);
+        let value = |i: Option<&Item>| {
+            matches!(
+                i,
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Date(_)
+                        | Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Named)
+                )
+            )
+        };
+        value(next)
+            || matches!(
+                next,
+                Some(Item::Cue(
+                    Cue::Be | Cue::In | Cue::Of | Cue::Not | Cue::Have | Cue::Named | Cue::Both | Cue::Or | Cue::Do
+                ))
+            ) && value(after)
+    }
+
+    fn subject_column(&mut self, column: ColumnId) {
+        if self.wait.column.is_some() {
+            self.flush_column();
+        }
+        let figures = self.figures(column);
+        self.wait.figure = figures.into_iter().next();
+        self.wait.column = Some(column);
+    }
+
+    fn superlative_column(&mut self, column: ColumnId, most: bool, measure: bool) {
+        let counted = std::mem::take(&mut self.wait.counted);
+        let figure = self.figures(column).into_iter().next();
+        let asked = self.draft.outputs.is_empty() && self.wait.limit.is_none() && self.draft.limit.is_none();
+        if asked && self.mode == Mode::Select && measure && !self.draft.within {
+            let agg = if most { Agg::Max } else { Agg::Min };
+            self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
+            return;
+        }
+        if counted && !measure {
+            self.note_table(column.table);
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        if self.mode == Mode::Select
+            && !self.draft.outputs.is_empty()
+            && self.wait.and
+            && measure
+            && self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(e) if e.is_aggregate()))
+        {
+            let agg = if most { Agg::Max } else { Agg::Min };
+            self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
+            return;
+        }
+        if self.draft.outputs.is_empty() && self.draft.entity.is_none() {
+            self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+        }
+        let countable =
+            !measure && figure.is_none() && !self.index.kind(column).is_time() && self.index.kind(column) == Kind::Text;
+        if countable && !self.draft.outputs.is_empty() {
+            self.note_table(column.table);
+            self.draft.cost += 0.4;
+        }
+        let expr = figure.unwrap_or(Expr::Column(column));
+        self.order_by(if countable { Expr::Count } else { expr }, most);
+    }
+
+    fn count_column(&mut self, column: ColumnId, measure: bool) {
+        self.note_table(column.table);
+        let unique = self.index.is_unique(column);
+        let asked = std::mem::take(&mut self.wait.distinct);
+        let expr = if measure && !asked {
+            Expr::Column(column)
+        } else if unique && !asked {
+            Expr::Count
+        } else {
+            distinct(column)
+        };
+        match self.mode {
+            Mode::Select => self.draft.outputs.push(Output::Expr(expr)),
+            Mode::Filter if measure => self.wait.column = Some(column),
+            Mode::Filter => self.wait.figure = Some(Expr::Count),
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((expr, down));
+            }
+        }
+    }
+
+    /// A column that was named and waits for a comparison that does not come.
+    fn flush_column(&mut self) {
+        if let Some(column) = self.wait.column.take() {
+            if std::mem::take(&mut self.wait.negated) {
+                self.draft.conditions.push(Condition {
+                    cond: Cond::Null(column, true),
+                    negated: false,
+                    or: false,
+                    both: false,
+                });
+            } else {
+                self.note_table(column.table);
+                self.draft.cost += 0.5;
+            }
+        }
+    }
+
+    fn condition(&mut self, cond: Cond) {
+        let negated = std::mem::take(&mut self.wait.negated);
+        let or = std::mem::take(&mut self.wait.or);
+        self.wait.and = false;
+        self.wait.named = false;
+        let both = self.wait.both;
+        self.draft.conditions.push(Condition { cond, negated, or, both });
+    }
+
+    fn value(&mut self, column: ColumnId, text: String) {
+        self.wait.owner = false;
+        let subject = self.wait.column.take();
+        let (column, text) = match subject {
+            Some(subject) if subject != column => match self.stored_in(subject, &text) {
+                Some(stored) => (subject, stored),
+                None => {
+                    if !self.index.edges.iter().any(|e| e.on.iter().any(|(a, _)| *a == subject)) {
+                        self.draft.cost += 0.4;
+                    }
+                    (column, text)
+                }
+            },
+            _ => (column, text),
+        };
+        let (op, _) = self.wait.compare.take().unwrap_or((Op::Eq, None));
+        if let Some(place) = self.wait.contains.take() {
+            let column = self.last_column.unwrap_or(column);
+            self.condition(Cond::Like(column, place, text, false));
+            return;
+        }
+        let cond = Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Text(text)));
+        // Two values of one column that a row cannot have at once are alternatives.
+        let last = self.draft.conditions.last();
+        let again = last.is_some_and(|c| {
+            matches!(&c.cond, Cond::Compare(Expr::Column(known), Op::Eq, Operand::Literal(_)) if *known == column)
+                && !c.both
+                && !c.negated
+        });
+        if again && op == Op::Eq && !self.wait.negated {
+            let many =
+                self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
+            if self.wait.and && many && !self.wait.or {
+                self.wait.both = true;
+                if let Some(last) = self.draft.conditions.last_mut() {
+                    last.both = true;
+                }
+            } else {
+                self.wait.or = true;
+            }
+        }
+        self.condition(cond);
+    }
+
+    fn stored_in(&self, column: ColumnId, text: &str) -> Option<String> {
+        let values = self.index.values(&text.to_lowercase());
+        values.iter().find(|v| v.column == column).map(|v| v.text.clone())
+    }
+
+    fn text(&mut self, text: String, quoted: bool) {
+        self.wait.owner = false;
+        let entity = self.last_table.or(self.draft.entity);
+        let display = entity.and_then(|t| self.index.table(t).display.first().copied());
+        if let Some(place) = self.wait.contains.take() {
+            let column = self.wait.column.take().or(self.last_column).or(display);
+            match column {
+                Some(column) => self.condition(Cond::Like(column, place, text, false)),
+                None => self.draft.cost += 3.0,
+            }
+            return;
+        }
+        let column = self.wait.column.take().or(if self.wait.named { display } else { None });
+        let guess = column.or(if quoted { self.last_column.or(display) } else { None });
+        let Some(column) = guess else {
+            self.draft.cost += 3.0;
+            return;
+        };
+        self.draft.cost += if quoted { 1.0 } else { 2.0 };
+        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Text(text))));
+    }
+
+    fn number(&mut self, n: f64) {
+        let behind = match (self.ahead(0), self.ahead(1)) {
+            (_, Some(Item::Number(_))) => None,
+            (Some(Item::Cue(Cue::Behind(op))), _) => Some(*op),
+            _ => None,
+        };
+        if let Some(op) = behind {
+            self.wait.compare = Some((op, None));
+        }
+        if let Some(Item::Table(table)) = self.part_before()
+            && self.wait.compare.is_none()
+            && self.wait.between.is_none()
+            && behind.is_none()
+            && let Some(key) = self.index.table(*table).key
+        {
+            self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if let Some(first) = self.wait.between {
+            match first {
+                None => {
+                    self.wait.between = Some(Some(n));
+                }
+                Some(low) => self.between(low, n),
+            }
+            return;
+        }
+        if self.wait.top.is_some() {
+            self.wait.limit = limit(n);
+            self.wait.number = Some(n);
+            return;
+        }
+        let superlative_next = matches!(self.ahead(0), Some(Item::Cue(Cue::Superlative(..) | Cue::Frequent(_))));
+        if superlative_next {
+            self.wait.limit = limit(n);
+            return;
+        }
+        if self.wait.superlative.is_some() && self.wait.compare.is_none() {
+            self.wait.limit = limit(n);
+            return;
+        }
+        let compare = self.wait.compare;
+        if let Some(figure) = self.wait.figure.take() {
+            let op = compare.map_or(Op::Eq, |c| c.0);
+            self.wait.compare = None;
+            self.wait.column = None;
+            self.draft.having.push(Cond::Compare(figure, op, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if let Some(column) = self.wait.column.take() {
+            let op = compare.map_or(Op::Eq, |c| c.0);
+            self.wait.compare = None;
+            self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if let Some((op, quality)) = compare.filter(|c| c.1.is_some()) {
+            if let Some((column, grows)) = self.quality_column(quality) {
+                let op = if grows { op } else { mirrored(op) };
+                self.wait.compare = None;
+                self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))));
+                return;
+            }
+        }
+        let next = self.ahead(if behind.is_some() { 1 } else { 0 });
+        let number_of_next =
+            matches!(next, Some(Item::Column(_) | Item::Table(_))) || matches!(next, Some(Item::Cue(Cue::Distinct)));
+        if self.mode == Mode::Filter && !number_of_next {
+            self.lone_number(n);
+            return;
+        }
+        self.wait.number = Some(n);
+        self.wait.lone = compare.is_none();
+    }
+
+    /// A number behind a column that was shown, or a year.
+    fn lone_number(&mut self, n: f64) {
+        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        let literal = Operand::Literal(Literal::Number(n));
+        let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+        let named = |word: &str, c: &ColumnId| self.index.column(*c).words.has(word);
+        let tables: Vec<TableId> = self.draft.tables.iter().copied().chain(self.draft.entity).collect();
+        let year_column =
+            tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| named("year", c)).filter(|_| year);
+        let column = year_column.or_else(|| self.last_column.filter(|c| is_measure(self.index, *c)));
+        match column {
+            Some(column) => self.condition(Cond::Compare(Expr::Column(column), op, literal)),
+            None if !self.draft.tables.is_empty() && self.wait.figure.is_some() => {
+                self.draft.having.push(count_compared(op, literal))
+            }
+            None => self.draft.cost += 2.0,
+        }
+    }
+
+    /// The year of what is asked about.
+    fn year_column(&self) -> Option<ColumnId> {
+        let named = self.parts.iter().filter_map(|p| match &p.item {
+            Item::Table(table) => Some(*table),
+            Item::Column(column) | Item::Value(column, _) => Some(column.table),
+            _ => None,
+        });
+        let tables: Vec<TableId> = self.draft.entity.into_iter().chain(named).collect();
+        tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| self.index.column(*c).words.has("year"))
+    }
+
+    fn between(&mut self, low: f64, high: f64) {
+        self.wait.between = None;
+        let year = |n: f64| (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+        let dated = self.year_column().filter(|_| year(low) && year(high));
+        let column = self.wait.column.take().or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
+        if let Some(figure) = self.wait.figure.take() {
+            self.draft.having.push(Cond::Between(figure, Literal::Number(low), Literal::Number(high)));
+        } else if let Some(column) = column {
+            self.condition(Cond::Between(Expr::Column(column), Literal::Number(low), Literal::Number(high)));
+        } else {
+            self.draft.cost += 2.0;
+        }
+    }
+
+    fn date(&mut self, at: usize) {
+        let Some(span) = self.dated.get(at) else { return };
+        let column = self.wait.column.take().filter(|c| {
+            self.index.kind(*c) != Kind::Text
+                || self.index.column(*c).words.has("date")
+                || self.index.column(*c).words.has("time")
+        });
+        let Some(column) = column.or_else(|| self.time_column()) else {
+            self.draft.cost += 3.0;
+            return;
+        };
+        let compare = self.wait.compare.take();
+        let kind = self.index.kind(column);
+        let whole_year = span.from.date().day_of_year() == 1 && span.to.date().day_of_year() == 1;
+        if kind.is_number() || kind == Kind::Text && self.index.column(column).words.has("year") {
+            if !whole_year {
+                self.draft.cost += 2.0;
+            }
+            let op = compare.map_or(Op::Eq, |c| c.0);
+            self.condition(Cond::Compare(
+                Expr::Column(column),
+                op,
+                Operand::Literal(Literal::Number(f64::from(span.from.year()))),
+            ));
+            return;
+        }
+        match compare {
+            Some((Op::Gt, _)) => {
+                self.condition(Cond::Compare(Expr::Column(column), Op::Ge, Operand::Literal(Literal::Time(span.to))))
+            }
+            Some((Op::Ge, _)) => {
+                self.condition(Cond::Compare(Expr::Column(column), Op::Ge, Operand::Literal(Literal::Time(span.from))))
+            }
+            Some((Op::Lt, _)) => {
+                self.condition(Cond::Compare(Expr::Column(column), Op::Lt, Operand::Literal(Literal::Time(span.from))))
+            }
+            Some((Op::Le, _)) => {
+                self.condition(Cond::Compare(Expr::Column(column), Op::Lt, Operand::Literal(Literal::Time(span.to))))
+            }
+            _ => self.condition(Cond::During(column, span.from, span.to)),
+        }
+    }
+
+    /// The column that dates the rows asked about: the operator's, else the first time of the tables named.
+    fn time_column(&self) -> Option<ColumnId> {
+        let named = self.parts.iter().filter_map(|p| match &p.item {
+            Item::Table(table) => Some(*table),
+            Item::Column(column) | Item::Value(column, _) => Some(column.table),
+            _ => None,
+        });
+        let tables: Vec<TableId> = self.draft.entity.into_iter().chain(named).collect();
+        let told = tables.iter().find_map(|t| self.index.time.get(t).copied());
+        let times = |t: &TableId| self.index.columns(*t).filter(|c| self.index.kind(*c).is_time()).collect::<Vec<_>>();
+        let typed = || tables.iter().flat_map(times).next();
+        let by_name = || {
+            let word = |c: &ColumnId| {
+                let words = &self.index.column(*c).words;
+                words.has("date") || words.has("year") || words.has("timestamp")
+            };
+            tables.iter().flat_map(|t| self.index.columns(*t)).find(word)
+        };
+        told.or_else(typed).or_else(by_name).or_else(|| {
+            let only = (0..self.index.tables.len()).collect::<Vec<_>>();
+            if only.len() == 1 { only.iter().flat_map(times).next() } else { None }
+        })
+    }
+
+    fn bucket(&mut self, make: impl Fn(ColumnId) -> Expr) {
+        match self.time_column() {
+            Some(time) => push_new(&mut self.draft.group, make(time)),
+            None => self.draft.cost += 2.0,
+        }
+    }
+
+    /// What still waits at the end.
+    fn finish(&mut self) {
+        self.flush_column();
+        let draft = &mut self.draft;
+        if self.wait.count {
+            if let Some(table) = draft.entity.or(draft.tables.first().copied()) {
+                if !draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_))) {
+                    draft.outputs.retain(|o| !matches!(o, Output::Rows(_)));
+                    draft.outputs.push(Output::CountOf(table));
+                }
+            }
+        }
+        if let Some(superlative) = self.wait.superlative.take() {
+            draft.cost += 1.0;
+            let _ = superlative;
+        }
+        draft.cost += f64::from(u8::from(self.wait.compare.is_some())) * 1.5;
+        draft.cost += f64::from(u8::from(self.wait.number.is_some())) * 1.5;
+        draft.cost += f64::from(u8::from(!self.wait.aggs.is_empty())) * 1.0;
+        draft.cost += f64::from(u8::from(self.wait.figure.is_some())) * 1.0;
+        draft.cost += f64::from(u8::from(self.wait.negated)) * 2.0;
+        draft.cost += f64::from(u8::from(self.wait.contains.is_some())) * 2.0;
+        draft.cost += f64::from(u8::from(self.wait.between.is_some())) * 2.0;
+        if self.wait.each {
+            draft.cost += 0.5;
+        }
+        if draft.limit.is_some() && draft.order.is_empty() {
+            draft.cost += 0.3;
+        }
+        if let Some(place) = self.asked_place {
+            self.answer_where(place);
+        }
+    }
+
+    /// `where is …`, `when was …`: the place or time of what is asked about.
+    fn answer_where(&mut self, place: bool) {
+        let Some(table) = self.draft.entity else { return };
+        if !self.draft.outputs.iter().all(|o| matches!(o, Output::Rows(_))) {
+            return;
+        }
+        let words: &[&str] =
+            if place { &["location", "address", "city", "place", "venue"] } else { &["date", "time", "year"] };
+        let found = words.iter().find_map(|w| self.index.columns(table).find(|c| self.index.column(*c).words.has(w)));
+        match found {
+            Some(column) => self.draft.outputs = vec![Output::Expr(Expr::Column(column))],
+            None => self.draft.cost += 2.0,
+        }
+    }
+}
+
+fn push_new(list: &mut Vec<Expr>, expr: Expr) {
+    if !list.contains(&expr) {
+        list.push(expr);
+    }
+}
+
+/// A comparison as it reads from the other end of the scale: older is born before.
+fn mirrored(op: Op) -> Op {
+    match op {
+        Op::Lt => Op::Gt,
+        Op::Le => Op::Ge,
+        Op::Gt => Op::Lt,
+        Op::Ge => Op::Le,
+        same => same,
+    }
+}
+
+/// A number of rows.
+fn limit(n: f64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and small")]
+    (n.fract() == 0.0 && (1.0..=1e9).contains(&n)).then_some(n as u64)
+}

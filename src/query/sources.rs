@@ -1,0 +1,570 @@
+//! Where data comes from: `--source`, `[sources]` of llmsql.toml, and what each file turns out to be.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The most files of one source.
+const MOST_FILES: usize = 20_000;
+/// Files of a folder that are looked into to see whether they are alike.
+pub const LOOKED_INTO: usize = 8;
+
+/// Data under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name: the database's, or the table's where there is one only.
+    pub name: String,
+    /// Whether the operator gave the name.
+    pub named: bool,
+    /// What it is.
+    pub place: Place,
+}
+
+/// What a source is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// Files of one format, sorted. Together one table where `one` says so, else one if they are alike.
+    Files {
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// Their format.
+        format: FileFormat,
+        /// Whether they are certainly one table (a file, a pattern).
+        one: bool,
+    },
+    /// A DuckDB file.
+    DuckDb(PathBuf),
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server: its URL, which may hold a password.
+    Postgres(String),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Place {
+    /// For messages: a path, or a server without its password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Place::Files { paths, .. } => match paths.as_slice() {
+                [] => "no files".to_owned(),
+                [only] => only.display().to_string(),
+                [first, ..] => format!("{} and {} more files", first.display(), paths.len() - 1),
+            },
+            Place::DuckDb(path) | Place::Sqlite(path) => path.display().to_string(),
+            Place::Postgres(url) => hide_password(url),
+        }
+    }
+
+    /// The files that are read.
+    #[must_use]
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Place::Files { paths, .. } => paths,
+            Place::DuckDb(path) | Place::Sqlite(path) => std::slice::from_ref(path),
+            Place::Postgres(_) => &[],
+        }
+    }
+}
+
+/// A URL of which nothing but scheme, server and database is left.
+#[must_use]
+pub fn hide_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "…".to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}{path}", if path.is_empty() { "" } else { "/" })
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FileFormat {
+    /// Comma, tab or another delimiter.
+    Csv,
+    /// JSON: an array, or a value a line.
+    Json,
+    /// Parquet.
+    Parquet,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Table(FileFormat),
+    DuckDb,
+    Sqlite,
+}
+
+/// Reads what `--source` says, or what `[sources]` holds where no flag is given. `scratch` takes what comes from stdin.
+///
+/// # Errors
+/// No source at all, a name given twice, files that are not there or cannot be read.
+pub fn resolve(flags: &[String], configured: &BTreeMap<String, String>, scratch: &Path) -> Result<Vec<Source>> {
+    let mut specs: Vec<(Option<String>, String)> = Vec::new();
+    for flag in flags {
+        specs.push(match configured.get(flag) {
+            Some(location) => (Some(flag.clone()), location.clone()),
+            None => split_name(flag),
+        });
+    }
+    if flags.is_empty() {
+        specs.extend(configured.iter().map(|(name, location)| (Some(name.clone()), location.clone())));
+    }
+    if specs.is_empty() {
+        return Err(Error::usage("source.none", "there is no source to ask").next(
+            "name one with --source (a CSV, JSON, Parquet, SQLite or DuckDB file, a folder, a pattern, postgres://…), \
+             or list them under [sources] in llmsql.toml",
+        ));
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for (name, location) in specs {
+        for source in one(name.as_deref(), &location, scratch)? {
+            match sources.iter().find(|s| s.name.eq_ignore_ascii_case(&source.name)) {
+                Some(other) if source.named && other.named => {
+                    return Err(Error::usage("source.twice", format!("two sources are named \"{}\"", source.name))
+                        .at(format!("--source {}", source.place.shown()))
+                        .next("give each its own name, as in --source NAME=PATH"));
+                }
+                Some(_) => {
+                    let name = free_name(&source.name, |n| sources.iter().any(|s| s.name.eq_ignore_ascii_case(n)));
+                    sources.push(Source { name, ..source });
+                }
+                None => sources.push(source),
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// The first of `name`, `name_2`, `name_3` … that is not taken.
+pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(name) {
+        return name.to_owned();
+    }
+    (2..).map(|n| format!("{name}_{n}")).find(|n| !taken(n)).unwrap_or_else(|| name.to_owned())
+}
+
+/// `NAME=LOCATION`, unless the whole is a path that exists or begins with a scheme.
+fn split_name(spec: &str) -> (Option<String>, String) {
+    if let Some((name, location)) = spec.split_once('=')
+        && is_name(name)
+        && !Path::new(spec).exists()
+    {
+        return (Some(name.to_owned()), location.to_owned());
+    }
+    (None, spec.to_owned())
+}
+
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>> {
+    let named = name.is_some();
+    let source = |default: &str, place| Source { name: name.unwrap_or(default).to_owned(), named, place };
+    if location.is_empty() {
+        return Err(Error::usage("source.empty", "the source is empty").at("--source"));
+    }
+    if location == "-" {
+        let path = spool(scratch)?;
+        let place = place_of(&path, sniff(&path)?);
+        return Ok(vec![source("stdin", place)]);
+    }
+    if location.starts_with("postgres://") || location.starts_with("postgresql://") {
+        let database = hide_password(location).rsplit_once('/').map(|(_, d)| d.to_owned()).unwrap_or_default();
+        let default = if is_name(&database) { database } else { "postgres".to_owned() };
+        return Ok(vec![source(&default, Place::Postgres(location.to_owned()))]);
+    }
+    if let Some((scheme, rest)) = location.split_once("://") {
+        if scheme != "file" {
+            return Err(Error::usage("source.scheme", format!("{scheme}:// is no source that can be read"))
+                .at(format!("--source {scheme}://…"))
+                .next("copy the files here, or use `llmsql export`; what can be read: files, folders, sqlite:PATH, postgres://…"));
+        }
+        return one(name, rest, scratch);
+    }
+    for (prefix, content) in [
+        ("sqlite:", Content::Sqlite),
+        ("duckdb:", Content::DuckDb),
+        ("csv:", Content::Table(FileFormat::Csv)),
+        ("json:", Content::Table(FileFormat::Json)),
+        ("parquet:", Content::Table(FileFormat::Parquet)),
+    ] {
+        if let Some(rest) = location.strip_prefix(prefix) {
+            let path = readable(Path::new(rest))?;
+            return Ok(vec![source(&stem(&path), place_of(&path, content))]);
+        }
+    }
+    let path = Path::new(location);
+    if path.is_dir() {
+        return folder(name, path);
+    }
+    if !path.exists() && location.contains(['*', '?', '[']) {
+        return pattern(name, location);
+    }
+    let path = readable(path)?;
+    let content = content_of(&path)?;
+    Ok(vec![source(&stem(&path), place_of(&path, content))])
+}
+
+fn place_of(path: &Path, content: Content) -> Place {
+    match content {
+        Content::Table(format) => Place::Files { paths: vec![path.to_owned()], format, one: true },
+        Content::DuckDb => Place::DuckDb(path.to_owned()),
+        Content::Sqlite => Place::Sqlite(path.to_owned()),
+    }
+}
+
+/// An absolute path of a file that can be opened.
+fn readable(path: &Path) -> Result<PathBuf> {
+    let wrong = |e: io::Error| {
+        let missing = e.kind() == io::ErrorKind::NotFound;
+        let error = Error::usage("source.unreadable", if missing { "there is no such file" } else { "cannot be read" })
+            .at(format!("--source {}", path.display()));
+        if missing { error.next("check the path; patterns need quotes in a shell") } else { error.because(e) }
+    };
+    File::open(path).map_err(wrong)?;
+    fs::canonicalize(path).map_err(wrong)
+}
+
+/// A table's name from a file's: what stands before the first dot, with what SQL would have to quote made `_`.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("data");
+    identifier(stem)
+}
+
+fn identifier(text: &str) -> String {
+    let mut name: String = text.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_numeric()) {
+        name.insert(0, '_');
+    }
+    if name.is_empty() { "data".to_owned() } else { name }
+}
+
+/// The files of a folder and of those below it, by format; databases each for itself.
+fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
+    let mut files = Vec::new();
+    walk(path, 0, &mut files)?;
+    files.sort();
+    let place = format!("--source {}", path.display());
+    let mut by_format: BTreeMap<FileFormat, Vec<PathBuf>> = BTreeMap::new();
+    let mut sources = Vec::new();
+    for file in files {
+        match content_by_name(&file) {
+            Some(Content::Table(format)) => by_format.entry(format).or_default().push(file),
+            Some(content) => sources.push(Source { name: stem(&file), named: false, place: place_of(&file, content) }),
+            None => {}
+        }
+    }
+    let base = fs::canonicalize(path).ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let base = name.map_or_else(|| identifier(&base.unwrap_or_default()), str::to_owned);
+    for (format, paths) in by_format {
+        sources.push(Source {
+            name: base.clone(),
+            named: name.is_some(),
+            place: Place::Files { paths, format, one: false },
+        });
+    }
+    if sources.is_empty() {
+        return Err(Error::usage("source.empty_folder", "the folder holds no data file")
+            .at(place)
+            .next("data files end in .csv, .tsv, .json, .ndjson, .jsonl, .parquet, .db, .sqlite or .duckdb, also with .gz or .zst"));
+    }
+    Ok(sources)
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let wrong =
+        |e| Error::usage("source.unreadable", "cannot be read").at(format!("--source {}", folder.display())).because(e);
+    for entry in fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '_']));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < 16 {
+                walk(&path, depth + 1, files)?;
+            }
+        } else if let Ok(path) = fs::canonicalize(&path) {
+            files.push(path);
+        }
+        if files.len() > MOST_FILES {
+            return Err(Error::usage("source.many", format!("there are more than {MOST_FILES} files"))
+                .at(folder.display())
+                .next("name a part of them"));
+        }
+    }
+    Ok(())
+}
+
+/// The files that fit a pattern: `*` and `?` and `[…]` within a name, `**` for folders of any depth. All one table.
+fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
+    let place = format!("--source {location}");
+    let fixed: PathBuf = Path::new(location)
+        .components()
+        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect();
+    let start = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed.clone() };
+    let mut files = Vec::new();
+    if start.is_dir() {
+        let parts: Vec<String> = Path::new(location)
+            .components()
+            .skip(fixed.components().count())
+            .map(|c| c.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        matching(&start, &parts, 0, &mut files);
+    }
+    files.sort();
+    files.dedup();
+    let formats: BTreeSet<FileFormat> = files
+        .iter()
+        .filter_map(|f| match content_by_name(f).or_else(|| sniff(f).ok()) {
+            Some(Content::Table(format)) => Some(format),
+            _ => None,
+        })
+        .collect();
+    let Some(format) = formats.first().copied() else {
+        return Err(Error::usage("source.no_match", "no data file fits the pattern")
+            .at(place)
+            .next("check it with `ls`"));
+    };
+    if formats.len() > 1 {
+        return Err(Error::usage("source.mixed", "the pattern takes files of several formats")
+            .at(place)
+            .next("name one format, as in *.parquet"));
+    }
+    if files.len() > MOST_FILES {
+        return Err(Error::usage("source.many", format!("the pattern takes more than {MOST_FILES} files")).at(place));
+    }
+    let text = fixed.file_name().map_or_else(|| "data".to_owned(), |n| n.to_string_lossy().into_owned());
+    let last = location.rsplit('/').next().unwrap_or_default().split(['*', '?', '[', '.']).next().unwrap_or_default();
+    let last = last.trim_matches(['-', '_']);
+    let default = identifier(if last.is_empty() { &text } else { last });
+    let files = files.into_iter().filter_map(|f| fs::canonicalize(f).ok()).collect();
+    Ok(vec![Source {
+        name: name.unwrap_or(&default).to_owned(),
+        named: name.is_some(),
+        place: Place::Files { paths: files, format, one: true },
+    }])
+}
+
+fn matching(folder: &Path, parts: &[String], depth: usize, files: &mut Vec<PathBuf>) {
+    let Some((first, rest)) = parts.split_first() else { return };
+    if first == "**" {
+        matching(folder, rest, depth, files);
+    }
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
+        if files.len() > MOST_FILES || depth > 16 {
+            return;
+        }
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with('.') && !first.starts_with('.') {
+            continue;
+        }
+        if first == "**" {
+            if path.is_dir() {
+                matching(&path, parts, depth + 1, files);
+            }
+        } else if fits(first, &name) {
+            if rest.is_empty() {
+                if path.is_file() {
+                    files.push(path);
+                }
+            } else if path.is_dir() {
+                matching(&path, rest, depth + 1, files);
+            }
+        }
+    }
+}
+
+/// Whether a name fits a shell's pattern; in linear space, without backtracking over more than one `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    let (p, n): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut i, mut j, mut star) = (0, 0, None);
+    while j < n.len() {
+        match p.get(i) {
+            Some('*') => {
+                star = Some((i, j));
+                i += 1;
+                continue;
+            }
+            Some(c) => {
+                if let Some(next) = n.get(j).and_then(|have| single(*c, &p, i, *have)) {
+                    i = next;
+                    j += 1;
+                    continue;
+                }
+            }
+            None => {}
+        }
+        match star {
+            Some((at, from)) => {
+                star = Some((at, from + 1));
+                i = at + 1;
+                j = from + 1;
+            }
+            None => return false,
+        }
+    }
+    p.get(i..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+}
+
+/// Where the pattern goes on after taking one character, if it takes it.
+fn single(c: char, pattern: &[char], at: usize, have: char) -> Option<usize> {
+    if c == '[' {
+        let close = pattern.iter().skip(at + 2).position(|c| *c == ']').map(|p| p + at + 2);
+        if let Some(close) = close {
+            let set = pattern.get(at + 1..close)?;
+            let (negated, set) = match set.first() {
+                Some('!' | '^') => (true, set.get(1..)?),
+                _ => (false, set),
+            };
+            let ranges = set.windows(3).any(|w| matches!(w, [a, '-', b] if (*a..=*b).contains(&have)));
+            return ((set.contains(&have) || ranges) != negated).then_some(close + 1);
+        }
+    }
+    (c == '?' || c == have).then_some(at + 1)
+}
+
+/// What a file holds, by its name.
+fn content_by_name(path: &Path) -> Option<Content> {
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    Some(match name.rsplit_once('.')?.1 {
+        "csv" | "tsv" | "tab" => Content::Table(FileFormat::Csv),
+        "json" | "ndjson" | "jsonl" => Content::Table(FileFormat::Json),
+        "parquet" | "pq" | "parq" => Content::Table(FileFormat::Parquet),
+        "duckdb" | "ddb" => Content::DuckDb,
+        "sqlite" | "sqlite3" => Content::Sqlite,
+        "db" | "db3" => sniff(path).ok()?,
+        _ => return None,
+    })
+}
+
+/// What a file holds: the databases and Parquet by what stands in it, texts by name first.
+fn content_of(path: &Path) -> Result<Content> {
+    match sniff(path)? {
+        Content::Table(FileFormat::Csv | FileFormat::Json) => {
+            let by_name = content_by_name(path);
+            match by_name {
+                Some(Content::Table(format)) => Ok(Content::Table(format)),
+                Some(_) => {
+                    Err(Error::usage("source.damaged", "is no database, though its name says so; it may be damaged")
+                        .at(path.display())
+                        .next("take it from a backup, or name its format: --source csv:PATH, json:PATH"))
+                }
+                None => sniff(path),
+            }
+        }
+        content => Ok(content),
+    }
+}
+
+/// What a file holds, by its first bytes.
+fn sniff(path: &Path) -> Result<Content> {
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|f| f.take(4096).read_to_end(&mut head))
+        .map_err(|e| Error::usage("source.unreadable", "cannot be read").at(path.display()).because(e))?;
+    if head.starts_with(b"SQLite format 3\0") {
+        return Ok(Content::Sqlite);
+    }
+    if head.get(8..12) == Some(b"DUCK") {
+        return Ok(Content::DuckDb);
+    }
+    if head.starts_with(b"PAR1") {
+        return Ok(Content::Table(FileFormat::Parquet));
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    let first = text.iter().find(|b| !b.is_ascii_whitespace());
+    Ok(Content::Table(if matches!(first, Some(b'{' | b'[')) { FileFormat::Json } else { FileFormat::Csv }))
+}
+
+/// Takes stdin into a file that only this user can read.
+fn spool(scratch: &Path) -> Result<PathBuf> {
+    let wrong = |e| Error::failed("source.stdin", "stdin cannot be read into a file").at(scratch.display()).because(e);
+    let path = scratch.join("stdin");
+    let mut file = File::create(&path).map_err(wrong)?;
+    let read = io::copy(&mut io::stdin().lock(), &mut file).and_then(|n| file.flush().map(|()| n)).map_err(wrong)?;
+    if read == 0 {
+        return Err(Error::usage("source.stdin", "stdin is empty").at("--source -").next("pipe data into it"));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_stands_before_the_first_equals_sign_unless_the_whole_is_a_file() {
+        assert_eq!(split_name("logs=/var/log/a.json"), (Some("logs".to_owned()), "/var/log/a.json".to_owned()));
+        assert_eq!(split_name("postgres://u@h/d?a=b").0, None);
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join("year=2024");
+        fs::write(&odd, "x").unwrap();
+        assert_eq!(split_name(odd.to_str().unwrap()).0, None);
+    }
+
+    #[test]
+    fn a_file_is_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            content_of(&path)
+        };
+        assert_eq!(file("a.csv", b"SQLite format 3\0....").unwrap(), Content::Sqlite);
+        assert_eq!(file("b", b"  {\"a\": 1}").unwrap(), Content::Table(FileFormat::Json));
+        assert_eq!(file("c.log", b"a,b\n1,2\n").unwrap(), Content::Table(FileFormat::Csv));
+        assert_eq!(file("d.csv", b"[odd]\n1\n").unwrap(), Content::Table(FileFormat::Csv));
+        assert_eq!(file("e.sqlite", b"nonsense").unwrap_err().code, "source.damaged");
+    }
+
+    #[test]
+    fn patterns_are_those_of_the_shell() {
+        for (pattern, name, want) in [
+            ("*.csv", "a.csv", true),
+            ("*.csv", "a.csv.gz", false),
+            ("a?c", "abc", true),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("*a*b*", "xaxxb", true),
+            ("*", "", true),
+            ("a[b", "a[b", true),
+        ] {
+            assert_eq!(fits(pattern, name), want, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let place = Place::Postgres("postgresql://ada:hunter2@db1:5432/shop?password=hunter2".to_owned());
+        assert_eq!(place.shown(), "postgresql://db1:5432/shop");
+        assert!(!format!("{place:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_pattern_ends(pattern in "[*?a\\[\\]!-]{0,12}", name in "[a-]{0,12}") {
+            let _ = fits(&pattern, &name);
+            prop_assert!(fits("*", &name));
+            let _ = hide_password(&pattern);
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! The tables of all sources, and DuckDB, opened and locked.
+
+use super::answer;
+use super::columns::Fill;
+use super::postgres::Postgres;
+use super::sandbox::{self, Allowed, Kept};
+use super::sqlite::Sqlite;
+use crate::error::{Error, Result};
+use crate::postgres::connect::{quote_ident, quote_literal};
+use crate::query::failure;
+use crate::query::guard::Named;
+use crate::query::protocol::{Limits, Response};
+use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
+use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
+use duckdb::{Config, Connection};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// DuckDB with the sources in it.
+#[derive(Debug)]
+pub struct Engine {
+    /// DuckDB.
+    pub duckdb: Connection,
+    /// The tables that may be asked about.
+    pub tables: Vec<Entry>,
+    /// The references that sources declare.
+    pub keys: Vec<ForeignKey>,
+    /// The open SQLite files.
+    pub sqlite: Vec<Sqlite>,
+    /// The servers, connected.
+    pub postgres: Vec<Postgres>,
+}
+
+/// A table of DuckDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The attached database.
+    pub catalog: String,
+    /// The schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+}
+
+impl Target {
+    fn new(catalog: &str, schema: &str, table: &str) -> Self {
+        Target { catalog: catalog.to_owned(), schema: schema.to_owned(), table: table.to_owned() }
+    }
+
+    /// Quoted, for SQL.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        format!("{}.{}.{}", quote_ident(&self.catalog), quote_ident(&self.schema), quote_ident(&self.table))
+    }
+
+    /// Rows can be appended to it.
+    ///
+    /// # Errors
+    /// A table that is not there.
+    pub fn appender<'c>(&self, duckdb: &'c Connection) -> Result<duckdb::Appender<'c>> {
+        duckdb
+            .appender_to_catalog_and_db(&self.table, &self.catalog, &self.schema)
+            .map_err(|e| failure::from_duckdb(&e))
+    }
+}
+
+/// Where the rows of a table are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// DuckDB reads them by itself.
+    Native(FileKind),
+    /// A SQLite file, by its position, and the table's name there.
+    Sqlite(usize, String),
+    /// A PostgreSQL server, by its position, and the table's schema and name there.
+    Postgres(usize, String, String),
+}
+
+/// How much it takes to read a table of DuckDB's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Text: everything is read for whatever is asked.
+    Text,
+    /// Columns: only what is asked for is read.
+    Columns,
+}
+
+/// How much of a table is in DuckDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// Nothing.
+    Nothing,
+    /// These columns.
+    Columns(BTreeSet<String>),
+    /// Everything, or it never has to be loaded.
+    All,
+}
+
+/// A table that may be asked about.
+#[derive(Debug)]
+pub struct Entry {
+    /// What is known about it.
+    pub table: Table,
+    /// Where it stands in DuckDB.
+    pub target: Target,
+    /// Where its rows come from.
+    pub origin: Origin,
+    /// How much of it is there.
+    pub loaded: Loaded,
+    /// What its columns are filled with; empty where DuckDB reads it by itself.
+    pub fills: Vec<Fill>,
+}
+
+impl Entry {
+    /// Whether SQL means this table. A name without a schema means the table under the name that `schema` shows; one
+    /// with a schema or database means the table in its source.
+    #[must_use]
+    pub fn is(&self, named: &Named) -> bool {
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let here = same(&named.table, &self.target.table) && same(&named.catalog, &self.target.catalog);
+        match (named.catalog.as_str(), named.schema.as_str()) {
+            ("", "") => same(&named.table, &self.table.name),
+            ("", "main") | ("memory", "main" | "") => same(&named.table, &self.table.name),
+            // `shop.orders`: DuckDB takes the first part for the database where there is no such schema.
+            ("", database) => {
+                same(database, &self.target.catalog)
+                    && self.target.schema == "main"
+                    && same(&named.table, &self.target.table)
+            }
+            (_, "") => here && self.target.schema == "main",
+            (_, schema) => here && same(schema, &self.target.schema),
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the sources, gives up everything else, and locks DuckDB.
+    ///
+    /// # Errors
+    /// A source that cannot be opened.
+    pub fn open(
+        sources: &[Source],
+        limits: &Limits,
+        scratch: &Path,
+        output: Option<&Path>,
+        zone: &str,
+    ) -> Result<Engine> {
+        sandbox::limit(limits)?;
+        let (mut sqlite, mut postgres) = (Vec::new(), Vec::new());
+        for source in sources {
+            match &source.place {
+                Place::Sqlite(path) => sqlite.push(Sqlite::open(path)?),
+                Place::Postgres(url) => postgres.push(Postgres::open(url, zone)?),
+                Place::Files { .. } | Place::DuckDb(_) => {}
+            }
+        }
+        let files: Vec<PathBuf> =
+            sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
+        let write: Vec<PathBuf> = std::iter::once(scratch).chain(output).map(Path::to_owned).collect();
+        let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
+        let read = files.iter().cloned().chain(starting).collect();
+        if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
+            answer(&Response::Note(
+                "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
+            ))?;
+        }
+        let duckdb = start(limits, scratch)?;
+        let mut engine = Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres };
+        engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
+        let (mut next_sqlite, mut next_postgres) = (0, 0);
+        for source in sources {
+            let catalog = engine.catalog(&source.name)?;
+            match &source.place {
+                Place::Files { paths, format, one } => engine.add_files(source, paths, *format, *one)?,
+                Place::DuckDb(path) => engine.add_duckdb(source, &catalog, path)?,
+                Place::Sqlite(_) => {
+                    engine.add_sqlite(source, &catalog, next_sqlite)?;
+                    next_sqlite += 1;
+                }
+                Place::Postgres(_) => {
+                    engine.add_postgres(source, &catalog, next_postgres)?;
+                    next_postgres += 1;
+                }
+            }
+        }
+        engine.lock(&files, output)?;
+        Ok(engine)
+    }
+
+    /// Runs a statement of our own.
+    pub(super) fn execute(&self, sql: &str) -> Result<()> {
+        self.duckdb.execute_batch(sql).map_err(|e| failure::from_duckdb(&e))
+    }
+
+    /// The rows of a statement of our own, each value as text.
+    pub(super) fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let read = || -> duckdb::Result<Vec<Vec<Option<String>>>> {
+            let mut statement = self.duckdb.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let width = rows.as_ref().map_or(0, duckdb::Statement::column_count);
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push((0..width).map(|i| row.get(i)).collect::<duckdb::Result<_>>()?);
+            }
+            Ok(all)
+        };
+        read().map_err(|e| failure::from_duckdb(&e))
+    }
+
+    /// A database's name for a source: its own, unless DuckDB has it already.
+    fn catalog(&self, name: &str) -> Result<String> {
+        let taken = self.rows("SELECT database_name FROM duckdb_databases()")?;
+        let reserved = ["main", "memory", "system", "temp", "pg_catalog", "information_schema"];
+        let is_taken = |n: &str| {
+            reserved.iter().any(|r| r.eq_ignore_ascii_case(n))
+                || taken.iter().flatten().flatten().any(|t| t.eq_ignore_ascii_case(n))
+        };
+        Ok(if is_taken(name) { free_name(&format!("{name}_db"), is_taken) } else { name.to_owned() })
+    }
+
+    /// A table's name among all sources.
+    fn free(&self, source: &Source, table: &str) -> String {
+        let taken = |n: &str| self.tables.iter().any(|t| t.table.name.eq_ignore_ascii_case(n));
+        if taken(table) { free_name(&format!("{}_{table}", source.name), taken) } else { table.to_owned() }
+    }
+
+    fn add_files(&mut self, source: &Source, paths: &[PathBuf], format: FileFormat, one: bool) -> Result<()> {
+        if one || paths.len() < 2 || self.alike(paths, format)? {
+            return self.add_file(source, &source.name, paths, format);
+        }
+        for path in paths {
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let stem: String = stem
+                .split('.')
+                .next()
+                .unwrap_or("data")
+                .chars()
+                .map(|c| if c.is_alphanumeric() { c } else { '_' })
+                .collect();
+            self.add_file(source, &stem, std::slice::from_ref(path), format)?;
+        }
+        Ok(())
+    }
+
+    /// Whether files of a folder have the same columns, judged by some of them.
+    fn alike(&self, paths: &[PathBuf], format: FileFormat) -> Result<bool> {
+        let step = paths.len().div_ceil(LOOKED_INTO).max(1);
+        let mut first: Option<BTreeSet<String>> = None;
+        for path in paths.iter().step_by(step) {
+            let columns = self.rows(&format!("DESCRIBE SELECT * FROM {}", reader(std::slice::from_ref(path), format)));
+            let columns = columns.map_err(|e| e.at(path.display()))?;
+            let names: BTreeSet<String> = columns.into_iter().filter_map(|r| r.into_iter().next().flatten()).collect();
+            match &first {
+                None => first = Some(names),
+                // Of JSON, values may be missing.
+                Some(have) if format == FileFormat::Json && (have.is_subset(&names) || names.is_subset(have)) => {}
+                Some(have) if *have != names => return Ok(false),
+                Some(_) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_file(&mut self, source: &Source, name: &str, paths: &[PathBuf], format: FileFormat) -> Result<()> {
+        let name = self.free(source, name);
+        let shown = source.place.shown();
+        let create =
+            format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), reader(paths, format));
+        self.execute(&create).map_err(|e| e.at(&shown))?;
+        let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
+        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind).map_err(|e| e.at(&shown))
+    }
+
+    fn add_duckdb(&mut self, source: &Source, catalog: &str, path: &Path) -> Result<()> {
+        let shown = path.display();
+        let attach =
+            format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
+        self.execute(&attach).map_err(|e| e.at(&shown))?;
+        let sql = format!(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
+             UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = {0} AND NOT internal
+             ORDER BY ALL",
+            quote_literal(catalog)
+        );
+        for row in self.rows(&sql)? {
+            let [Some(schema), Some(table)] = row.as_slice() else { continue };
+            let name = self.free(source, table);
+            let target = Target::new(catalog, schema, table);
+            // A view may name files that are not there, which is no reason to leave out the rest.
+            let expose = format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), target.sql());
+            match self.execute(&expose) {
+                Ok(()) => self.add_native(source, name, target, FileKind::Columns)?,
+                Err(e) => answer(&Response::Note(format!("note: {shown}: the view {table} is left out: {e}")))?,
+            }
+        }
+        self.duckdb_keys(catalog)
+    }
+
+    fn duckdb_keys(&mut self, catalog: &str) -> Result<()> {
+        let sql = format!(
+            "SELECT schema_name, table_name, constraint_type, to_json(constraint_column_names), referenced_table,
+                    to_json(referenced_column_names)
+             FROM duckdb_constraints() WHERE database_name = {} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')",
+            quote_literal(catalog)
+        );
+        for row in self.rows(&sql)? {
+            let [Some(schema), Some(table), Some(kind), Some(columns), to_table, to_columns] = row.as_slice() else {
+                continue;
+            };
+            let list = |json: &str| serde_json::from_str::<Vec<String>>(json).unwrap_or_default();
+            let exposed = |t: &str| {
+                let target = Target::new(catalog, schema, t);
+                self.tables.iter().position(|e| e.target == target)
+            };
+            let Some(at) = exposed(table) else { continue };
+            if kind == "PRIMARY KEY" {
+                if let Some(entry) = self.tables.get_mut(at) {
+                    entry.table.primary_key = list(columns);
+                }
+            } else if let (Some(to), Some(to_columns)) = (to_table, to_columns)
+                && let Some(to) = exposed(to).and_then(|i| self.tables.get(i))
+                && let Some(from) = self.tables.get(at)
+            {
+                let key = ForeignKey {
+                    table: from.table.name.clone(),
+                    columns: list(columns),
+                    to_table: to.table.name.clone(),
+                    to_columns: list(to_columns),
+                    declared: true,
+                };
+                self.keys.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind) -> Result<()> {
+        let columns = self
+            .rows(&format!("DESCRIBE SELECT * FROM {}", target.sql()))?
+            .into_iter()
+            .filter_map(|row| {
+                let mut row = row.into_iter();
+                let (name, sql_type) = (row.next()??, row.next()??);
+                Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
+            })
+            .collect();
+        let table = Table { name, source: source.name.clone(), columns, ..Table::default() };
+        self.tables.push(Entry { table, target, origin: Origin::Native(kind), loaded: Loaded::All, fills: Vec::new() });
+        Ok(())
+    }
+
+    fn add_sqlite(&mut self, source: &Source, catalog: &str, at: usize) -> Result<()> {
+        self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
+        let Some(file) = self.sqlite.get(at) else { return Ok(()) };
+        let declared = file.tables()?;
+        let mut keys = Vec::new();
+        let mut names: Vec<(String, String)> = Vec::new();
+        for table in &declared {
+            keys.extend(file.keys(&table.name)?);
+        }
+        for table in declared {
+            let name = self.free(source, &table.name);
+            names.push((table.name.to_lowercase(), name.clone()));
+            let fills: Vec<Fill> = table.columns.iter().map(|c| c.fill).collect();
+            let columns = table.columns.into_iter().map(|c| Column {
+                name: c.name,
+                kind: kind_of(&c.fill.sql()),
+                sql_type: c.fill.sql(),
+                nullable: c.nullable,
+                ..Column::default()
+            });
+            let entry = Table {
+                name,
+                source: source.name.clone(),
+                columns: columns.collect(),
+                primary_key: table.primary_key,
+                ..Table::default()
+            };
+            self.tables.push(Entry {
+                table: entry,
+                target: Target::new(catalog, "main", &table.name),
+                origin: Origin::Sqlite(at, table.name),
+                loaded: Loaded::Nothing,
+                fills,
+            });
+        }
+        let exposed = |table: &str| names.iter().find(|(n, _)| *n == table.to_lowercase()).map(|(_, e)| e.clone());
+        for key in keys {
+            if let (Some(table), Some(to_table)) = (exposed(&key.table), exposed(&key.to_table)) {
+                self.keys.push(ForeignKey { table, to_table, ..key });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_postgres(&mut self, source: &Source, catalog: &str, at: usize) -> Result<()> {
+        self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
+        let Some(server) = self.postgres.get(at) else { return Ok(()) };
+        let (described, keys) = (server.tables()?, server.keys()?);
+        let mut names: Vec<((String, String), String)> = Vec::new();
+        for table in described {
+            let create = format!("CREATE SCHEMA IF NOT EXISTS {}.{}", quote_ident(catalog), quote_ident(&table.schema));
+            self.execute(&create)?;
+            let original = (table.schema.clone(), table.table.name.clone());
+            let name = self.free(source, &original.1);
+            names.push((original.clone(), name.clone()));
+            let primary = keys.iter().find(|k| k.table == original && k.to.is_none());
+            let entry = Table {
+                name,
+                source: source.name.clone(),
+                primary_key: primary.map(|k| k.columns.clone()).unwrap_or_default(),
+                ..table.table
+            };
+            self.tables.push(Entry {
+                table: entry,
+                target: Target::new(catalog, &original.0, &original.1),
+                origin: Origin::Postgres(at, original.0, original.1),
+                loaded: Loaded::Nothing,
+                fills: table.fills,
+            });
+        }
+        let exposed = |table: &(String, String)| names.iter().find(|(n, _)| n == table).map(|(_, e)| e.clone());
+        self.keys.extend(keys.iter().filter_map(|key| key.reference(exposed)));
+        Ok(())
+    }
+
+    /// From here on nothing but the sources' files can be opened, and no setting changed.
+    fn lock(&self, files: &[PathBuf], output: Option<&Path>) -> Result<()> {
+        let list = |paths: &mut dyn Iterator<Item = &Path>| {
+            paths.map(|p| quote_literal(&p.to_string_lossy())).collect::<Vec<_>>().join(", ")
+        };
+        let mut settings = format!("SET allowed_paths = [{}];", list(&mut files.iter().map(PathBuf::as_path)));
+        if let Some(output) = output {
+            settings += &format!("SET allowed_directories = [{}];", list(&mut std::iter::once(output)));
+        }
+        settings += "SET enable_external_access = false; SET lock_configuration = true;";
+        self.execute(&settings)
+    }
+
+    /// The tables and columns, and the declared keys.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        Schema { tables: self.tables.iter().map(|e| e.table.clone()).collect(), keys: self.keys.clone() }
+    }
+
+    /// What DuckDB's memory is used for.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub fn memory(&self) -> Result<Vec<(String, u64, u64)>> {
+        let rows = self.rows("SELECT tag, memory_usage_bytes::VARCHAR, temporary_storage_bytes::VARCHAR FROM duckdb_memory() ORDER BY memory_usage_bytes DESC, tag")?;
+        let number = |v: &Option<String>| v.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
+        Ok(rows
+            .iter()
+            .filter_map(|row| match row.as_slice() {
+                [Some(tag), memory, disk] => Some((tag.clone(), number(memory), number(disk))),
+                _ => None,
+            })
+            .collect())
+    }
+}
+
+fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {
+    let spill = scratch.join("spill");
+    let config = || -> duckdb::Result<Config> {
+        Config::default()
+            .max_memory(&format!("{}B", limits.memory))?
+            .threads(i64::try_from(limits.threads).unwrap_or(1))?
+            .enable_autoload_extension(false)?
+            .with("autoinstall_known_extensions", "false")?
+            .with("allow_community_extensions", "false")?
+            .with("temp_directory", spill.to_string_lossy())?
+            .with("max_temp_directory_size", format!("{}B", limits.spill))
+    };
+    config().and_then(Connection::open_in_memory_with_flags).map_err(|e| {
+        Error::failed("query.worker", "DuckDB cannot be started")
+            .next("give it more memory (--memory) or fewer threads (--threads)")
+            .because(failure::from_duckdb(&e))
+    })
+}
+
+/// The table function that reads files.
+fn reader(paths: &[PathBuf], format: FileFormat) -> String {
+    let list: Vec<String> = paths.iter().map(|p| quote_literal(&p.to_string_lossy())).collect();
+    let (function, several) = match format {
+        FileFormat::Csv => ("read_csv", ", union_by_name = true"),
+        FileFormat::Json => ("read_json", ", union_by_name = true"),
+        FileFormat::Parquet => ("read_parquet", ", union_by_name = true"),
+    };
+    format!("{function}([{}]{})", list.join(", "), if paths.len() > 1 { several } else { "" })
+}
+
+/// What a type is to a question.
+#[must_use]
+pub fn kind_of(sql_type: &str) -> Kind {
+    let base = sql_type.split('(').next().unwrap_or(sql_type);
+    if sql_type.ends_with(']')
+        || sql_type.starts_with("STRUCT")
+        || sql_type.starts_with("MAP")
+        || sql_type.starts_with("UNION")
+    {
+        return Kind::Other;
+    }
+    match base {
+        "VARCHAR" | "UUID" | "ENUM" => Kind::Text,
+        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT" | "USMALLINT" | "UINTEGER"
+        | "UBIGINT" | "UHUGEINT" => Kind::Integer,
+        "FLOAT" | "DOUBLE" | "DECIMAL" => Kind::Float,
+        "BOOLEAN" => Kind::Boolean,
+        "DATE" => Kind::Date,
+        "TIME" | "TIME WITH TIME ZONE" => Kind::Time,
+        t if t.starts_with("TIMESTAMP") => Kind::Timestamp,
+        _ => Kind::Other,
+    }
+}

@@ -1,0 +1,108 @@
+//! The worker: a process of its own in which data is opened and SQL runs, so that a query that takes too much takes
+//! nothing with it.
+//!
+//! It limits its memory, opens what has to be opened over the network or by path, gives up the right to open anything
+//! else (Landlock), starts DuckDB, and locks DuckDB's configuration. Threads that DuckDB starts inherit all of it. What
+//! it is told and what it answers goes over its stdin and stdout ([`super::protocol`]); nothing of it stands in
+//! arguments or the environment.
+
+mod catalogue;
+mod columns;
+mod postgres;
+mod run;
+mod sandbox;
+mod sqlite;
+mod study;
+
+use super::protocol::{Failure, Request, Response, receive, send};
+use crate::error::{Error, Result};
+use catalogue::Engine;
+pub(crate) use catalogue::kind_of;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver};
+
+/// Answers requests until stdin ends.
+pub fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The program may be gone already.
+            let _ = answer(&Response::Failed(Failure::from(error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<()> {
+    let Some(first) = receive::<Request>(io::stdin().lock()).map_err(broken)? else { return Ok(()) };
+    let Request::Open { sources, limits, scratch, output, zone } = first else {
+        return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
+    };
+    let mut engine = Engine::open(&sources, &limits, &scratch, output.as_deref(), &zone)?;
+    answer(&Response::Opened(engine.schema()))?;
+    for request in requests(scratch) {
+        if let Err(error) = handle(&mut engine, request) {
+            answer(&Response::Failed(Failure::from(error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The requests after the first, read by a thread of their own: when the program is gone, nobody waits for the query
+/// that runs, and what it has spilled is removed.
+fn requests(scratch: PathBuf) -> Receiver<Request> {
+    let (give, take) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        while let Ok(Some(request)) = receive::<Request>(io::stdin().lock()) {
+            if give.send(request).is_err() {
+                break;
+            }
+        }
+        clear(&scratch);
+        std::process::exit(0);
+    });
+    take
+}
+
+/// Empties the worker's own folder.
+fn clear(scratch: &Path) {
+    for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // What cannot be removed is in a temporary folder, which the system clears.
+        let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+    }
+}
+
+fn handle(engine: &mut Engine, request: Request) -> Result<()> {
+    match request {
+        Request::Open { .. } => Err(Error::failed("query.worker", "the worker has its sources already")),
+        Request::Study => {
+            let (schema, values) = study::study(engine)?;
+            answer(&Response::Studied { schema, values })
+        }
+        Request::Find { text, columns, millis } => {
+            answer(&Response::Found(study::find(engine, &text, &columns, millis)))
+        }
+        Request::Check { sql } => {
+            let checked = run::check(engine, &sql)?;
+            run::load(engine, &checked, false)?;
+            answer(&Response::Columns(run::describe(engine, &sql)?))
+        }
+        Request::Run { sql, rows, bytes, millis, whole_tables, profile, parquet } => {
+            let order = run::Order { sql, rows, bytes, millis, whole_tables, profile, parquet };
+            run::run(engine, &order).and_then(|done| answer(&done))
+        }
+        Request::Memory => answer(&Response::Memory(engine.memory()?)),
+    }
+}
+
+/// Sends an answer to the program.
+fn answer(response: &Response) -> Result<()> {
+    send(io::stdout().lock(), response).map_err(broken)
+}
+
+fn broken(e: io::Error) -> Error {
+    Error::failed("query.worker", "the connection to the worker broke").because(e)
+}
