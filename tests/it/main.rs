@@ -24,6 +24,6 @@ mod render;
 mod schema;
 mod secrets;
 mod servers;
-mod trees;
 mod sql;
 mod traps;
+mod trees;
