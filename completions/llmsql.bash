@@ -19,11 +19,17 @@ _llmsql() {
             llmsql,apikey)
                 cmd="llmsql__subcmd__apikey"
                 ;;
+            llmsql,apply)
+                cmd="llmsql__subcmd__apply"
+                ;;
             llmsql,completions)
                 cmd="llmsql__subcmd__completions"
                 ;;
             llmsql,config)
                 cmd="llmsql__subcmd__config"
+                ;;
+            llmsql,diff)
+                cmd="llmsql__subcmd__diff"
                 ;;
             llmsql,explain)
                 cmd="llmsql__subcmd__explain"
@@ -31,8 +37,14 @@ _llmsql() {
             llmsql,facts)
                 cmd="llmsql__subcmd__facts"
                 ;;
+            llmsql,harden)
+                cmd="llmsql__subcmd__harden"
+                ;;
             llmsql,help)
                 cmd="llmsql__subcmd__help"
+                ;;
+            llmsql,history)
+                cmd="llmsql__subcmd__history"
                 ;;
             llmsql,index)
                 cmd="llmsql__subcmd__index"
@@ -46,8 +58,14 @@ _llmsql() {
             llmsql,profile)
                 cmd="llmsql__subcmd__profile"
                 ;;
+            llmsql,recover)
+                cmd="llmsql__subcmd__recover"
+                ;;
             llmsql,render)
                 cmd="llmsql__subcmd__render"
+                ;;
+            llmsql,rollback)
+                cmd="llmsql__subcmd__rollback"
                 ;;
             llmsql,secrets)
                 cmd="llmsql__subcmd__secrets"
@@ -121,8 +139,35 @@ _llmsql() {
             llmsql__subcmd__config__subcmd__help,unset)
                 cmd="llmsql__subcmd__config__subcmd__help__subcmd__unset"
                 ;;
+            llmsql__subcmd__harden,apply)
+                cmd="llmsql__subcmd__harden__subcmd__apply"
+                ;;
+            llmsql__subcmd__harden,check)
+                cmd="llmsql__subcmd__harden__subcmd__check"
+                ;;
+            llmsql__subcmd__harden,help)
+                cmd="llmsql__subcmd__harden__subcmd__help"
+                ;;
+            llmsql__subcmd__harden,rollback)
+                cmd="llmsql__subcmd__harden__subcmd__rollback"
+                ;;
+            llmsql__subcmd__harden__subcmd__help,apply)
+                cmd="llmsql__subcmd__harden__subcmd__help__subcmd__apply"
+                ;;
+            llmsql__subcmd__harden__subcmd__help,check)
+                cmd="llmsql__subcmd__harden__subcmd__help__subcmd__check"
+                ;;
+            llmsql__subcmd__harden__subcmd__help,help)
+                cmd="llmsql__subcmd__harden__subcmd__help__subcmd__help"
+                ;;
+            llmsql__subcmd__harden__subcmd__help,rollback)
+                cmd="llmsql__subcmd__harden__subcmd__help__subcmd__rollback"
+                ;;
             llmsql__subcmd__help,apikey)
                 cmd="llmsql__subcmd__help__subcmd__apikey"
+                ;;
+            llmsql__subcmd__help,apply)
+                cmd="llmsql__subcmd__help__subcmd__apply"
                 ;;
             llmsql__subcmd__help,completions)
                 cmd="llmsql__subcmd__help__subcmd__completions"
@@ -130,14 +175,23 @@ _llmsql() {
             llmsql__subcmd__help,config)
                 cmd="llmsql__subcmd__help__subcmd__config"
                 ;;
+            llmsql__subcmd__help,diff)
+                cmd="llmsql__subcmd__help__subcmd__diff"
+                ;;
             llmsql__subcmd__help,explain)
                 cmd="llmsql__subcmd__help__subcmd__explain"
                 ;;
             llmsql__subcmd__help,facts)
                 cmd="llmsql__subcmd__help__subcmd__facts"
                 ;;
+            llmsql__subcmd__help,harden)
+                cmd="llmsql__subcmd__help__subcmd__harden"
+                ;;
             llmsql__subcmd__help,help)
                 cmd="llmsql__subcmd__help__subcmd__help"
+                ;;
+            llmsql__subcmd__help,history)
+                cmd="llmsql__subcmd__help__subcmd__history"
                 ;;
             llmsql__subcmd__help,index)
                 cmd="llmsql__subcmd__help__subcmd__index"
@@ -151,8 +205,14 @@ _llmsql() {
             llmsql__subcmd__help,profile)
                 cmd="llmsql__subcmd__help__subcmd__profile"
                 ;;
+            llmsql__subcmd__help,recover)
+                cmd="llmsql__subcmd__help__subcmd__recover"
+                ;;
             llmsql__subcmd__help,render)
                 cmd="llmsql__subcmd__help__subcmd__render"
+                ;;
+            llmsql__subcmd__help,rollback)
+                cmd="llmsql__subcmd__help__subcmd__rollback"
                 ;;
             llmsql__subcmd__help,secrets)
                 cmd="llmsql__subcmd__help__subcmd__secrets"
@@ -186,6 +246,15 @@ _llmsql() {
                 ;;
             llmsql__subcmd__help__subcmd__config,unset)
                 cmd="llmsql__subcmd__help__subcmd__config__subcmd__unset"
+                ;;
+            llmsql__subcmd__help__subcmd__harden,apply)
+                cmd="llmsql__subcmd__help__subcmd__harden__subcmd__apply"
+                ;;
+            llmsql__subcmd__help__subcmd__harden,check)
+                cmd="llmsql__subcmd__help__subcmd__harden__subcmd__check"
+                ;;
+            llmsql__subcmd__help__subcmd__harden,rollback)
+                cmd="llmsql__subcmd__help__subcmd__harden__subcmd__rollback"
                 ;;
             llmsql__subcmd__help__subcmd__index,list)
                 cmd="llmsql__subcmd__help__subcmd__index__subcmd__list"
@@ -362,7 +431,7 @@ _llmsql() {
 
     case "${cmd}" in
         llmsql)
-            opts="-h -V --format --root --config --help --version facts plan explain render profile config completions man index secrets apikey token help"
+            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -685,6 +754,84 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__apply)
+            opts="-h -V --yes --dry-run --restart --dsn --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --templates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "hdd ssd nvme" -- "${cur}"))
+                    return 0
+                    ;;
+                --sizing)
+                    COMPREPLY=($(compgen -W "budget guide" -- "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -W "oltp mixed analytics vector" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__completions)
             opts="-h -V --format --root --config --help --version bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -925,6 +1072,84 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__diff)
+            opts="-u -h -V --unified --detailed-exitcode --save --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --templates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "hdd ssd nvme" -- "${cur}"))
+                    return 0
+                    ;;
+                --sizing)
+                    COMPREPLY=($(compgen -W "budget guide" -- "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -W "oltp mixed analytics vector" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__explain)
             opts="-h -V --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1025,8 +1250,242 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__harden)
+            opts="-h -V --format --root --config --help --version check apply rollback help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__apply)
+            opts="-h -V --dsn --readonly-role --app-role --schema --write-schema --isolate --loopback-tls --route --skip --dry-run --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --readonly-role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app-role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --isolate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --route)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__check)
+            opts="-h -V --dsn --readonly-role --app-role --schema --write-schema --isolate --loopback-tls --detailed-exitcode --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --readonly-role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app-role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --isolate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__help)
+            opts="check apply rollback help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__help__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__harden__subcmd__rollback)
+            opts="-h -V --dsn --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help)
-            opts="facts plan explain render profile config completions man index secrets apikey token help"
+            opts="facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1123,6 +1582,20 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__completions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1207,6 +1680,20 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1235,7 +1722,77 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__harden)
+            opts="check apply rollback"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__harden__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__harden__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__harden__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1389,7 +1946,35 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__help__subcmd__recover)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__help__subcmd__render)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1571,6 +2156,40 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__history)
+            opts="-u -h -V --unified --limit --prune --keep --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__index)
             opts="-h -V --format --root --config --help --version list plan rebuild recall help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1682,7 +2301,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__index__subcmd__list)
-            opts="-h -V --dsn --database --all-databases --table --schema --format --root --config --help --version"
+            opts="-h -V --dsn --database --all-databases --table --schema --rule --memory --history --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1701,6 +2320,14 @@ _llmsql() {
                     return 0
                     ;;
                 --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rule)
+                    COMPREPLY=($(compgen -W "guide pgvector" -- "${cur}"))
+                    return 0
+                    ;;
+                --memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2219,6 +2846,32 @@ _llmsql() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        llmsql__subcmd__recover)
+            opts="-h -V --finish --undo --leave-edited --yes --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         llmsql__subcmd__render)
             opts="-h -V --out --only --list --templates --patroni --adopt --allow --facts --ram --cpus --disk --sizing --workload --profile --set --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2274,6 +2927,36 @@ _llmsql() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__rollback)
+            opts="-h -V --yes --dry-run --restart --dsn --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

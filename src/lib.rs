@@ -37,6 +37,7 @@ pub mod cli;
 pub mod error;
 pub mod facts;
 pub mod formats;
+pub mod harden;
 pub mod index;
 pub mod output;
 pub mod plan;

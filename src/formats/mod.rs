@@ -8,6 +8,7 @@ pub mod dotenv;
 pub mod ini;
 pub mod limits;
 pub mod nginx;
+pub mod pg_hba;
 pub mod postgresql_conf;
 pub mod redact;
 pub mod sysctl;

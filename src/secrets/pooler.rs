@@ -98,6 +98,12 @@ impl Pooler {
         Ok(())
     }
 
+    /// How it uses TLS towards the servers: `server_tls_sslmode`.
+    #[must_use]
+    pub fn server_tls(&self) -> &str {
+        self.setting("server_tls_sslmode").map_or("prefer", String::as_str)
+    }
+
     fn setting(&self, name: &str) -> Option<&String> {
         self.settings.get(name)
     }

@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 const LARGEST: u64 = 4 << 20;
 
 /// Values everybody knows, the guide's own among them.
-const WELL_KNOWN: &[&str] = &[
+pub const WELL_KNOWN: &[&str] = &[
     "password",
     "postgres",
     "secret",

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod apply;
 mod catalogue;
 mod certificates;
 mod config;
@@ -13,6 +14,7 @@ mod facts_measure;
 mod files;
 mod generated;
 mod golden;
+mod harden;
 mod harness;
 mod index;
 mod live;

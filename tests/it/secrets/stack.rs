@@ -90,7 +90,7 @@ impl Stack {
 
     /// A run of the program beside the env file, with the state in the same folder.
     pub fn llmsql(&self) -> Llmsql {
-        Llmsql::new().dir(self.dir()).env("LLMSQL_STATE_DIR", self.path("state")).env("HOME", self.dir())
+        Llmsql::new().dir(self.dir()).env("STATE_DIRECTORY", self.path("state")).env("HOME", self.dir())
     }
 
     /// The same with the server's superuser as the connection.

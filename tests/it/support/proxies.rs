@@ -9,6 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+/// A server that a test has configured by itself.
+pub struct Daemon {
+    _process: Process,
+}
+
+impl Daemon {
+    /// Starts it in a folder, where its output goes to `log`, and waits until it listens on the port.
+    #[track_caller]
+    pub fn start(command: Command, dir: &Path, port: u16) -> Self {
+        let process = start(command, dir, port).unwrap_or_else(|log| panic!("a server does not start: {log}"));
+        Daemon { _process: process }
+    }
+
+    /// Ends it.
+    pub fn stop(self) {}
+}
+
 /// Starts a server that listens on a port, and waits until it does; with its log where it ends instead.
 fn start(mut command: Command, dir: &Path, port: u16) -> Result<Process, String> {
     let log = dir.join("log");
