@@ -50,7 +50,9 @@ impl Recipe {
         if ed25519_seed(value).is_some() {
             return Recipe::Ed25519;
         }
-        let hex = value.len() >= 32 && value.len() % 2 == 0 && value.bytes().all(|b| b"0123456789abcdef".contains(&b));
+        let hex = value.len() >= 32
+            && value.len().is_multiple_of(2)
+            && value.bytes().all(|b| b"0123456789abcdef".contains(&b));
         match u32::try_from(value.len() / 2) {
             Ok(bytes) if hex && bytes <= 1024 => Recipe::Hex(bytes),
             _ => Recipe::Text(BITS),
