@@ -23,6 +23,7 @@
 //! | [`apply`] | files on the host: difference, validators, journal, atomic replace, reload, rollback, recover, drift |
 //! | [`postgres`] | connecting to a server, and the catalogue of its settings by version |
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
+//! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod error;
 pub mod facts;
 pub mod formats;
+pub mod harden;
 pub mod index;
 pub mod output;
 pub mod plan;
@@ -43,6 +45,7 @@ pub mod postgres;
 pub mod profile;
 pub mod render;
 pub mod root;
+pub mod secrets;
 pub mod state;
 pub mod units;
 pub mod value;

@@ -1,5 +1,6 @@
 //! Arguments to operations: each subcommand's file holds its clap types and turns them into one call.
 
+pub mod apikey;
 pub mod apply;
 pub mod changing;
 pub mod completions;
@@ -8,6 +9,7 @@ pub mod connection;
 pub mod diff;
 pub mod explain;
 pub mod facts;
+pub mod harden;
 pub mod history;
 pub mod index;
 pub mod man;
@@ -17,6 +19,8 @@ pub mod profile;
 pub mod recover;
 pub mod render;
 pub mod rollback;
+pub mod secrets;
+pub mod token;
 
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
@@ -93,6 +97,18 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
+    #[command(subcommand)]
+    Harden(harden::Command),
+    /// Make secrets, show what is due, rotate them everywhere at once, and bring them back
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Make, list, revoke and rotate API keys, with the tiers that nginx and the API know
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Sign, check and read JSON Web Tokens with the keys of the env file
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
@@ -131,6 +147,10 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Harden(command) => command.run(&cli.global),
+        Command::Secrets(command) => command.run(&cli.global),
+        Command::Apikey(command) => command.run(&cli.global),
+        Command::Token(command) => command.run(&cli.global),
     }
 }
 

@@ -480,3 +480,13 @@ pub fn collect(root: &Root) -> Facts {
     facts.absent = host.into_absent();
     facts
 }
+
+/// Processors and memory alone, within the limits of this process's cgroup: what is quick to read.
+#[must_use]
+pub fn resources(root: &Root) -> (Cpu, Memory) {
+    let host = Host::new(root);
+    let (cpu, online) = cpu::collect(&host);
+    let mut facts = Facts { cpu, memory: memory::collect(&host), ..Facts::default() };
+    cgroup::collect(&host, &mount::table(&host), online.as_ref(), &mut facts);
+    (facts.cpu, facts.memory)
+}
