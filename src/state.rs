@@ -5,8 +5,29 @@ use crate::root::Root;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The folder of the state of a host, on this machine.
+///
+/// # Errors
+/// Links in the tree lead in a circle.
+pub fn folder_of(root: &Root) -> Result<PathBuf> {
+    let folder = root.state_dir();
+    root.resolve(&folder).map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))
+}
+
+/// Makes a folder of the state, private to its owner, if it is not there.
+///
+/// # Errors
+/// Those of making it.
+pub fn make(folder: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))
+}
 
 /// One run over one index.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,11 +58,7 @@ impl State {
     /// # Errors
     /// A folder that cannot be made or written.
     pub fn open(root: &Root) -> Result<State> {
-        let folder = root.state_dir();
-        let there = root
-            .resolve(&folder)
-            .map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))?;
-        State::open_in(&there)
+        State::open_in(&folder_of(root)?)
     }
 
     /// Opens the state in a folder, which is made private if it is not there.
@@ -50,11 +67,7 @@ impl State {
     /// As [`State::open`].
     pub fn open_in(folder: &Path) -> Result<State> {
         let file = folder.join("state.db");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))?;
+        make(folder)?;
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(&file)?;
             connection.busy_timeout(Duration::from_secs(5))?;
@@ -70,6 +83,11 @@ impl State {
         let connection = open()
             .map_err(|e| Error::failed("state.open", "the state cannot be used").at(file.display()).because(e))?;
         Ok(State { connection })
+    }
+
+    /// The database, for modules that keep tables of their own in it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Adds a run over an index. `place` is server and database, `name` the index.

@@ -1,16 +1,26 @@
 //! Arguments to operations: each subcommand's file holds its clap types and turns them into one call.
 
+pub mod apikey;
+pub mod apply;
+pub mod changing;
 pub mod completions;
 pub mod config;
 pub mod connection;
+pub mod diff;
 pub mod explain;
 pub mod facts;
+pub mod harden;
+pub mod history;
 pub mod index;
 pub mod man;
 pub mod plan;
 pub mod planning;
 pub mod profile;
+pub mod recover;
 pub mod render;
+pub mod rollback;
+pub mod secrets;
+pub mod token;
 
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
@@ -66,6 +76,16 @@ pub enum Command {
     Explain(Box<explain::Arguments>),
     /// Write the plan as configuration files, each value below its reason
     Render(render::Arguments),
+    /// Show what the plan would change on this host: every setting with its reason, every file, every kernel value
+    Diff(Box<diff::Arguments>),
+    /// Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back
+    Apply(Box<apply::Arguments>),
+    /// Take a generation back: files and kernel values as they were before it, as a new generation
+    Rollback(rollback::Arguments),
+    /// End a change that a kill, a crash or a loss of power has interrupted
+    Recover(recover::Arguments),
+    /// Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed
+    History(history::Arguments),
     /// Show the profiles: what each is for, which one this host gets and why, and what it sets
     Profile(profile::Arguments),
     /// Read and change llmsql.toml, the operator's own values
@@ -77,6 +97,18 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
+    #[command(subcommand)]
+    Harden(harden::Command),
+    /// Make secrets, show what is due, rotate them everywhere at once, and bring them back
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Make, list, revoke and rotate API keys, with the tiers that nginx and the API know
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Sign, check and read JSON Web Tokens with the keys of the env file
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
@@ -105,11 +137,20 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Plan(arguments) => plan::run(&arguments, &cli.global),
         Command::Explain(arguments) => explain::run(&arguments, &cli.global),
         Command::Render(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Diff(arguments) => arguments.run(&cli.global),
+        Command::Apply(arguments) => arguments.run(&cli.global),
+        Command::Rollback(arguments) => arguments.run(&cli.global),
+        Command::Recover(arguments) => arguments.run(&cli.global),
+        Command::History(arguments) => arguments.run(&cli.global),
         Command::Profile(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Config(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Harden(command) => command.run(&cli.global),
+        Command::Secrets(command) => command.run(&cli.global),
+        Command::Apikey(command) => command.run(&cli.global),
+        Command::Token(command) => command.run(&cli.global),
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["list", "patroni"])]
     out: Option<PathBuf>,
     /// Only the files of this component; may be repeated
-    #[arg(long, value_name = "COMPONENT", value_parser = component_parser())]
+    #[arg(long, value_name = "COMPONENT", value_parser = component_parser(&[]))]
     only: Vec<Component>,
     /// List the files: template, target, ownership, and the variables the template reads
     #[arg(long, conflicts_with = "patroni")]
@@ -62,12 +62,12 @@ pub struct Arguments {
     connection: ConnectionArgs,
 }
 
-/// The components that have files, by name.
-fn component_parser() -> impl TypedValueParser<Value = Component> {
-    let with_files = || Component::ALL.iter().filter(|c| files::TABLE.iter().any(|f| f.component == **c));
-    PossibleValuesParser::new(with_files().map(|c| c.name())).try_map(move |name| {
-        with_files().find(|c| c.name() == name).copied().ok_or("no component with files has this name")
-    })
+/// The components that have files, and these, by name.
+pub(super) fn component_parser(others: &'static [Component]) -> impl TypedValueParser<Value = Component> {
+    let known =
+        move || Component::ALL.iter().filter(|c| others.contains(c) || files::TABLE.iter().any(|f| f.component == **c));
+    PossibleValuesParser::new(known().map(|c| c.name()))
+        .try_map(move |name| known().find(|c| c.name() == name).copied().ok_or("no component with files has this name"))
 }
 
 /// A file as `--format json` shows it.

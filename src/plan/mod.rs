@@ -26,7 +26,7 @@ use crate::facts::Facts;
 use crate::profile::{Origin, Profile};
 use crate::value::{Dialect, Value};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A part of the stack that settings belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -111,7 +111,7 @@ impl Component {
 }
 
 /// When a changed value starts to count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TakesEffect {
     /// At once, when it is written to the kernel or set in a session.

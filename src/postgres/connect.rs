@@ -297,6 +297,22 @@ impl Session {
         Ok(value)
     }
 
+    /// Runs a statement in the simple protocol and returns its rows as text: for consoles that speak no other
+    /// (PgBouncer's).
+    ///
+    /// # Errors
+    /// What the server said.
+    pub async fn batch_rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let messages = self.client.simple_query(sql).await.map_err(|e| self.failed(e))?;
+        let row = |row: &tokio_postgres::SimpleQueryRow| {
+            (0..row.len()).map(|i| row.try_get(i).ok().flatten().map(str::to_owned)).collect()
+        };
+        Ok(messages
+            .iter()
+            .filter_map(|m| if let SimpleQueryMessage::Row(r) = m { Some(row(r)) } else { None })
+            .collect())
+    }
+
     fn failed(&self, error: tokio_postgres::Error) -> Error {
         match error.as_db_error() {
             Some(db) => {

@@ -203,7 +203,10 @@ pub struct Section {
 }
 
 /// The tables that belong to other modules.
-pub static SECTIONS: &[Section] = &[];
+pub static SECTIONS: &[Section] = &[Section {
+    name: "secrets",
+    help: "The env file, PgBouncer's file, reload commands, ages, tiers of API keys, and what each secret is for",
+}];
 
 /// Whether a key stands in a table that belongs to another module, which knows what it takes.
 #[must_use]

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod apply;
 mod catalogue;
 mod certificates;
 mod config;
@@ -13,6 +14,7 @@ mod facts_measure;
 mod files;
 mod generated;
 mod golden;
+mod harden;
 mod harness;
 mod index;
 mod live;
@@ -22,6 +24,7 @@ mod nginx;
 mod profile;
 mod render;
 mod schema;
+mod secrets;
 mod servers;
 mod sql;
 mod traps;

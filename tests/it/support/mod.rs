@@ -12,8 +12,8 @@ mod proxies;
 
 pub use llmsql::{Llmsql, Run};
 pub use planned::Planned;
-pub use postgres::{Builder, Postgres};
-pub use proxies::{Nginx, PgBouncer};
+pub use postgres::{Builder, Postgres, home, psql};
+pub use proxies::{Daemon, Nginx, PgBouncer};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
