@@ -99,8 +99,11 @@ impl Rebuild {
         outcome.lists_after = wanted;
         let drift = drift::begin(watcher, &self.server, &new, &beside.sample).await?;
         if let Some(probed) = &beside.probed {
-            let check = self.check_queries(watcher, &new, plan, probed, outcome);
-            let checked = self.unless_stopped(watcher, async { Ok(check.await) }).await;
+            let check = async {
+                self.check_queries(watcher, &new, plan, probed, outcome).await;
+                Ok(())
+            };
+            let checked = self.unless_stopped(watcher, check).await;
             outcome.cut_short(checked);
         }
         let drift = drift.end().await?;

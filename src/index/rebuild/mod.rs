@@ -21,7 +21,7 @@ use crate::postgres::connect::{Session, is_sqlstate, quote_ident, quote_literal,
 use crate::postgres::conninfo::Conninfo;
 use check::{Beside, Probed};
 use serde::Serialize;
-use session::{DDL_TRIES, DDL_WAIT, cancel, lock, refuse_pooler, retry};
+use session::{DDL_TRIES, DDL_WAIT, cancel, lock, retry};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -256,7 +256,7 @@ impl Rebuild {
     async fn try_run(&self, index: &VectorIndex, leftovers: &[Leftover], outcome: &mut Outcome) -> Result<()> {
         let mut bar = self.progress.start(&index.label());
         bar.step("planning");
-        let watcher = self.session().await?;
+        let (watcher, worker) = self.direct_sessions().await?;
         let mut drift = DriftFrom::Later;
         if self.wish.if_needed {
             let look = Look { count: false, drift: DriftFrom::Pages };
@@ -267,8 +267,6 @@ impl Rebuild {
             }
             drift = DriftFrom::Known(plan.drift);
         }
-        let worker = self.session().await?;
-        refuse_pooler(&watcher, &worker).await?;
         lock(&worker, index).await?;
         // What another run did before we got the lock counts.
         let found = catalogue::again(&watcher, index).await?;

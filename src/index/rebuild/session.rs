@@ -26,6 +26,15 @@ impl Rebuild {
         Ok(session)
     }
 
+    /// Two sessions that no timeout ends, without a pooler between: what is set in one would be set for others too.
+    pub(super) async fn direct_sessions(&self) -> Result<(Session, Session)> {
+        let (first, second) = (Session::open(&self.info).await?, Session::open(&self.info).await?);
+        refuse_pooler(&first, &second).await?;
+        quiet_session(&first, &self.server).await?;
+        quiet_session(&second, &self.server).await?;
+        Ok((first, second))
+    }
+
     /// Does read-only work on a session, and cancels it when a signal comes.
     pub(super) async fn unless_stopped<T>(
         &self,
@@ -85,7 +94,7 @@ async fn quiet_session(session: &Session, server: &Server) -> Result<()> {
 
 /// Two sessions that share a back end, or both get one lock, or are older than their connection, go through a pooler:
 /// there, SET would leak to other clients and the lock would be nobody's.
-pub(super) async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
+async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
     let one: i32 = first.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
     let two: i32 = second.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
     let mut pooled = one == two;
