@@ -366,7 +366,7 @@ fn comparisons(add: &mut dyn FnMut(Cue, &str)) {
 fn structure(add: &mut dyn FnMut(Cue, &str)) {
     add(
         Cue::Each,
-        "each|for each|of each|in each|by each|from each|to each|per|every|for every|in every|of every|for all the different|grouped by|group by|for each of the|for each of|broken down by|split by|by every|across each|on each|at each|with each|for different|in different|of different",
+        "each|for each|of each|in each|by each|from each|to each|per|every|for every|in every|of every|for all the different|grouped by|group by|for each of the|for each of|broken down by|split by|by every|across each|on each|at each|with each|for different|in different|of different|for the different|for all different|in the different|for each different|of each different",
     );
     for (bucket, part, unit) in [
         (Bucket::Minute, None, "minute"),

@@ -1182,7 +1182,7 @@ impl<'p, 'a> Parser<'p, 'a> {
         };
         let compare = self.wait.compare.take();
         let kind = self.index.kind(column);
-        let whole_year = span.from.date().day_of_year() == 1 && span.to.date().day_of_year() == 1;
+        let whole_year = span.precision == dates::Unit::Year;
         if kind.is_number() || kind == Kind::Text && self.index.column(column).words.has("year") {
             if !whole_year {
                 self.draft.cost += 2.0;
@@ -1210,6 +1210,22 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             _ => self.condition(Cond::During(column, span.from, span.to)),
         }
+    }
+
+    /// A range of years over a column of years' numbers.
+    fn year_range(&mut self, column: ColumnId, span: &dates::Span, op: Option<Op>) {
+        let number = |n: i16| Literal::Number(f64::from(n));
+        let last = if span.to.date().day_of_year() == 1 { span.to.year() - 1 } else { span.to.year() };
+        let expr = Expr::Column(column);
+        let compare = |op: Op, year: i16| Cond::Compare(Expr::Column(column), op, Operand::Literal(number(year)));
+        let cond = match op {
+            Some(op) => compare(op, span.from.year()),
+            None if span.is_open_before() => compare(Op::Le, last),
+            None if span.is_open_after() => compare(Op::Ge, span.from.year()),
+            None if last > span.from.year() => Cond::Between(expr, number(span.from.year()), number(last)),
+            None => compare(Op::Eq, span.from.year()),
+        };
+        self.condition(cond);
     }
 
     /// The column that dates the rows asked about: the operator's, else the first time of the tables named.

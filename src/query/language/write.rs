@@ -278,6 +278,12 @@ impl Scope<'_, '_, '_> {
             Cond::Null(column, null) => format!("{} IS {}NULL", self.name(*column), if *null { "" } else { "NOT " }),
             Cond::During(column, from, to) => {
                 let time = self.moment(*column);
+                if *from == jiff::civil::DateTime::MIN {
+                    return Some(format!("{time} < {}", literal(&Literal::Time(*to))));
+                }
+                if *to == jiff::civil::DateTime::MAX {
+                    return Some(format!("{time} >= {}", literal(&Literal::Time(*from))));
+                }
                 let (from, to) = (Literal::Time(*from), Literal::Time(*to));
                 format!("{time} >= {} AND {time} < {}", literal(&from), literal(&to))
             }

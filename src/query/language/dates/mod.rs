@@ -21,9 +21,9 @@ mod tokens;
 use jiff::civil::DateTime;
 
 pub use self::calendar::Unit;
-pub use self::series::{Bucket, Change, bucket, change};
 use self::range::Range;
 use self::reader::Reader;
+pub use self::series::{Bucket, Change, bucket, change};
 use self::term::Place;
 use super::Clock;
 
@@ -62,8 +62,30 @@ impl Span {
 
 /// The words after which a year, a short weekday or `may` is a time.
 const BEFORE_A_TIME: [&str; 24] = [
-    "in", "on", "during", "for", "of", "since", "from", "throughout", "within", "at", "over", "this", "last", "next",
-    "not", "versus", "vs", "and", "or", "than", "every", "until", "to", "with",
+    "in",
+    "on",
+    "during",
+    "for",
+    "of",
+    "since",
+    "from",
+    "throughout",
+    "within",
+    "at",
+    "over",
+    "this",
+    "last",
+    "next",
+    "not",
+    "versus",
+    "vs",
+    "and",
+    "or",
+    "than",
+    "every",
+    "until",
+    "to",
+    "with",
 ];
 
 /// The times a question names, in its order; they do not overlap. Seasons, holidays and fiscal years are not known.
@@ -99,7 +121,10 @@ pub fn find(question: &str, clock: &Clock) -> Vec<Span> {
 fn inside_a_name(reader: Reader<'_>, at: usize) -> bool {
     let joins = ["_", ".", "@", "/", "\\", "=", "#", "$", "%", "\u{20ac}", "-"];
     let dash_after_word = |at: usize| at > 1 && reader.mark(at - 1, &["-"]) && reader.glued(at - 1);
-    at > 0 && reader.glued(at) && ((reader.mark(at - 1, &joins) && (!reader.mark(at - 1, &["-"]) || dash_after_word(at))) || !reader.word(at - 1).is_empty() )
+    at > 0
+        && reader.glued(at)
+        && ((reader.mark(at - 1, &joins) && (!reader.mark(at - 1, &["-"]) || dash_after_word(at)))
+            || !reader.word(at - 1).is_empty())
         || (reader.glued(at + 1) && reader.mark(at + 1, &["_", "@"]))
 }
 
@@ -116,7 +141,16 @@ fn longest(reader: Reader<'_>, at: usize) -> Option<(Range, usize)> {
         let period = reader.resolve(term, None)?;
         let to = if period.from == period.to { calendar::add(period.to, 1, Unit::Second)? } else { period.to };
         let daily = term.has_time() && !term.has_date();
-        Some((Range { from: Some(period.from), to: Some(to), unit: period.unit, daily, certain: !term.weak && (term.has_date() || term.time.is_some()) }, next))
+        Some((
+            Range {
+                from: Some(period.from),
+                to: Some(to),
+                unit: period.unit,
+                daily,
+                certain: !term.weak && (term.has_date() || term.time.is_some()),
+            },
+            next,
+        ))
     };
     let mut best: Option<(Range, usize)> = None;
     for found in [reader.range(at), reader.bound(at), single()].into_iter().flatten() {

@@ -61,7 +61,10 @@ impl Reader<'_> {
         };
         let from = self.resolve(term, None)?;
         let to = self.shifted(from.from, &lengths, 1).filter(|to| *to > from.from)?;
-        Some((Range { from: Some(from.from), to: Some(to), unit: from.unit, daily: !term.has_date(), certain: true }, end))
+        Some((
+            Range { from: Some(from.from), to: Some(to), unit: from.unit, daily: !term.has_date(), certain: true },
+            end,
+        ))
     }
 
     fn separator(self, at: usize, between: bool, introduced: bool) -> Option<usize> {
@@ -73,8 +76,11 @@ impl Reader<'_> {
             return Some(next);
         }
         let at = if introduced && self.word(at) == "and" && self.is(at + 1, &["until", "to"]) { at + 1 } else { at };
-        let words: &[&str] =
-            if between { &["and", "to", "through", "until"] } else { &["to", "through", "thru", "until", "till", "til"] };
+        let words: &[&str] = if between {
+            &["and", "to", "through", "until"]
+        } else {
+            &["to", "through", "thru", "until", "till", "til"]
+        };
         self.is(at, words).then_some(at + 1)
     }
 
@@ -107,7 +113,10 @@ impl Reader<'_> {
             (left.is_bare(), right.date, right.has_time() || right.bare.is_some())
         {
             let day = i8::try_from(left.bare?.value).ok()?;
-            *left = Term { date: Some(Date::Partial(Partial { year, part: Part::Day(month, day), weak: false })), ..Term::default() };
+            *left = Term {
+                date: Some(Date::Partial(Partial { year, part: Part::Day(month, day), weak: false })),
+                ..Term::default()
+            };
         }
         let timed = |term: Term| term.has_time() || term.bare.is_some();
         if timed(*left) || timed(right) { self.hours(*left, right) } else { self.days(*left, right) }
@@ -159,12 +168,17 @@ impl Reader<'_> {
             let later = start.after_noon();
             let late = end.after_noon();
             let end = if end.seconds() <= start.seconds() && late.seconds() > start.seconds() { late } else { end };
-            let pulled = start.open && !end.open && end.hour >= 12 && later.seconds() < end.seconds() && left.has_open_hour();
+            let pulled =
+                start.open && !end.open && end.hour >= 12 && later.seconds() < end.seconds() && left.has_open_hour();
             left.time = Some(if pulled && right.time.is_some_and(|time| !time.open) { later } else { start });
             right.time = Some(end);
             (left.bare, right.bare) = (None, None);
         }
-        let from = if now { Period { from: self.clock.now, to: self.clock.now, unit: Unit::Second } } else { self.resolve(left, None)? };
+        let from = if now {
+            Period { from: self.clock.now, to: self.clock.now, unit: Unit::Second }
+        } else {
+            self.resolve(left, None)?
+        };
         let to = if both { self.resolve(right, Some(from.from))? } else { self.resolve_on(right, from.from)? };
         // A clock time ends the range when it comes; a part of the day or a whole day when it is over.
         let mut end = if right.time.is_some() || right.bare.is_some() { to.from } else { to.to };
@@ -189,7 +203,11 @@ impl Reader<'_> {
 
     /// A range with one end.
     pub(super) fn bound(self, at: usize) -> Read<Range> {
-        self.to_this_day(at).or_else(|| self.age(at)).or_else(|| self.prefixed(at)).or_else(|| self.suffixed(at)).or_else(|| self.day_and_bound(at))
+        self.to_this_day(at)
+            .or_else(|| self.age(at))
+            .or_else(|| self.prefixed(at))
+            .or_else(|| self.suffixed(at))
+            .or_else(|| self.day_and_bound(at))
     }
 
     fn side(self, at: usize) -> Read<Side> {
@@ -256,7 +274,9 @@ impl Reader<'_> {
     }
 
     fn names_a_day(self, term: Term) -> bool {
-        term.weekday.is_some() || term.instant.is_some() || self.resolve(term, None).is_some_and(|p| p.unit <= Unit::Day)
+        term.weekday.is_some()
+            || term.instant.is_some()
+            || self.resolve(term, None).is_some_and(|p| p.unit <= Unit::Day)
     }
 
     fn lone_year(self, at: usize) -> Read<Term> {
@@ -267,7 +287,13 @@ impl Reader<'_> {
 
     fn sided(self, side: Side, term: Term) -> Option<Range> {
         let period = self.resolve(term, None)?;
-        let open = Range { from: None, to: None, unit: period.unit, daily: term.has_time() && !term.has_date(), certain: true };
+        let open = Range {
+            from: None,
+            to: None,
+            unit: period.unit,
+            daily: term.has_time() && !term.has_date(),
+            certain: true,
+        };
         // A time of the clock is an instant: after 5pm begins at 5pm.
         let after = if period.within_a_day() && self.hour_of(term).is_some() { period.from } else { period.to };
         Some(match side {
@@ -308,7 +334,9 @@ impl Reader<'_> {
         let (day, next) = self.term(at, Place::Alone).filter(|(term, _)| term.has_date() && !term.has_time())?;
         let period = self.resolve(day, None).filter(|period| period.unit == Unit::Day)?;
         let (side, next) = self.side(next)?;
-        let (time, end) = self.term(next, Place::Range).filter(|(term, _)| !term.has_date() && (term.has_time() || term.bare.is_some()))?;
+        let (time, end) = self
+            .term(next, Place::Range)
+            .filter(|(term, _)| !term.has_date() && (term.has_time() || term.bare.is_some()))?;
         let range = self.sided(side, Term { date: Some(Date::Fixed(period)), ..time })?;
         let (from, to) = (range.from.or(Some(period.from)), range.to.or(Some(period.to)));
         Some((Range { from, to, daily: false, ..range }, end)).filter(|_| from < to)
@@ -327,7 +355,8 @@ impl Reader<'_> {
             ("at most", Side::Since),
             ("under", Side::Since),
         ];
-        let (words, side, next) = PHRASES.iter().find_map(|(words, side)| self.phrase(at, words).map(|next| (*words, *side, next)))?;
+        let (words, side, next) =
+            PHRASES.iter().find_map(|(words, side)| self.phrase(at, words).map(|next| (*words, *side, next)))?;
         let (lengths, next) = self.lengths(next)?;
         let bare = matches!(words, "older than" | "newer than" | "younger than");
         let today = self.word(next) == "before" && self.is(next + 1, &["today", "now"]);
@@ -339,9 +368,11 @@ impl Reader<'_> {
         };
         let shortest = lengths.iter().map(|(_, unit)| *unit).min()?;
         let moved = self.shifted(self.clock.now, &lengths, -1)?;
-        let edge = if shortest >= Unit::Day { calendar::floor(moved, Unit::Day, self.clock.week_starts_on)? } else { moved };
+        let edge =
+            if shortest >= Unit::Day { calendar::floor(moved, Unit::Day, self.clock.week_starts_on)? } else { moved };
         let open = Range { from: None, to: None, unit: shortest, daily: false, certain: true };
-        let range = if side == Side::Before { Range { to: Some(edge), ..open } } else { Range { from: Some(edge), ..open } };
+        let range =
+            if side == Side::Before { Range { to: Some(edge), ..open } } else { Range { from: Some(edge), ..open } };
         Some((range, next))
     }
 }

@@ -143,7 +143,8 @@ impl<'a> Reader<'a> {
     }
 
     fn year_in_words(self, at: usize) -> Read<i16> {
-        let tail = |at: usize| self.count(at).filter(|(count, _)| !count.ordinal && count.digits == 0 && count.value < 100);
+        let tail =
+            |at: usize| self.count(at).filter(|(count, _)| !count.ordinal && count.digits == 0 && count.value < 100);
         let (century, mut next) = tail(at)?;
         let base = if self.word(next) == "thousand" && century.value == 2 {
             next = self.skip(next + 1, &["and"]);
@@ -192,8 +193,12 @@ impl<'a> Reader<'a> {
             let time = clock_time(count.value, 0, 0, super::Unit::Hour)?;
             return Some(self.meridian(time, next + 1).unwrap_or((time, next + 1)));
         }
-        let spoken = |next| self.count(next).filter(|(m, _)| !m.ordinal && m.digits == 0 && (10..60).contains(&m.value));
-        if count.digits == 0 && count.value <= 12 && let Some((minute, next)) = spoken(next) {
+        let spoken =
+            |next| self.count(next).filter(|(m, _)| !m.ordinal && m.digits == 0 && (10..60).contains(&m.value));
+        if count.digits == 0
+            && count.value <= 12
+            && let Some((minute, next)) = spoken(next)
+        {
             let time = clock_time(count.value, minute.value, 0, super::Unit::Minute)?;
             return Some(self.meridian(time, next).unwrap_or((time, next)));
         }

@@ -136,7 +136,8 @@ impl Reader<'_> {
     /// `first week of Jan 2015`, `last 3 weeks of this year`, `second day of May`, `last day of the month`.
     fn within(self, at: usize) -> Read<Period> {
         let last = self.word(at) == "last";
-        let (ordinal, next) = if last { (1, at + 1) } else { self.count(at).filter(|(c, _)| c.ordinal).map(|(c, n)| (c.value, n))? };
+        let (ordinal, next) =
+            if last { (1, at + 1) } else { self.count(at).filter(|(c, _)| c.ordinal).map(|(c, n)| (c.value, n))? };
         let (many, next) = self.amount(next).filter(|_| last || ordinal == 1).unwrap_or((1, next));
         let (unit, size) = names::unit(self.word(next))?;
         let next = next + 1;
@@ -163,7 +164,9 @@ impl Reader<'_> {
 
     /// The period another one lies in: written out, `last month`, `the month`, `the year 2020`.
     fn enclosing(self, at: usize) -> Read<Period> {
-        if let Some((partial, next)) = self.partial(at).filter(|(partial, _)| !matches!(partial.part, super::day::Part::DayOnly(_))) {
+        if let Some((partial, next)) =
+            self.partial(at).filter(|(partial, _)| !matches!(partial.part, super::day::Part::DayOnly(_)))
+        {
             return Some((partial.latest(self.clock.now)?, next));
         }
         let place = self.skip(at, &["the"]);
@@ -211,7 +214,8 @@ impl Reader<'_> {
         if self.word(at) != "week" {
             return None;
         }
-        let (number, next) = self.count(at + 1).filter(|(count, _)| (1..=53).contains(&count.value) && !count.ordinal)?;
+        let (number, next) =
+            self.count(at + 1).filter(|(count, _)| (1..=53).contains(&count.value) && !count.ordinal)?;
         let (year, next) = self.year(self.skip(next, &["of", "in"])).unwrap_or((self.clock.now.year(), next));
         let first = calendar::first_week(calendar::day(year, 1, 1)?, self.clock.week_starts_on)?;
         let from = calendar::add(first, i64::from(number.value) - 1, Unit::Week)?;
@@ -231,7 +235,8 @@ impl Reader<'_> {
         let end = if self.word(next) == "from" { next + 2 } else { next + 1 };
         let unit = lengths.iter().map(|(_, unit)| *unit).min()?;
         let moved = self.shifted(self.clock.now, &lengths, sign)?;
-        let from = if unit >= Unit::Day { calendar::floor(moved, Unit::Day, self.clock.week_starts_on)? } else { moved };
+        let from =
+            if unit >= Unit::Day { calendar::floor(moved, Unit::Day, self.clock.week_starts_on)? } else { moved };
         // Half a unit's room would be arbitrary: a moment ago in hours is the hour that began then.
         Some((Period::starting(from, 1, unit.min(Unit::Day))?, end))
     }
@@ -261,7 +266,8 @@ impl Reader<'_> {
         let place = less.unwrap_or(place);
         let (lengths, next) = self.lengths(place)?;
         let next = if self.mark(next, &[","]) { next + 1 } else { next };
-        let starts = self.is(next, &["from", "starting", "beginning", "after"]) && (less.is_some() || self.word(next) != "after");
+        let starts = self.is(next, &["from", "starting", "beginning", "after"])
+            && (less.is_some() || self.word(next) != "after");
         let back = less.is_some() && self.word(next) == "before";
         if !starts && !back {
             return None;
@@ -348,14 +354,19 @@ impl Reader<'_> {
         if step < 0 {
             return Some(Period { from: day, to: today, unit: Unit::Day });
         }
-        Some(Period { from: calendar::add(today, 1, Unit::Day)?, to: calendar::add(day, 1, Unit::Day)?, unit: Unit::Day })
+        Some(Period {
+            from: calendar::add(today, 1, Unit::Day)?,
+            to: calendar::add(day, 1, Unit::Day)?,
+            unit: Unit::Day,
+        })
     }
 
     /// `last week`, `this morning`, `next Friday`, `last March`, `last weekend`, `the past hour`.
     fn determined(self, at: usize) -> Read<Period> {
         let way = toward(self.word(at)).filter(|_| self.word(at) != "recent")?;
         let working = self.is(at + 1, &["working", "business"]) && self.word(at + 2) == "week";
-        let next = if working { at + 2 } else { self.skip(at + 1, &["calendar", "full", "complete", "whole", "entire"]) };
+        let next =
+            if working { at + 2 } else { self.skip(at + 1, &["calendar", "full", "complete", "whole", "entire"]) };
         let week = self.clock.week_starts_on;
         let now = self.clock.now;
         let steps = match way {
@@ -370,7 +381,13 @@ impl Reader<'_> {
         }
         if word == "weekend" {
             let day = calendar::weekday_of_week(now, jiff::civil::Weekday::Saturday, jiff::civil::Weekday::Monday)?;
-            return Some((Period { unit: Unit::Day, ..Period::starting(calendar::add(day, steps * 7, Unit::Day)?, 2, Unit::Day)? }, next + 1));
+            return Some((
+                Period {
+                    unit: Unit::Day,
+                    ..Period::starting(calendar::add(day, steps * 7, Unit::Day)?, 2, Unit::Day)?
+                },
+                next + 1,
+            ));
         }
         if let Some(month) = names::month(word) {
             let running = calendar::day(now.year(), month, 1)?;
@@ -382,7 +399,8 @@ impl Reader<'_> {
             return Some((Period::starting(calendar::add(running, year, Unit::Year)?, 1, Unit::Month)?, next + 1));
         }
         if working {
-            let monday = calendar::floor(calendar::add(now, steps, Unit::Week)?, Unit::Week, jiff::civil::Weekday::Monday)?;
+            let monday =
+                calendar::floor(calendar::add(now, steps, Unit::Week)?, Unit::Week, jiff::civil::Weekday::Monday)?;
             return Some((Period { unit: Unit::Day, ..Period::starting(monday, 5, Unit::Day)? }, next + 1));
         }
         let (unit, size) = names::unit(word).filter(|_| !word.ends_with('s'))?;
@@ -445,7 +463,8 @@ impl Reader<'_> {
 
     /// `in the year`, where nothing follows that the unit could belong to.
     fn running(self, at: usize) -> Read<Period> {
-        let cued = at > 1 && self.word(at - 1) == "the" && self.is(at - 2, &["in", "during", "for", "of", "throughout"]);
+        let cued =
+            at > 1 && self.word(at - 1) == "the" && self.is(at - 2, &["in", "during", "for", "of", "throughout"]);
         let (unit, size) = names::unit(self.word(at)).filter(|(unit, _)| *unit > Unit::Day && cued)?;
         let last = self.word(at + 1).is_empty() && self.count(at + 1).is_none() && !self.word(at).ends_with('s');
         let period = Period::around(self.clock.now, unit, self.clock.week_starts_on)?;
@@ -465,7 +484,10 @@ impl Reader<'_> {
             // `late` before a bare unit is an adjective: late days.
             bound || names::unit(self.word(place)).is_none()
         })?;
-        let later = self.word(at) == "later" && outer.unit > Unit::Day && outer.from <= self.clock.now && self.clock.now < outer.to;
+        let later = self.word(at) == "later"
+            && outer.unit > Unit::Day
+            && outer.from <= self.clock.now
+            && self.clock.now < outer.to;
         if later {
             let half = match outer.unit {
                 Unit::Year => Period { from: calendar::add(outer.from, 6, Unit::Month)?, ..outer },

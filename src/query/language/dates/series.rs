@@ -75,7 +75,10 @@ impl Reader<'_> {
         if let Some(unit) = adverb {
             return Some(((1, unit, false), at + 1));
         }
-        if self.is(at, &["hour", "day", "week", "month"]) && self.word(at) == self.word(at + 2) && self.word(at + 1) == "by" {
+        if self.is(at, &["hour", "day", "week", "month"])
+            && self.word(at) == self.word(at + 2)
+            && self.word(at + 1) == "by"
+        {
             return Some(((1, names::unit(self.word(at))?.0, false), at + 3));
         }
         let place = self.phrase(at, "grouped by").or_else(|| self.phrase(at, "broken down by")).or_else(|| {
@@ -97,7 +100,8 @@ impl Reader<'_> {
     }
 
     fn bucket_unit(self, at: usize) -> Read<(i64, Unit, bool)> {
-        let (count, next) = self.count(at).filter(|(count, _)| !count.ordinal).map_or((1, at), |(c, n)| (i64::from(c.value), n));
+        let (count, next) =
+            self.count(at).filter(|(count, _)| !count.ordinal).map_or((1, at), |(c, n)| (i64::from(c.value), n));
         let next = if self.mark(next, &["-"]) { next + 1 } else { next };
         let (unit, size) = names::unit(self.word(next))?;
         let count = count.checked_mul(size).filter(|count| *count > 0)?;
@@ -120,7 +124,10 @@ impl Reader<'_> {
         let dashed = |at: usize| if self.mark(at, &["-"]) { at + 1 } else { at };
         let over = dashed(at + 1);
         let again = dashed(over + 1);
-        if self.is(over, &["over", "on"]) && self.word(at) == self.word(again) && let Some(unit) = unit(at) {
+        if self.is(over, &["over", "on"])
+            && self.word(at) == self.word(again)
+            && let Some(unit) = unit(at)
+        {
             return self.so_far_and_before(unit, again + 1);
         }
         let current = |at: usize| -> Read<Period> {
@@ -129,8 +136,16 @@ impl Reader<'_> {
         };
         let (first, next) = current(at).map_or((None, at), |(period, next)| (Some(period), next));
         let against = [
-            "compared to", "compared with", "in comparison to", "in comparison with", "relative to", "versus", "vs",
-            "against", "over", "than",
+            "compared to",
+            "compared with",
+            "in comparison to",
+            "in comparison with",
+            "relative to",
+            "versus",
+            "vs",
+            "against",
+            "over",
+            "than",
         ];
         let place = against.iter().find_map(|words| self.phrase(self.skip(next, &["as"]), words))?;
         let dot = if self.mark(place, &["."]) { place + 1 } else { place };
@@ -140,7 +155,8 @@ impl Reader<'_> {
         if weak && first.is_none() && !self.is(dot, &["previous"]) {
             return None;
         }
-        let (previous, end) = current(dot).or_else(|| self.is(dot, &["previous"]).then(|| self.relative(dot)).flatten())?;
+        let (previous, end) =
+            current(dot).or_else(|| self.is(dot, &["previous"]).then(|| self.relative(dot)).flatten())?;
         let current = match first {
             Some(first) => first,
             None => self.following(previous)?,

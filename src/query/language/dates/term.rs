@@ -68,14 +68,17 @@ impl Term {
 
     fn allows_date(self, date: Date) -> bool {
         let alone = Self { date: Some(date), ..Self::default() };
-        self.date.is_none() && (!(self.has_time() || self.bare.is_some()) || alone.allows_time() || self.weekday.is_some())
+        self.date.is_none()
+            && (!(self.has_time() || self.bare.is_some()) || alone.allows_time() || self.weekday.is_some())
     }
 }
 
 impl Reader<'_> {
     /// As much as stands together from a place on.
     pub(super) fn term(self, at: usize, place: Place) -> Read<Term> {
-        if place != Place::Alone && let Some((instant, next)) = self.instant(at) {
+        if place != Place::Alone
+            && let Some((instant, next)) = self.instant(at)
+        {
             return Some((Term { instant: Some(instant), ..Term::default() }, next));
         }
         let mut term = Term::default();
@@ -112,7 +115,9 @@ impl Reader<'_> {
             term.date = Some(date);
             return Some(next);
         }
-        if term.weekday.is_none() && let Some(weekday) = names::weekday(self.word(at)) {
+        if term.weekday.is_none()
+            && let Some(weekday) = names::weekday(self.word(at))
+        {
             let week = matches!(term.date, Some(Date::Fixed(period)) if period.unit == Unit::Week);
             if term.date.is_none() || week {
                 let short = self.word(at).len() <= 3;
@@ -125,7 +130,9 @@ impl Reader<'_> {
             return None;
         }
         let within = self.skip(self.skip(at, &["in"]), &["the"]);
-        if term.part.is_none() && let Some(hours) = names::part_of_day(self.word(within)) {
+        if term.part.is_none()
+            && let Some(hours) = names::part_of_day(self.word(within))
+        {
             term.part = Some(hours);
             return Some(within + 1);
         }
@@ -155,7 +162,8 @@ impl Reader<'_> {
 
     /// Whether what follows leaves a number an hour: nothing that it could count.
     fn hour_may_end(self, at: usize) -> bool {
-        let follows = ["", "to", "and", "until", "till", "through", "in", "on", "today", "yesterday", "tomorrow", "oclock"];
+        let follows =
+            ["", "to", "and", "until", "till", "through", "in", "on", "today", "yesterday", "tomorrow", "oclock"];
         follows.contains(&self.word(at))
     }
 
