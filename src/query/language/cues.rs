@@ -108,6 +108,40 @@ pub enum Cue {
     Idle,
 }
 
+impl std::fmt::Display for Cue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ask | Self::Which | Self::Who | Self::HowMuch => "asks",
+            Self::When => "asks for a time",
+            Self::Where => "asks for a place",
+            Self::Count => "number of",
+            Self::Agg(_) => "aggregate",
+            Self::Distinct => "each once",
+            Self::Superlative(true, _) | Self::Frequent(true) | Self::Top(true) => "most",
+            Self::Superlative(false, _) | Self::Frequent(false) | Self::Top(false) => "least",
+            Self::Compare(op, _) | Self::Behind(op) => op.sql(),
+            Self::Between => "between",
+            Self::Each | Self::Per(_) | Self::PerPart(_) => "for each",
+            Self::Order | Self::Alphabetical | Self::Ascending => "ordered upward",
+            Self::Descending => "ordered downward",
+            Self::Not | Self::Without | Self::But => "not",
+            Self::Both => "both",
+            Self::Or => "or",
+            Self::And => "and",
+            Self::Relative | Self::Whose | Self::With => "begins a condition",
+            Self::Named => "is called",
+            Self::Aged => "age",
+            Self::Contains(_) => "contains",
+            Self::Times => "times",
+            Self::Everything => "every column",
+            Self::Share => "share of",
+            Self::Running => "running total",
+            Self::Change(_) => "change",
+            Self::All | Self::Idle | Self::Of | Self::In | Self::By | Self::Have | Self::Be | Self::Do | Self::Pronoun | Self::Stop => "",
+        })
+    }
+}
+
 /// A quality that an adjective speaks of, and the columns that measure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
@@ -525,12 +559,6 @@ pub const LONGEST: usize = 8;
 #[must_use]
 pub fn of(phrase: &str) -> Option<Cue> {
     PHRASES.get(phrase).copied()
-}
-
-/// Words that carry nothing even where they fit no phrase above.
-#[must_use]
-pub fn is_idle(lower: &str) -> bool {
-    matches!(of(lower), Some(Cue::Idle | Cue::Do | Cue::Be | Cue::Of | Cue::In | Cue::All | Cue::Pronoun | Cue::By))
 }
 
 #[cfg(test)]
