@@ -37,8 +37,9 @@ pub struct Signs {
 
 /// The weights of [`Signs`], in its order, and the constant. Fitted to whether the answers were right, over questions
 /// about databases that were not those the result was checked on.
-const WEIGHTS: [f64; 13] = [0.0; 13];
-const CONSTANT: f64 = 0.0;
+const WEIGHTS: [f64; 13] =
+    [-0.456, 0.567, -1.276, -0.361, -0.173, 0.149, 0.331, -0.127, -0.284, 0.203, -1.012, 0.475, -0.083];
+const CONSTANT: f64 = 1.384;
 
 impl Signs {
     /// Of a reading; `cost` and `margin` come from the reader and the ranking.

@@ -137,7 +137,16 @@ impl std::fmt::Display for Cue {
             Self::Share => "share of",
             Self::Running => "running total",
             Self::Change(_) => "change",
-            Self::All | Self::Idle | Self::Of | Self::In | Self::By | Self::Have | Self::Be | Self::Do | Self::Pronoun | Self::Stop => "",
+            Self::All
+            | Self::Idle
+            | Self::Of
+            | Self::In
+            | Self::By
+            | Self::Have
+            | Self::Be
+            | Self::Do
+            | Self::Pronoun
+            | Self::Stop => "",
         })
     }
 }

@@ -15,7 +15,7 @@
 mod assign;
 mod confidence;
 mod cues;
-mod dates;
+pub mod dates;
 mod draft;
 mod glossary;
 mod index;
@@ -27,6 +27,8 @@ mod parse;
 mod restate;
 mod share;
 mod synonyms;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod translation;
 mod words;

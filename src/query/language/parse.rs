@@ -570,7 +570,8 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// Whether a comparison joins onto the one before: `over 5 or under 2`.
     fn compares_again(&self) -> bool {
         let back = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
-        let mut words = back.skip_while(|i| matches!(i, Item::Cue(Cue::Idle | Cue::Be | Cue::Compare(..) | Cue::Behind(_))));
+        let mut words =
+            back.skip_while(|i| matches!(i, Item::Cue(Cue::Idle | Cue::Be | Cue::Compare(..) | Cue::Behind(_))));
         self.wait.or || matches!(words.next(), Some(Item::Cue(Cue::And | Cue::Or)))
     }
 

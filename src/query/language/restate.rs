@@ -35,7 +35,8 @@ impl Speaker<'_, '_> {
             text.push_str(&format!(", for each {}", self.list(&query.group, " and ")));
         }
         if !query.order.is_empty() {
-            let one = |(e, down): &(Expr, bool)| format!("{} {}", self.expr(e), if *down { "downward" } else { "upward" });
+            let one =
+                |(e, down): &(Expr, bool)| format!("{} {}", self.expr(e), if *down { "downward" } else { "upward" });
             let order: Vec<String> = query.order.iter().map(one).collect();
             text.push_str(&format!(", by {}", order.join(", then ")));
         }
@@ -76,7 +77,9 @@ impl Speaker<'_, '_> {
             Expr::ShareOf(inner) => format!("the share in percent of {}", self.expr(inner)),
             Expr::Running(inner) => format!("the running total of {}", self.expr(inner)),
             Expr::Change(inner) => format!("the change of {} against the one before", self.expr(inner)),
-            Expr::ChangePercent(inner) => format!("the change in percent of {} against the one before", self.expr(inner)),
+            Expr::ChangePercent(inner) => {
+                format!("the change in percent of {} against the one before", self.expr(inner))
+            }
             Expr::Metric(_, name, sql) => format!("{name}, which is {sql},"),
         }
     }
@@ -108,7 +111,8 @@ impl Speaker<'_, '_> {
             Cond::During(column, from, to) => {
                 let bounds = [("from", from, jiff::civil::DateTime::MIN), ("before", to, jiff::civil::DateTime::MAX)];
                 let bounds = bounds.iter().filter(|(_, at, open)| *at != open);
-                let bounds: Vec<String> = bounds.map(|(word, at, _)| format!("{word} {}", said(&Literal::Time(**at)))).collect();
+                let bounds: Vec<String> =
+                    bounds.map(|(word, at, _)| format!("{word} {}", said(&Literal::Time(**at)))).collect();
                 format!("{} is {}", self.column(*column), bounds.join(" and "))
             }
             Cond::In(column, query, positive) => {

@@ -27,9 +27,9 @@ const READ: usize = 8;
 /// Readings that are offered where none is certain.
 const OFFERED: usize = 4;
 /// The confidence from which on a reading is the answer.
-const ANSWER: f64 = 0.5;
+const ANSWER: f64 = 0.75;
 /// The confidence from which on readings are offered.
-const OFFER: f64 = 0.3;
+const OFFER: f64 = 0.45;
 /// The longest question that is read, in bytes.
 const LONGEST: usize = 4096;
 
@@ -95,7 +95,12 @@ impl<'a> Translator<'a> {
         }
         judged.sort_by(|a, b| b.score.total_cmp(&a.score));
         let mut seen: Vec<String> = Vec::new();
-        judged.retain(|j| !seen.contains(&j.sql) && { seen.push(j.sql.clone()); true });
+        judged.retain(|j| {
+            !seen.contains(&j.sql) && {
+                seen.push(j.sql.clone());
+                true
+            }
+        });
         let best = judged.first().map_or(0.0, |j| j.score);
         let second = judged.get(1).map(|j| j.score);
         for one in &mut judged {
