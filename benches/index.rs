@@ -1,9 +1,10 @@
 //! What queries and inserts notice while a vector index is rebuilt: the guide's script (section 1.6), a bare REINDEX
 //! CONCURRENTLY, and `llmsql index rebuild`, in turns on one server under the same load: `cargo bench --bench index`.
 //!
-//! `LLMSQL_BENCH_ROWS` (200000) and `LLMSQL_BENCH_ROUNDS` (3) change the size. Times are medians over the rounds. It
-//! ends with 1 where a query had no index during ours, where an insert waited over 500 ms, or where ours took more than
-//! 1.1 times the bare REINDEX.
+//! `LLMSQL_BENCH_ROWS` (200000) and `LLMSQL_BENCH_ROUNDS` (3) change the size. Times are medians over the rounds. The
+//! bare REINDEX is told its lists; ours counts, plans, measures drift before and after, and checks recall. It ends with 1
+//! where a query had no index during ours, where an insert waited over 500 ms, where ours took more than 1.1 times the bare
+//! REINDEX, or longer than the guide's script with PostgreSQL's default memory.
 
 #[path = "../tests/it/support/mod.rs"]
 mod support;
@@ -44,14 +45,17 @@ fn main() -> Outcome<ExitCode> {
     let state = tempfile::tempdir()?;
     let mut seen: [Vec<Seen>; 3] = Default::default();
     for round in 0..rounds {
-        for (i, method) in METHODS.iter().enumerate() {
+        for turn in 0..METHODS.len() {
+            // Each is the first once, since a machine may grow busier or quieter.
+            let i = (turn + round as usize) % METHODS.len();
+            let Some(method) = METHODS.get(i) else { continue };
             server.query(
                 "DROP INDEX IF EXISTS docs_idx; SET maintenance_work_mem = '512MB'; CREATE INDEX docs_idx ON docs \
                  USING ivfflat (embedding vector_cosine_ops) WITH (lists = 200)",
             );
             server.query("VACUUM ANALYZE docs");
             server.query("CHECKPOINT");
-            let one = measure(&server, state.path(), i)?;
+            let one = measure(&server, state.path(), i, rows)?;
             println!(
                 "round {}  {method:22} {:6.2} s  without index {:5.2} s  p50 {:6.1} ms  p99 {:6.1} ms  worst insert {:7.1} ms",
                 round + 1,
@@ -87,7 +91,8 @@ fn main() -> Outcome<ExitCode> {
         "without an index: {:.2} s against {:.2} s; worst insert {:.0} ms against {:.0} ms",
         ours.without_index, guide.without_index, ours.insert, guide.insert
     );
-    let good = ours.without_index == 0.0 && ours.insert <= 500.0 && ours.total <= 1.1 * bare.total;
+    let quick = ours.total <= 1.1 * bare.total && ours.total < guide.total;
+    let good = quick && ours.without_index == 0.0 && ours.insert <= 500.0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -104,7 +109,7 @@ fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
 }
 
 /// Rebuilds by one method under load, each client on a connection of its own.
-fn measure(server: &Postgres, state: &std::path::Path, method: usize) -> Outcome<Seen> {
+fn measure(server: &Postgres, state: &std::path::Path, method: usize, rows: u32) -> Outcome<Seen> {
     let done = AtomicBool::new(false);
     let info = resolve(Some(&server.dsn()), &Environment::default())?;
     std::thread::scope(|scope| {
@@ -154,7 +159,7 @@ fn measure(server: &Postgres, state: &std::path::Path, method: usize) -> Outcome
         });
         std::thread::sleep(Duration::from_millis(300));
         let start = Instant::now();
-        let result = rebuild(server, state, method);
+        let result = rebuild(server, state, method, rows);
         let total = start.elapsed().as_secs_f64();
         done.store(true, Ordering::Relaxed);
         let joined = |_| "a client panicked";
@@ -165,31 +170,30 @@ fn measure(server: &Postgres, state: &std::path::Path, method: usize) -> Outcome
     })
 }
 
-fn rebuild(server: &Postgres, state: &std::path::Path, method: usize) -> Outcome<()> {
-    let lists = server.query("SELECT floor(sqrt(count(embedding))) FROM docs");
+fn rebuild(server: &Postgres, state: &std::path::Path, method: usize, rows: u32) -> Outcome<()> {
     match method {
         // As the guide's script: with the server's default memory.
         0 => {
+            let lists = server.query("SELECT floor(sqrt(count(embedding))) FROM docs");
             server.query("DROP INDEX IF EXISTS docs_idx");
             server.query(&format!(
                 "CREATE INDEX docs_idx ON docs USING ivfflat (embedding vector_cosine_ops) WITH (lists = {lists})"
             ));
             server.query("VACUUM ANALYZE docs");
         }
+        // Nothing but the statement, with the memory and the workers that ours takes, the lists known beforehand.
         1 => {
-            server.query(&format!("ALTER INDEX docs_idx SET (lists = {lists})"));
             let mut psql = server.client("psql");
             psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", "SET maintenance_work_mem = '512MB'"]);
-            let status =
-                psql.args(["-c", "REINDEX INDEX CONCURRENTLY docs_idx", "-c", "VACUUM ANALYZE docs"]).status()?;
-            if !status.success() {
+            psql.args(["-c", &format!("ALTER INDEX docs_idx SET (lists = {})", rows.isqrt())]);
+            if !psql.args(["-c", "REINDEX INDEX CONCURRENTLY docs_idx"]).status()?.success() {
                 return Err("REINDEX failed".into());
             }
         }
         _ => {
             let output = Command::new(Llmsql::path())
                 .args(["index", "rebuild", "docs_idx", "--dsn", &server.dsn()])
-                .env("LLMSQL_STATE_DIR", state)
+                .env("STATE_DIRECTORY", state)
                 .stdin(Stdio::null())
                 .output()?;
             print!("{}", String::from_utf8_lossy(&output.stdout));

@@ -40,8 +40,12 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "config" -d 'Read and 
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l mount -d 'Measure the file system of this folder, with the scratch file in it [default: every file system for data]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
@@ -52,7 +56,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l config -d 'The o
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure -d 'Measure the file systems too: random reads of 8 kB one and sixteen at a time, sequential reads, writes with fsync'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -86,7 +90,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l check -d 'End wit
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l schema -d 'Print the JSON Schema of `plan --format json` instead of a plan'
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -100,6 +104,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -111,11 +116,17 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l out -d 'Folder 
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l only -d 'Only the files of this component; may be repeated' -r -f -a "postgresql\t''
 pgbouncer\t''
 nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
 kernel\t''
-limits\t''"
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l templates -d 'Folder of templates that replace built-in ones of the same name (see --list), one by one' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l allow -d 'Render although this invariant is violated, such as memory.total; may be repeated' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -129,6 +140,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -136,6 +148,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l list -d 'List the files: template, target, ownership, and the variables the template reads'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l patroni -d 'Print PostgreSQL\'s settings as Patroni\'s YAML; Patroni writes PostgreSQL\'s own files itself'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l adopt -d 'Replace a file of the operator\'s own that has more in it than ours (NGINX\'s main file), instead of writing ours beside it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
@@ -148,7 +161,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_se
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -169,7 +182,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
@@ -271,12 +284,16 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l database -d 'A database, instead of the connection\'s own; may be given several times' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l table -d 'The indexes of a table: name or schema.name' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l schema -d 'The indexes of a schema' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l rule -d 'The rule for the number of lists' -r -f -a "guide\t'The guide\'s (section 1.6): the root of the rows below a million, a thousandth from there on'
+pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the root above'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l all-databases -d 'Every database that pgvector is installed in'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l history -d 'Show instead the last ten runs over each index: when, what became of it, and why'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
@@ -347,16 +364,232 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -f -a "check" -d 'Say what should be safer, why, and by which exact SQL; nothing is changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -f -a "apply" -d 'Make the changes that check shows, prove them by logins, and undo them if one fails'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -f -a "rollback" -d 'Take back what the last run changed, or an interrupted one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l readonly-role -d 'A role that may read and nothing else; it is made, without a password, if it is not there' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l app-role -d 'The application\'s role; it is made, without a password, if it is not there' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l schema -d 'A schema that both may read; may be given several times [default: every schema with tables]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l write-schema -d 'A schema in which the application may insert as well; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l isolate -d 'Let the application see only rows whose column is a variable it sets: SCHEMA.TABLE=COLUMN[:VARIABLE]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l loopback-tls -d 'Want TLS over the loopback interface as well'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l detailed-exitcode -d 'End with 2 where a check fails'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l readonly-role -d 'A role that may read and nothing else; it is made, without a password, if it is not there' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l app-role -d 'The application\'s role; it is made, without a password, if it is not there' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l schema -d 'A schema that both may read; may be given several times [default: every schema with tables]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l write-schema -d 'A schema in which the application may insert as well; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l isolate -d 'Let the application see only rows whose column is a variable it sets: SCHEMA.TABLE=COLUMN[:VARIABLE]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l route -d 'A further login that has to work before and after, such as the pooler\'s; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l skip -d 'Leave a check\'s changes out, such as schema.usage; may be given several times' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l loopback-tls -d 'Want TLS over the loopback interface as well'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l dry-run -d 'Show what would be done, and change nothing'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l yes -d 'Do not ask'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l yes -d 'Do not ask'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what should be safer, why, and by which exact SQL; nothing is changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Make the changes that check shows, prove them by logins, and undo them if one fails'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Take back what the last run changed, or an interrupted one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -f -a "init" -d 'Make the env file: the template with every <generate…> filled at random, mode 0600 from the first byte'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -f -a "status" -d 'Show each secret\'s age, where it is used, what is due, weak or open to others; never a value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l template -d 'A template of your own, instead of the guide\'s' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l fill -d 'Fill what an env file that is there lacks, and keep the rest of it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l overwrite -d 'Lose the values of an env file that is there'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l detailed-exitcode -d 'End with 2 where something is due or wrong'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "init" -d 'Make the env file: the template with every <generate…> filled at random, mode 0600 from the first byte'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show each secret\'s age, where it is used, what is due, weak or open to others; never a value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "create" -d 'Make a key and print it: this once'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "list" -d 'Show every key: id, name, tier and its limits, whether nginx has it; never the key'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "revoke" -d 'End a key: it is out of nginx\'s map at once, and refused from nginx\'s next reload on'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "rotate" -d 'Make a key in the place of another, with its name and tier, and end the old one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "check" -d 'Say whose key this is, or that it is none (12)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l name -d 'Whose key it is, in your words' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l tier -d 'free, premium, enterprise, or one of [secrets.tiers] in llmsql.toml' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l all -d 'Revoked keys as well'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l keep-old -d 'Leave the old key alive, to be revoked once its user has the new one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a key and print it: this once'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show every key: id, name, tier and its limits, whether nginx has it; never the key'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End a key: it is out of nginx\'s map at once, and refused from nginx\'s next reload on'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "rotate" -d 'Make a key in the place of another, with its name and tier, and end the old one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say whose key this is, or that it is none (12)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -f -a "mint" -d 'Sign a token and print it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -f -a "verify" -d 'Check a token: signature, expiry, audience, key; print what it says, or end with 12'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l subject -d 'Whom it stands for (sub)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l audience -d 'Whom it is for (aud)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l issuer -d 'Who gives it (iss)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l expires -d 'How long it lives, such as 30min or 12h [default: JWT_EXPIRE_MINUTES]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l claim -d 'A claim more: NAME=VALUE, the value as JSON or else as text' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l audience -d 'Whom it has to be for' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l issuer -d 'Who has to have given it' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "mint" -d 'Sign a token and print it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check a token: signature, expiry, audience, key; print what it says, or end with 12'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render profile config completions man index harden secrets apikey token help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
@@ -367,3 +600,17 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subc
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "plan" -d 'Say for each index whether to rebuild it and why, what that takes, and what stands in its way'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from harden" -f -a "check" -d 'Say what should be safer, why, and by which exact SQL; nothing is changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from harden" -f -a "apply" -d 'Make the changes that check shows, prove them by logins, and undo them if one fails'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from harden" -f -a "rollback" -d 'Take back what the last run changed, or an interrupted one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from secrets" -f -a "init" -d 'Make the env file: the template with every <generate…> filled at random, mode 0600 from the first byte'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from secrets" -f -a "status" -d 'Show each secret\'s age, where it is used, what is due, weak or open to others; never a value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from apikey" -f -a "create" -d 'Make a key and print it: this once'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from apikey" -f -a "list" -d 'Show every key: id, name, tier and its limits, whether nginx has it; never the key'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from apikey" -f -a "revoke" -d 'End a key: it is out of nginx\'s map at once, and refused from nginx\'s next reload on'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from apikey" -f -a "rotate" -d 'Make a key in the place of another, with its name and tier, and end the old one'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from apikey" -f -a "check" -d 'Say whose key this is, or that it is none (12)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "mint" -d 'Sign a token and print it'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "verify" -d 'Check a token: signature, expiry, audience, key; print what it says, or end with 12'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'

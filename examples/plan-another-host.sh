@@ -13,4 +13,5 @@ llmsql plan --facts "$facts" --check
 llmsql render --facts "$facts" --out "$out"
 
 # What would twice the memory change?
-llmsql plan --facts "$facts" --ram 32GB --only postgresql
+ram=$(llmsql plan --facts "$facts" --format json | sed -n 's/^ *"ram_bytes": \([0-9]*\),$/\1/p')
+llmsql plan --facts "$facts" --ram "$((ram / 512))kB" --only postgresql

@@ -4,7 +4,7 @@
 //! # The way of the data
 //!
 //! ```text
-//! host ──► facts ──► profile ──► plan ──► render ──► files
+//! host ──► facts ──► profile ──► plan ──► render ──► apply ──► host
 //! ```
 //!
 //! Data goes forward; no module reaches back. Everything after [`facts`] is pure: the same facts and profile give
@@ -20,9 +20,11 @@
 //! | [`plan`] | every setting with its reason, and the invariants between them |
 //! | [`formats`] | lossless reading and writing of configuration files |
 //! | [`render`] | the plan as files |
+//! | [`apply`] | files on the host: difference, validators, journal, atomic replace, reload, rollback, recover, drift |
 //! | [`postgres`] | connecting to a server, and the catalogue of its settings by version |
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
 //! | [`query`] | questions about data: the schema, the translator |
+//! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -31,10 +33,12 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::dbg_macro))]
 
+pub mod apply;
 pub mod cli;
 pub mod error;
 pub mod facts;
 pub mod formats;
+pub mod harden;
 pub mod index;
 pub mod output;
 pub mod plan;
@@ -43,6 +47,7 @@ pub mod profile;
 pub mod query;
 pub mod render;
 pub mod root;
+pub mod secrets;
 pub mod state;
 pub mod units;
 pub mod value;

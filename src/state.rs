@@ -1,24 +1,32 @@
-//! What is kept between runs: a small SQLite file, in /var/lib/llmsql for root and in the user's state folder otherwise;
-//! `LLMSQL_STATE_DIR` names another folder.
+//! What is kept between runs: a small SQLite file in the state folder ([`Root::state_dir`]).
 
 use crate::error::{Error, Result};
+use crate::root::Root;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The folder of the state.
-#[must_use]
-pub fn folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(folder) = set("LLMSQL_STATE_DIR") {
-        return Some(folder);
-    }
-    if nix::unistd::geteuid().is_root() {
-        return Some(PathBuf::from("/var/lib/llmsql"));
-    }
-    set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|dir| dir.join("llmsql"))
+/// The folder of the state of a host, on this machine.
+///
+/// # Errors
+/// Links in the tree lead in a circle.
+pub fn folder_of(root: &Root) -> Result<PathBuf> {
+    let folder = root.state_dir();
+    root.resolve(&folder).map_err(|e| Error::failed("state.folder", "cannot be found").at(folder.display()).because(e))
+}
+
+/// Makes a folder of the state, private to its owner, if it is not there.
+///
+/// # Errors
+/// Those of making it.
+pub fn make(folder: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))
 }
 
 /// One run over one index.
@@ -26,7 +34,7 @@ pub fn folder() -> Option<PathBuf> {
 pub struct IndexRun {
     /// When it ended (RFC 3339).
     pub at: String,
-    /// `rebuilt`, `left`, `failed`, `planned`.
+    /// `rebuilt`, `left`, `failed`; of a plan alone `to rebuild`, `to leave`.
     pub action: String,
     /// Lists before and after.
     pub lists: (Option<u32>, Option<u32>),
@@ -45,15 +53,12 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state of this user.
+    /// Opens the state of this host.
     ///
     /// # Errors
     /// A folder that cannot be made or written.
-    pub fn open() -> Result<State> {
-        let folder = folder().ok_or_else(|| {
-            Error::failed("state.folder", "there is no folder for the state").next("set XDG_STATE_HOME or HOME")
-        })?;
-        State::open_in(&folder)
+    pub fn open(root: &Root) -> Result<State> {
+        State::open_in(&folder_of(root)?)
     }
 
     /// Opens the state in a folder, which is made private if it is not there.
@@ -62,11 +67,7 @@ impl State {
     /// As [`State::open`].
     pub fn open_in(folder: &Path) -> Result<State> {
         let file = folder.join("state.db");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))?;
+        make(folder)?;
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(&file)?;
             connection.busy_timeout(Duration::from_secs(5))?;
@@ -82,6 +83,11 @@ impl State {
         let connection = open()
             .map_err(|e| Error::failed("state.open", "the state cannot be used").at(file.display()).because(e))?;
         Ok(State { connection })
+    }
+
+    /// The database, for modules that keep tables of their own in it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Adds a run over an index. `place` is server and database, `name` the index.

@@ -12,6 +12,20 @@ pub const GB: u64 = 1024 * MB;
 /// One tebibyte in bytes.
 pub const TB: u64 = 1024 * GB;
 
+/// A number with what it counts: `1 CPU`, `16 CPUs`.
+#[must_use]
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The largest of 2^n and 1.5·2^n that is not above a size: what is free on a file system changes from moment to moment,
+/// and a plan that follows it to the byte is another one at every run.
+#[must_use]
+pub fn coarse(bytes: u64) -> u64 {
+    let Some(power) = bytes.checked_ilog2().map(|n| 1u64 << n) else { return 0 };
+    if bytes - power >= power / 2 { power + power / 2 } else { power }
+}
+
 /// The largest size that is read, 1 EiB: sums of some of them still fit 64 bits.
 pub const LARGEST: u64 = 1 << 60;
 
@@ -24,6 +38,10 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = (&text[..split], text[split..].trim());
+    let wrong = || format!("\"{text}\" is not a size; write a number and a unit, as in 512MB or 64GB");
+    if number.is_empty() {
+        return Err(wrong());
+    }
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" | "bytes" => 1,
         "k" | "kb" | "kib" => KB,
@@ -32,7 +50,6 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "t" | "tb" | "tib" => TB,
         _ => return Err(format!("\"{unit}\" is not a unit of size; write kB, MB, GB or TB, as in 64GB")),
     };
-    let wrong = || format!("\"{text}\" is not a size; write a number and a unit, as in 512MB or 64GB");
     let large = || format!("\"{text}\" is larger than any memory or disk");
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(factor).filter(|b| *b <= LARGEST).ok_or_else(large);

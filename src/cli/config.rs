@@ -132,6 +132,9 @@ impl Arguments {
 }
 
 fn get(key: &str, show_origin: bool, global: &Global) -> Result<()> {
+    if keys::in_section(key) {
+        return get_of_section(key, show_origin, global);
+    }
     if keys::lookup(key).is_none() {
         return Err(edit::unknown(key));
     }
@@ -145,6 +148,21 @@ fn get(key: &str, show_origin: bool, global: &Global) -> Result<()> {
         Format::Table if show_origin => output::stdout(&format!("{}\t{}\n", effective.text(), effective.origin)),
         Format::Table => output::stdout(&format!("{}\n", effective.text())),
         format => output::document(&effective, format),
+    }
+}
+
+/// A value of a table that another module reads: only the file has such.
+fn get_of_section(key: &str, show_origin: bool, global: &Global) -> Result<()> {
+    let document = Document::read(&config::locate(global.config.as_deref(), &global.root())?)?;
+    let Some((value, origin)) = edit::written(&document, key) else {
+        return Err(Error::failed("config.unset", format!("{key} is not set"))
+            .at(document.shown())
+            .next(format!("`llmsql config set {key} VALUE` sets it")));
+    };
+    match global.format {
+        Format::Table if show_origin => output::stdout(&format!("{value}\t{origin}\n")),
+        Format::Table => output::stdout(&format!("{value}\n")),
+        format => output::document(&Effective { key: key.to_owned(), value: value.into(), origin }, format),
     }
 }
 
@@ -212,6 +230,9 @@ fn set(key: &str, value: &str, global: &Global) -> Result<()> {
     let written = change(global, true, |document| edit::set(document, key, value).map(|(text, w)| Some((text, w))))?;
     if let Some((path, written)) = written {
         output::note(&format!("{path}: {key} = {written}"));
+    }
+    if keys::in_section(key) {
+        output::note("note: this table is checked by the commands that read it, not here");
     }
     let name = variable(key);
     if std::env::var_os(&name).is_some_and(|v| !v.is_empty()) {

@@ -1,8 +1,10 @@
 //! The flags by which every subcommand that talks to PostgreSQL is told which server.
 
 use crate::error::Result;
+use crate::facts::Facts;
 use crate::postgres::connect::{self, Blocking};
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::live::Live;
 use clap::Args;
 use secrecy::SecretString;
 
@@ -32,6 +34,17 @@ impl ConnectionArgs {
     /// Those of [`crate::postgres::conninfo::resolve`].
     pub fn conninfo(&self) -> Result<Conninfo> {
         connect::conninfo(self.dsn.as_ref())
+    }
+
+    /// Adds what a live server says to the facts, where one is named.
+    ///
+    /// # Errors
+    /// Those of connecting and of reading what every role may read.
+    pub fn live(&self, facts: &mut Facts) -> Result<()> {
+        if self.dsn.is_some() {
+            facts.database = Some(Live::of(&self.conninfo()?)?.fact());
+        }
+        Ok(())
     }
 
     /// Connects.

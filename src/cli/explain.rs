@@ -1,20 +1,25 @@
 //! `llmsql explain`: everything known of one setting or one invariant.
 
 use super::Global;
+use super::connection::ConnectionArgs;
 use super::planning::Planning;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
-use crate::plan::{self, Component, Plan, Setting, invariants};
+use crate::plan::{self, Component, Finding, Plan, Setting, invariants};
 use crate::postgres::catalogue;
+use crate::profile::keys;
 use clap::Args;
 
 /// Arguments of `llmsql explain`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// A setting (postgresql.work_mem, or work_mem where only one component has it) or an invariant (memory.total)
+    /// A setting (postgresql.work_mem, or work_mem where only one component has it), an invariant (memory.total) or a
+    /// premise (disk.class)
     key: String,
     #[command(flatten)]
     planning: Planning,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Runs `llmsql explain`.
@@ -22,14 +27,26 @@ pub struct Arguments {
 /// # Errors
 /// Those of planning, and `explain.unknown` for a name that is neither, with the nearest.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
-    let (facts, profile) = arguments.planning.facts_and_profile(global)?;
+    let (mut facts, profile) = arguments.planning.facts_and_profile(global)?;
+    arguments.connection.live(&mut facts)?;
     let plan = plan::build(&facts, &profile)?;
     let width = output::plan::width();
+    let findings: Vec<&Finding> = plan.findings.iter().filter(|f| f.invariant == arguments.key).collect();
     if let Some(rule) = invariants::find(&arguments.key) {
         let check = plan.checks.iter().find(|c| c.invariant == rule.name);
+        let document = serde_json::json!({ "invariant": rule, "check": check, "findings": findings });
         match global.format {
-            Format::Table => output::stdout(&output::plan::invariant(rule, check, width))?,
-            format => output::document(&serde_json::json!({ "invariant": rule, "check": check }), format)?,
+            Format::Table => output::stdout(&output::plan::invariant(rule, check, &findings, width))?,
+            format => output::document(&document, format)?,
+        }
+        return Ok(Exit::Done);
+    }
+    if let Some(premise) = invariants::PREMISES.iter().find(|p| p.name == arguments.key) {
+        match global.format {
+            Format::Table => output::stdout(&output::plan::premise(premise, &findings, width))?,
+            format => {
+                output::document(&serde_json::json!({ "premise": premise, "findings": findings }), format)?;
+            }
         }
         return Ok(Exit::Done);
     }
@@ -62,21 +79,26 @@ fn find<'a>(plan: &'a Plan, key: &str) -> Result<&'a Setting> {
         return Err(unknown(format!("{key} is not in this host's plan"))
             .next("`llmsql plan` shows what is; host.components says which parts of the stack live here"));
     }
-    let names = plan.settings.iter().map(|s| s.key.as_str()).chain(invariants::INVARIANTS.iter().map(|i| i.name));
-    let nearest = names.max_by(|a, b| similarity(key, a).total_cmp(&similarity(key, b)));
-    let error = unknown(format!("\"{key}\" is neither a setting nor an invariant"));
+    if keys::lookup(key).is_some() {
+        let how = "is an input or is left alone by the plan; `llmsql config list --all` says what it is for";
+        return Err(unknown(format!("{key} is no setting of this plan")).at("explain").next(format!("{key} {how}")));
+    }
+    let names = plan.settings.iter().map(|s| s.key.as_str());
+    let findings = invariants::INVARIANTS.iter().map(|i| i.name).chain(invariants::PREMISES.iter().map(|p| p.name));
+    let nearest = names.chain(findings).min_by_key(|name| slips(key, name));
+    let error = unknown(format!("\"{key}\" is neither a setting nor a finding"));
     Err(match nearest {
-        Some(name) if similarity(key, name) > 0.9 => {
-            error.next(format!("did you mean {name}? `llmsql plan` lists the settings"))
+        Some(name) if slips(key, name) <= (key.chars().count() / 3).min(4) => {
+            error.next(format!("did you mean {name}? `llmsql plan` lists settings and findings"))
         }
-        _ => error.next("`llmsql plan` lists the settings"),
+        _ => error.next("`llmsql plan` lists settings and findings"),
     })
 }
 
-/// How alike a typed key and a name are; the name without its component counts too.
-fn similarity(key: &str, name: &str) -> f64 {
+/// How many slips of the finger lie between a typed key and a name; the name without its component counts too.
+fn slips(key: &str, name: &str) -> usize {
     let bare = name.split_once('.').map_or(name, |(_, rest)| rest);
-    strsim::jaro_winkler(key, name).max(strsim::jaro_winkler(key, bare))
+    strsim::damerau_levenshtein(key, name).min(strsim::damerau_levenshtein(key, bare))
 }
 
 /// The server's own limits of a PostgreSQL setting.

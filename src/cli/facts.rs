@@ -2,9 +2,9 @@
 
 use super::Global;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{self, Absent, Facts, Failure, Package, Request, Software};
+use crate::facts::{self, Absent, Facts, Failure, Measured, Package, Request, Software};
 use crate::output::{self, Format};
-use crate::units::human_bytes;
+use crate::units::{counted, human_bytes};
 use clap::Args as ClapArgs;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::ProgressBar;
@@ -15,7 +15,8 @@ use std::time::Duration;
 /// Where the facts come from.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct Source {
-    /// Facts of a host that is not this one, as `llmsql facts --format json` wrote them there
+    /// Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree
+    /// only the configuration (etc/llmsql) is read
     #[arg(long = "facts", value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
@@ -27,7 +28,16 @@ impl Source {
     /// Those of [`facts::load`].
     pub fn facts(&self, global: &Global) -> Result<Facts> {
         match &self.file {
-            Some(file) => facts::load(file),
+            Some(file) => {
+                if let Some(root) = &global.root {
+                    output::note(&format!(
+                        "note: the host's facts are those of {}; of --root {} only etc/llmsql is read",
+                        file.display(),
+                        root.display()
+                    ));
+                }
+                facts::load(file)
+            }
             None => Ok(facts::collect(&global.root())),
         }
     }
@@ -76,7 +86,21 @@ impl Arguments {
             Format::Table => output::stdout(&table(&facts))?,
             format => output::document(&facts, format)?,
         }
+        if self.source.file.is_none() {
+            self.hint_at_root(&facts);
+        }
         refusal.map_or(Ok(()), Err)
+    }
+
+    /// Says that root would see more, where that is so.
+    fn hint_at_root(&self, facts: &Facts) {
+        let refused = facts.absent.iter().filter(|a| a.reason.contains("permission denied")).count();
+        if refused > 0 && !nix::unistd::geteuid().is_root() {
+            output::note(&format!(
+                "note: {} may be read by root only; `sudo llmsql facts` shows what is in there",
+                counted(refused as u64, "path")
+            ));
+        }
     }
 
     /// Measures into the facts. What could not be measured stands in `absent`; the error is for when that is all, or
@@ -87,7 +111,11 @@ impl Arguments {
         bar.enable_steady_tick(Duration::from_millis(100));
         let result = facts::measure(&global.root(), &facts.disks, &request, &|what| bar.set_message(what.to_owned()));
         bar.finish_and_clear();
-        let (found, failures) = result?;
+        let Measured { found, failures, not_kept } = result?;
+        if let Some(e) = not_kept {
+            let how = "they are in this output: keep it with --format json > FILE, and plan with --facts FILE";
+            output::note(&format!("note: {e}; {how}, or {}", e.next.as_deref().unwrap_or_default()));
+        }
         facts.measurements.retain(|old| !found.iter().any(|new| new.mount == old.mount));
         facts.measurements.extend(found.iter().cloned());
         facts.measurements.sort_by(|a, b| a.mount.cmp(&b.mount));
@@ -188,7 +216,7 @@ fn table(facts: &Facts) -> String {
             row("cores", number(cpu.cores)),
             row("sockets", number(cpu.sockets)),
             row("cpuset", number(cpu.cpuset)),
-            row("quota", cpu.quota.map(|q| format!("{q} CPUs"))),
+            row("quota", cpu.quota.map(|q| format!("{q} CPU{}", if q == 1.0 { "" } else { "s" }))),
             row("effective", number(cpu.effective)),
         ],
     );
@@ -199,7 +227,7 @@ fn table(facts: &Facts) -> String {
             .nodes
             .iter()
             .map(|node| {
-                let cpus = node.cpus.map_or_else(|| "CPUs unknown".to_owned(), |n| format!("{n} CPUs"));
+                let cpus = node.cpus.map_or_else(|| "CPUs unknown".to_owned(), |n| counted(u64::from(n), "CPU"));
                 let memory = node.memory_bytes.map_or_else(|| "memory unknown".to_owned(), human_bytes);
                 (format!("node {}", node.id), Some(format!("{cpus}, {memory}")))
             })

@@ -1,22 +1,32 @@
 //! Arguments to operations: each subcommand's file holds its clap types and turns them into one call.
 
+pub mod apikey;
+pub mod apply;
+pub mod changing;
 pub mod completions;
 pub mod config;
 pub mod connection;
+pub mod diff;
 pub mod explain;
 pub mod facts;
+pub mod harden;
+pub mod history;
 pub mod index;
 pub mod man;
 pub mod plan;
 pub mod planning;
 pub mod profile;
+pub mod recover;
 pub mod render;
+pub mod rollback;
+pub mod secrets;
+pub mod token;
 
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::root::Root;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +76,16 @@ pub enum Command {
     Explain(Box<explain::Arguments>),
     /// Write the plan as configuration files, each value below its reason
     Render(render::Arguments),
+    /// Show what the plan would change on this host: every setting with its reason, every file, every kernel value
+    Diff(Box<diff::Arguments>),
+    /// Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back
+    Apply(Box<apply::Arguments>),
+    /// Take a generation back: files and kernel values as they were before it, as a new generation
+    Rollback(rollback::Arguments),
+    /// End a change that a kill, a crash or a loss of power has interrupted
+    Recover(recover::Arguments),
+    /// Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed
+    History(history::Arguments),
     /// Show the profiles: what each is for, which one this host gets and why, and what it sets
     Profile(profile::Arguments),
     /// Read and change llmsql.toml, the operator's own values
@@ -77,13 +97,26 @@ pub enum Command {
     /// Keep pgvector's indexes right: list, plan, rebuild without a moment without an index, measure recall
     #[command(subcommand)]
     Index(index::Command),
+    /// Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging
+    #[command(subcommand)]
+    Harden(harden::Command),
+    /// Make secrets, show what is due, rotate them everywhere at once, and bring them back
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Make, list, revoke and rotate API keys, with the tiers that nginx and the API know
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Sign, check and read JSON Web Tokens with the keys of the env file
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return usage(&e, wanted_format(&args)),
     };
     let format = cli.global.format;
     let exit = run(cli).unwrap_or_else(|e| {
@@ -104,23 +137,61 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Plan(arguments) => plan::run(&arguments, &cli.global),
         Command::Explain(arguments) => explain::run(&arguments, &cli.global),
         Command::Render(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
+        Command::Diff(arguments) => arguments.run(&cli.global),
+        Command::Apply(arguments) => arguments.run(&cli.global),
+        Command::Rollback(arguments) => arguments.run(&cli.global),
+        Command::Recover(arguments) => arguments.run(&cli.global),
+        Command::History(arguments) => arguments.run(&cli.global),
         Command::Profile(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Config(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Man(arguments) => arguments.run().map(|()| Exit::Done),
         Command::Index(command) => command.run(&cli.global),
+        Command::Harden(command) => command.run(&cli.global),
+        Command::Secrets(command) => command.run(&cli.global),
+        Command::Apikey(command) => command.run(&cli.global),
+        Command::Token(command) => command.run(&cli.global),
     }
 }
 
 /// clap's own errors: help and version go to stdout and end with 0, everything else is a usage error (64, since 2
-/// means "changes").
-fn usage(error: &clap::Error) -> ExitCode {
-    // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(Exit::Done.code()),
-        _ => ExitCode::from(Exit::Usage.code()),
+/// means "changes"), told like every other error.
+fn usage(error: &clap::Error, format: Format) -> ExitCode {
+    let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if help || format != Format::Json {
+        // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
+        let _ = error.print();
+    } else {
+        output::error(&as_error(error), format);
     }
+    ExitCode::from(if help { Exit::Done } else { Exit::Usage }.code())
+}
+
+/// The format that a command line asks for which could not be parsed: its last `--format`, else `LLMSQL_FORMAT`.
+fn wanted_format(args: &[OsString]) -> Format {
+    let words: Vec<&str> = args.iter().map(|a| a.to_str().unwrap_or_default()).take_while(|a| *a != "--").collect();
+    let said = words.iter().enumerate().rev().find_map(|(i, word)| match *word {
+        "--format" => words.get(i + 1).copied(),
+        word => word.strip_prefix("--format="),
+    });
+    let variable = std::env::var("LLMSQL_FORMAT").ok();
+    said.or(variable.as_deref()).and_then(|word| Format::from_str(word, true).ok()).unwrap_or_default()
+}
+
+/// What clap found wrong: its message, and what it says of the right use.
+fn as_error(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut paragraphs = paragraphs.filter(|p| !p.is_empty());
+    let what = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand or an argument is missing".to_owned(),
+        _ => paragraphs.next().unwrap_or_default(),
+    };
+    let next: Vec<String> = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => vec!["`llmsql --help` shows them".to_owned()],
+        _ => paragraphs.collect(),
+    };
+    Error::usage("usage", what.trim_start_matches("error: ")).at("command line").next(next.join("; "))
 }
 
 /// An unreadable or unusable argument file, as an error with its path.

@@ -58,9 +58,16 @@ impl Planning {
     /// Those of reading facts and of [`profile::resolve`].
     pub fn facts_and_profile(&self, global: &Global) -> Result<(Facts, Profile)> {
         let request = self.request(global)?;
-        let facts = self.source.facts(global)?;
+        let mut facts = self.source.facts(global)?;
         let profile = profile::resolve(&facts, &request)?;
         no_secrets(&profile)?;
+        // Which files they are only the configuration says.
+        let named = |key: &str| profile.text(key).filter(|path| path.starts_with('/'));
+        if let (Some(certificate), Some(key)) = (named("nginx.tls_certificate"), named("nginx.tls_certificate_key"))
+            && let Some(root) = self.host(global)
+        {
+            crate::facts::read_certificate(&root, certificate, key, &mut facts);
+        }
         Ok((facts, profile))
     }
 

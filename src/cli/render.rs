@@ -1,13 +1,14 @@
 //! `llmsql render`: the plan as files.
 
 use super::Global;
+use super::connection::ConnectionArgs;
 use super::planning::Planning;
 use crate::error::{Error, Result};
 use crate::formats::redact;
 use crate::output::{self, Format};
 use crate::plan::{Component, Plan, build};
 use crate::render::layout::{self, Output};
-use crate::render::{self, Options, Ownership, RenderedFile, Templates, files};
+use crate::render::{self, Options, Ownership, Placed, RenderedFile, Templates, files};
 use crate::root::Root;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -37,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["list", "patroni"])]
     out: Option<PathBuf>,
     /// Only the files of this component; may be repeated
-    #[arg(long, value_name = "COMPONENT", value_parser = component_parser())]
+    #[arg(long, value_name = "COMPONENT", value_parser = component_parser(&[]))]
     only: Vec<Component>,
     /// List the files: template, target, ownership, and the variables the template reads
     #[arg(long, conflicts_with = "patroni")]
@@ -48,19 +49,25 @@ pub struct Arguments {
     /// Print PostgreSQL's settings as Patroni's YAML; Patroni writes PostgreSQL's own files itself
     #[arg(long, conflicts_with = "only")]
     patroni: bool,
+    /// Replace a file of the operator's own that has more in it than ours (NGINX's main file), instead of writing ours
+    /// beside it
+    #[arg(long)]
+    adopt: bool,
     /// Render although this invariant is violated, such as memory.total; may be repeated
     #[arg(long, value_name = "INVARIANT")]
     allow: Vec<String>,
     #[command(flatten)]
     planning: Planning,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
-/// The components that have files, by name.
-fn component_parser() -> impl TypedValueParser<Value = Component> {
-    let with_files = || Component::ALL.iter().filter(|c| files::TABLE.iter().any(|f| f.component == **c));
-    PossibleValuesParser::new(with_files().map(|c| c.name())).try_map(move |name| {
-        with_files().find(|c| c.name() == name).copied().ok_or("no component with files has this name")
-    })
+/// The components that have files, and these, by name.
+pub(super) fn component_parser(others: &'static [Component]) -> impl TypedValueParser<Value = Component> {
+    let known =
+        move || Component::ALL.iter().filter(|c| others.contains(c) || files::TABLE.iter().any(|f| f.component == **c));
+    PossibleValuesParser::new(known().map(|c| c.name()))
+        .try_map(move |name| known().find(|c| c.name() == name).copied().ok_or("no component with files has this name"))
 }
 
 /// A file as `--format json` shows it.
@@ -99,11 +106,14 @@ impl Arguments {
             None => Templates::default(),
         };
         let options = Options { only: self.only.clone(), templates };
-        let (facts, profile) = self.planning.facts_and_profile(global)?;
+        let (mut facts, profile) = self.planning.facts_and_profile(global)?;
+        self.connection.live(&mut facts)?;
         let plan = build(&facts, &profile)?;
         if self.list {
             return list(&plan, &options, global.format);
         }
+        let only: Vec<&str> = self.only.iter().map(|c| c.name()).collect();
+        super::plan::planned(&plan, &only)?;
         render::permit(&plan, &self.allow)?;
         if self.patroni {
             return output::stdout(&String::from_utf8_lossy(&render::patroni(&plan, &options)?));
@@ -116,7 +126,8 @@ impl Arguments {
                 .next(format!("the plan's components are {}; set host.components for others", names.join(", "))));
         }
         let host = self.planning.host(global);
-        let outputs = rendered.into_iter().map(|file| on_host(file, host.as_ref())).collect::<Result<Vec<_>>>()?;
+        let outputs =
+            rendered.into_iter().map(|file| on_host(file, host.as_ref(), self.adopt)).collect::<Result<Vec<_>>>()?;
         if let Some(out) = &self.out {
             layout::write(out, &outputs)?;
         }
@@ -157,18 +168,24 @@ impl Arguments {
 }
 
 /// The file with what the host has at its place, passwords left out.
-fn on_host(file: RenderedFile, host: Option<&Root>) -> Result<Output> {
-    let target = file.target.clone();
-    let existing = match host.filter(|_| file.ownership == Ownership::Shared).map(|root| root.read_bytes(&target)) {
+fn on_host(file: RenderedFile, host: Option<&Root>, adopt: bool) -> Result<Output> {
+    let existing = match host.filter(|_| file.ownership != Ownership::Whole) {
         None => None,
-        Some(Ok(bytes)) => Some(bytes),
-        Some(Err(e)) if e.kind() == io::ErrorKind::NotFound || e.kind() == io::ErrorKind::NotADirectory => None,
-        Some(Err(e)) => {
-            output::note(&format!("note: {target} cannot be read ({e}); shown as on a host without one"));
-            None
-        }
+        Some(root) => match root.read_bytes(&file.target) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound || e.kind() == io::ErrorKind::NotADirectory => None,
+            Err(e) => {
+                output::note(&format!("note: {} cannot be read ({e}); shown as on a host without one", file.target));
+                None
+            }
+        },
     };
-    let (bytes, secrets) = redact::redact(&file.content(existing.as_deref())?);
+    let Placed { target, bytes, remarks } = file.place(existing.as_deref(), adopt)?;
+    for remark in remarks {
+        output::note(&format!("note: {}: {remark}", file.target));
+    }
+    // Only what the operator wrote can hold a password; our own marks of where one belongs stay.
+    let (bytes, secrets) = if existing.is_some() { redact::redact(&bytes) } else { (bytes, 0) };
     if secrets > 0 {
         let those = if secrets == 1 { "1 password".to_owned() } else { format!("{secrets} passwords") };
         output::note(&format!("note: {those} of {target} left out of the rendered copy (REDACTED)"));

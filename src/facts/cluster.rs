@@ -101,9 +101,20 @@ fn state(host: &Host, cluster: &mut Cluster, processes: &[Process]) {
             let pid: Option<u32> = host.line(&format!("{dir}/postmaster.pid")).and_then(|pid| pid.parse().ok());
             let running = pid.is_some_and(|pid| host.root.exists(format!("/proc/{pid}")));
             cluster.running = cluster.running.or(Some(running));
+            cluster.wal_segment_bytes = wal_segment(host, dir);
         }
         Err(e) => host.absent(dir.clone(), format!("whether it is a standby is not known: {}", reason(&e))),
     }
+}
+
+/// Size of a WAL segment: every file of that name in pg_wal has it. `None` where the folder may not be read.
+fn wal_segment(host: &Host, dir: &str) -> Option<u64> {
+    let folder = format!("{dir}/pg_wal");
+    let is_segment = |name: &&String| name.len() == 24 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let names = host.names(&folder);
+    let segment = names.iter().find(is_segment)?;
+    let path = host.root.resolve(format!("{folder}/{segment}")).ok()?;
+    std::fs::metadata(path).ok().map(|m| m.len()).filter(|size| size.is_power_of_two())
 }
 
 /// A tolerant reader of PostgreSQL's configuration files: what it does not understand it passes over.

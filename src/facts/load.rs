@@ -15,10 +15,13 @@ const LAST: &str = "absent";
 /// line and column where there is one. Exit code 64.
 pub fn load(path: &Path) -> Result<Facts> {
     let text = std::fs::read_to_string(path).map_err(|e| {
-        Error::usage("facts.unreadable", "the facts cannot be read")
-            .at(path.display())
-            .because(e)
-            .next("write them with `llmsql facts --format json > FILE` on the host they are of")
+        Error::usage("facts.unreadable", "the facts cannot be read").at(path.display()).because(e).next(
+            if path.to_string_lossy().starts_with('{') {
+                "--facts takes the name of a file, not its content"
+            } else {
+                "write them with `llmsql facts --format json > FILE` on the host they are of"
+            },
+        )
     })?;
     parse(&text, path)
 }
@@ -49,6 +52,9 @@ fn parse(text: &str, path: &Path) -> Result<Facts> {
     let Some(keys) = value.as_object() else {
         return Err(wrong(here(), "this is no facts file: there is nothing in it".to_owned()));
     };
+    if keys.is_empty() {
+        return Err(wrong(here(), "this is no facts file: there is nothing in it".to_owned()));
+    }
     for key in ["schema", LAST] {
         if !keys.contains_key(key) {
             let last = at(text.lines().count().max(1), text.lines().last().map_or(0, str::len) + 1);

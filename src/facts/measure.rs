@@ -55,6 +55,17 @@ pub struct Failure {
     pub named: bool,
 }
 
+/// What a run has found.
+#[derive(Debug)]
+pub struct Measured {
+    /// The figures.
+    pub found: Vec<Measurement>,
+    /// What could not be measured.
+    pub failures: Vec<Failure>,
+    /// Why the figures are not kept for later plans.
+    pub not_kept: Option<Error>,
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     schema: u32,
@@ -65,23 +76,13 @@ struct Kept {
 /// are returned beside the figures of the others. `progress` is told what is being done.
 ///
 /// # Errors
-/// The tree is not the live host, or the state folder cannot be written.
-pub fn measure(
-    root: &Root,
-    disks: &[Disk],
-    request: &Request,
-    progress: &dyn Fn(&str),
-) -> Result<(Vec<Measurement>, Vec<Failure>)> {
+/// The tree is not the live host.
+pub fn measure(root: &Root, disks: &[Disk], request: &Request, progress: &dyn Fn(&str)) -> Result<Measured> {
     if !root.is_live() {
         return Err(Error::usage("measure.tree", "only the running host can be measured")
             .at(root.dir().display())
             .next("leave out --root, or --measure"));
     }
-    // Before the time is spent on figures that could not be kept.
-    let state = root.state_dir();
-    fs::create_dir_all(&state)
-        .and_then(|()| Ok(nix::unistd::access(&state, nix::unistd::AccessFlags::W_OK)?))
-        .map_err(|e| not_kept(&state, e))?;
     let host = Host::new(root);
     let mounts = mount::table(&host);
     let mut failures = Vec::new();
@@ -121,10 +122,8 @@ pub fn measure(
             Err(e) => failures.push(Failure { path: dir, reason: why(&e), named }),
         }
     }
-    if !found.is_empty() {
-        keep(root, &found)?;
-    }
-    Ok((found, failures))
+    let not_kept = if found.is_empty() { None } else { keep(root, &found).err() };
+    Ok(Measured { found, failures, not_kept })
 }
 
 /// File systems for data: not those of the boot loader, of other machines, or that cannot be written.
@@ -411,7 +410,11 @@ fn not_kept(path: &Path, cause: io::Error) -> Error {
 
 /// Keeps new figures beside those of other file systems, all at once or not at all.
 fn keep(root: &Root, found: &[Measurement]) -> Result<()> {
-    let path = root.state_dir().join(FILE);
+    let folder = root.state_dir();
+    fs::create_dir_all(&folder)
+        .and_then(|()| Ok(nix::unistd::access(&folder, nix::unistd::AccessFlags::W_OK)?))
+        .map_err(|e| not_kept(&folder, e))?;
+    let path = folder.join(FILE);
     let host = Host::new(root);
     let mut measurements = kept(&host);
     measurements.retain(|old| !found.iter().any(|new| new.mount == old.mount));

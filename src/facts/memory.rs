@@ -24,6 +24,7 @@ pub(super) fn collect(host: &Host) -> Memory {
         commit_limit_bytes: bytes("CommitLimit"),
         ..Memory::default()
     };
+    memory.huge_pages_other_bytes = other_pools(host, memory.huge_page_size_bytes);
     for dir in ["/sys/kernel/mm/transparent_hugepage", "/sys/kernel/mm/redhat_transparent_hugepage"] {
         memory.thp = memory.thp.or_else(|| chosen(&host.line(&format!("{dir}/enabled"))?));
         memory.thp_defrag = memory.thp_defrag.or_else(|| chosen(&host.line(&format!("{dir}/defrag"))?));
@@ -53,6 +54,18 @@ pub(super) fn collect(host: &Host) -> Memory {
             .and_then(|size| u64::try_from(size).ok());
     }
     memory
+}
+
+/// What the pools of huge pages hold whose size is not the default one; `None` where sysfs does not show them.
+fn other_pools(host: &Host, default: Option<u64>) -> Option<u64> {
+    const DIR: &str = "/sys/kernel/mm/hugepages";
+    let pools = host.root.list(DIR).ok()?;
+    let held = pools.iter().filter_map(|name| {
+        let kb: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+        let size = kb.checked_mul(KB).filter(|size| Some(*size) != default)?;
+        host.number::<u64>(&format!("{DIR}/{name}/nr_hugepages"))?.checked_mul(size)
+    });
+    Some(held.fold(0, u64::saturating_add))
 }
 
 /// One line of meminfo: `MemTotal:  24684084 kB`. Counts of pages have no unit.

@@ -5,6 +5,7 @@
 //! added, never renamed.
 
 mod arm;
+mod certificate;
 mod cgroup;
 mod cluster;
 mod container;
@@ -22,7 +23,7 @@ mod software;
 
 pub use kernel::{SYSCTL_KEYS, sysctl_path};
 pub use load::load;
-pub use measure::{Failure, Request, measure};
+pub use measure::{Failure, Measured, Request, measure};
 pub use software::ask_programs;
 
 use crate::root::Root;
@@ -57,6 +58,8 @@ pub struct Facts {
     pub container: Container,
     /// What is installed.
     pub software: Software,
+    /// Certificates: of the clusters that serve TLS, and those that the configuration names.
+    pub certificates: Vec<Certificate>,
     /// What a live server said (`plan --dsn`), where it was asked.
     pub database: Option<Database>,
     /// What `facts --measure` found, where it was asked.
@@ -129,6 +132,9 @@ pub struct Memory {
     pub huge_pages_free: Option<u64>,
     /// `Hugepagesize`.
     pub huge_page_size_bytes: Option<u64>,
+    /// Bytes in pools of huge pages of any other size than `huge_page_size_bytes`, which are lost for everything that
+    /// does not ask for that size.
+    pub huge_pages_other_bytes: Option<u64>,
     /// Transparent huge pages: `always`, `madvise` or `never`.
     pub thp: Option<String>,
     /// Transparent huge pages' defrag mode.
@@ -313,6 +319,8 @@ pub struct Cluster {
     pub running: Option<bool>,
     /// Whether it is a standby (standby.signal).
     pub standby: Option<bool>,
+    /// Size of a WAL segment, by the files in pg_wal where they may be seen.
+    pub wal_segment_bytes: Option<u64>,
     /// Settings its files set now (conf.d and postgresql.auto.conf included), last one wins, by name.
     pub settings: BTreeMap<String, ClusterSetting>,
 }
@@ -343,6 +351,32 @@ pub struct Nginx {
     pub modules: Option<Vec<String>>,
 }
 
+/// A certificate and its key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Certificate {
+    /// The certificate's file, in PEM.
+    pub path: String,
+    /// The key's file.
+    pub key: String,
+    /// The cluster it is of; `None` for the edge's.
+    pub cluster: Option<String>,
+    /// Whether either file is not there.
+    pub missing: bool,
+    /// Until when it is valid, as RFC 3339.
+    pub not_after: Option<String>,
+    /// Whole days until then; negative where it has expired.
+    pub days_left: Option<i64>,
+    /// Whether it is the certificate of the key.
+    pub fits_key: Option<bool>,
+    /// The key's mode: `0600`.
+    pub key_mode: Option<String>,
+    /// Whether everybody may read or write the key.
+    pub key_open: Option<bool>,
+    /// Why one of the two could not be read.
+    pub reason: Option<String>,
+}
+
 /// What only a live PostgreSQL server can tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -363,6 +397,8 @@ pub struct Database {
     pub standby: Option<bool>,
     /// What its build offers for wal_compression.
     pub wal_compression: Vec<String>,
+    /// Size of a WAL segment.
+    pub wal_segment_bytes: Option<u64>,
     /// Extensions that are installed on its host.
     pub extensions: Vec<String>,
     /// Its settings as they are in force, by name.
@@ -408,6 +444,13 @@ impl Facts {
     pub const SCHEMA: u32 = 1;
 }
 
+/// Reads a certificate that the configuration names, and its key, into the facts.
+pub fn read_certificate(root: &Root, path: &str, key: &str, facts: &mut Facts) {
+    if !facts.certificates.iter().any(|c| c.path == path && c.key == key) {
+        facts.certificates.push(certificate::read(root, path, key));
+    }
+}
+
 /// Reads a host. Never fails: what cannot be read is `None`, and [`Facts::absent`] says why.
 #[must_use]
 pub fn collect(root: &Root) -> Facts {
@@ -432,7 +475,18 @@ pub fn collect(root: &Root) -> Facts {
     let processes = process::collect(&host);
     facts.memory.foreign_bytes = facts.memory.page_size_bytes.and_then(|page| process::foreign_bytes(&processes, page));
     facts.software = software::collect(&host, &processes);
+    facts.certificates = certificate::of_clusters(&host, &facts.software.clusters);
     facts.measurements = measure::kept(&host);
     facts.absent = host.into_absent();
     facts
+}
+
+/// Processors and memory alone, within the limits of this process's cgroup: what is quick to read.
+#[must_use]
+pub fn resources(root: &Root) -> (Cpu, Memory) {
+    let host = Host::new(root);
+    let (cpu, online) = cpu::collect(&host);
+    let mut facts = Facts { cpu, memory: memory::collect(&host), ..Facts::default() };
+    cgroup::collect(&host, &mount::table(&host), online.as_ref(), &mut facts);
+    (facts.cpu, facts.memory)
 }

@@ -4,12 +4,15 @@
 //! told to change; comments and order stay. Each line that the file's own server would refuse is kept and reported as a
 //! [`Problem`].
 
+pub mod dotenv;
 pub mod ini;
 pub mod limits;
 pub mod nginx;
+pub mod pg_hba;
 pub mod postgresql_conf;
 pub mod redact;
 pub mod sysctl;
+pub mod userlist;
 
 use std::borrow::Cow;
 use std::fmt;

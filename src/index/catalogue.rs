@@ -1,8 +1,9 @@
 //! The vector indexes of a database, and what of the server matters to them.
 
 use super::note::Note;
-use super::{DEFAULT_LISTS, Element, Method, Metric};
-use crate::error::{Error, Exit, Result};
+use super::rebuild::{OLD_SUFFIX, SWAP_SUFFIX};
+use super::{DEFAULT_EF_SEARCH, DEFAULT_LISTS, Element, Method, Metric};
+use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -68,6 +69,9 @@ pub struct VectorIndex {
     pub modified: u64,
     /// Dead rows that VACUUM has not removed.
     pub dead: u64,
+    /// Rows inserted since VACUUM.
+    #[serde(skip)]
+    pub inserted: u64,
     /// Share of NULLs in the column, where statistics may be read.
     #[serde(skip)]
     pub null_share: Option<f64>,
@@ -93,6 +97,14 @@ impl VectorIndex {
     #[must_use]
     pub fn label(&self) -> String {
         format!("{}.{}", self.schema, self.name)
+    }
+
+    /// Whether enough has changed since VACUUM and ANALYZE that they are worth their time after a rebuild: a hundredth
+    /// of the rows, or statistics that never were.
+    #[must_use]
+    pub fn wants_vacuum(&self) -> bool {
+        let changed = self.modified.max(self.dead).max(self.inserted) as f64;
+        self.estimated_rows.is_none_or(|rows| changed > rows / 100.0)
     }
 
     /// The number an option is set to.
@@ -135,9 +147,12 @@ impl VectorIndex {
     }
 }
 
-/// What is left of a rebuild that failed: an invalid index named after one that is there.
+/// What is left of a rebuild that failed: an index named after one that is there. PostgreSQL's are invalid; those of a
+/// swap may be valid.
 #[derive(Debug, Clone, Serialize)]
 pub struct Leftover {
+    /// Its OID.
+    pub oid: u32,
     /// Schema.
     pub schema: String,
     /// Name: `docs_embedding_idx_ccnew`.
@@ -186,6 +201,9 @@ pub struct Server {
     pub standby: bool,
     /// Whether this session's role is a superuser.
     pub superuser: bool,
+    /// Whether it sees what sessions of other roles do.
+    #[serde(skip)]
+    pub sees_all: bool,
     /// Version of pgvector, where it is installed here.
     pub pgvector: Option<String>,
     /// Schema of pageinspect, where it is installed and this role may use it.
@@ -219,16 +237,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// The probes that queries here use: those of the database, or else of this session.
+    /// The probes that queries here use: those of the database, or else of a role, or of this session.
     #[must_use]
     pub fn probes_in_force(&self) -> Option<u32> {
-        let configured = |s: &&ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.is_none();
-        self.probes
-            .iter()
-            .find(configured)
+        self.configured("ivfflat.probes").or(self.session_probes)
+    }
+
+    /// The `hnsw.ef_search` that queries here use.
+    #[must_use]
+    pub fn ef_search(&self) -> u32 {
+        self.configured("hnsw.ef_search").unwrap_or(DEFAULT_EF_SEARCH)
+    }
+
+    /// A setting of the database, or else of a role.
+    fn configured(&self, name: &str) -> Option<u32> {
+        let settings = || self.probes.iter().filter(|s| s.setting == name);
+        settings()
+            .find(|s| s.database && s.role.is_none())
             .and_then(|s| s.value.parse().ok())
-            .or_else(|| self.probes.iter().filter(|s| s.setting == "ivfflat.probes").find_map(|s| s.value.parse().ok()))
-            .or(self.session_probes)
+            .or_else(|| settings().find_map(|s| s.value.parse().ok()))
     }
 }
 
@@ -241,6 +268,7 @@ pub async fn server(session: &Session) -> Result<Server> {
         .query_one(
             "SELECT current_database()::text AS database, current_setting('server_version_num')::int AS num, \
              pg_is_in_recovery() AS standby, current_setting('is_superuser') = 'on' AS superuser, \
+             pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all, \
              current_setting('block_size')::int8 AS block, \
              (SELECT setting::int8 * 1024 FROM pg_settings WHERE name = 'maintenance_work_mem') AS mwm, \
              (SELECT setting::int8 * current_setting('block_size')::int8 FROM pg_settings WHERE name = 'shared_buffers') AS sb, \
@@ -288,6 +316,7 @@ pub async fn server(session: &Session) -> Result<Server> {
         version_num: small("num")?,
         standby: row.value("standby")?,
         superuser,
+        sees_all: row.value("sees_all")?,
         pgvector: row.value("pgvector")?,
         pageinspect: if pages_unreadable.is_none() { installed } else { None },
         pages_unreadable,
@@ -333,18 +362,19 @@ async fn extension_schema(session: &Session) -> Result<Option<String>> {
 pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftover>)> {
     let rows = session.query(SQL, &[]).await?;
     let mut all: Vec<VectorIndex> = Vec::new();
-    let mut invalid: Vec<VectorIndex> = Vec::new();
+    let mut odd: Vec<VectorIndex> = Vec::new();
     for row in &rows {
         // What a newer pgvector brings and we do not know is left alone.
         let Some(index) = read(row)? else { continue };
-        if !index.valid && !index.partitioned && base_name(&index.name).is_some() {
-            invalid.push(index);
+        let swapped = [SWAP_SUFFIX, OLD_SUFFIX].iter().any(|suffix| index.name.ends_with(suffix));
+        if (!index.valid || swapped) && !index.partitioned && base_name(&index.name).is_some() {
+            odd.push(index);
         } else {
             all.push(index);
         }
     }
     let mut leftovers = Vec::new();
-    for index in invalid {
+    for index in odd {
         let base = base_name(&index.name).unwrap_or_default();
         let of = all.iter().find(|of| {
             of.table_oid == index.table_oid
@@ -356,11 +386,12 @@ pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftove
         });
         match of {
             Some(of) => leftovers.push(Leftover {
+                oid: index.oid,
                 schema: index.schema.clone(),
                 name: index.name.clone(),
                 table_oid: index.table_oid,
                 of: of.name.clone(),
-                ours: of.note.rebuilding.is_some(),
+                ours: of.note.is_ours(index.oid),
                 bytes: index.bytes,
             }),
             None => all.push(index),
@@ -370,10 +401,10 @@ pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftove
     Ok((all, leftovers))
 }
 
-/// The name before PostgreSQL's `_ccnew`, `_ccold`, or our own suffix of a swap, with the number of a second try.
+/// The name before PostgreSQL's `_ccnew`, `_ccold`, or a suffix of our own swap, with the number of a second try.
 fn base_name(name: &str) -> Option<&str> {
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    ["_ccnew", "_ccold", super::rebuild::SWAP_SUFFIX].iter().find_map(|suffix| name.strip_suffix(suffix))
+    ["_ccnew", "_ccold", SWAP_SUFFIX, OLD_SUFFIX].iter().find_map(|suffix| name.strip_suffix(suffix))
 }
 
 /// The index again, as it is now.
@@ -398,23 +429,6 @@ pub async fn find(session: &Session, schema: &str, name: &str) -> Result<Option<
     row.as_ref().map(read).transpose().map(Option::flatten)
 }
 
-/// Refuses what no rebuild can work on.
-///
-/// # Errors
-/// Exit 13 on a standby.
-pub fn refuse_standby(server: &Server) -> Result<()> {
-    if server.standby {
-        return Err(Error::new(
-            Exit::Precondition,
-            "index.standby",
-            "the server is a standby, which cannot build indexes",
-        )
-        .at(&server.place)
-        .next("connect to its primary; what is rebuilt there arrives here by itself"));
-    }
-    Ok(())
-}
-
 const SQL: &str = "\
 SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'I' AS partitioned, am.amname::text AS method, \
  t.oid AS table_oid, t.relname::text AS relation, ty.typname::text AS element, a.atttypmod AS dimensions, \
@@ -425,6 +439,7 @@ SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relki
  obj_description(c.oid, 'pg_class') AS comment, pg_get_indexdef(c.oid) AS definition, \
  pg_get_userbyid(t.relowner)::text AS owner, pg_has_role(t.relowner, 'USAGE') AS may_alter, t.reltuples::float8 AS tuples, \
  coalesce(pg_stat_get_mod_since_analyze(t.oid), 0) AS modified, coalesce(pg_stat_get_dead_tuples(t.oid), 0) AS dead, \
+ coalesce(pg_stat_get_ins_since_vacuum(t.oid), 0) AS inserted, \
  (SELECT s.null_frac::float8 FROM pg_stats s JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = i.indkey[0] \
    WHERE s.schemaname = n.nspname AND s.tablename = t.relname AND s.attname = ta.attname AND NOT s.inherited) AS nulls, \
  (SELECT p.relname::text FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) AS parent, \
@@ -479,19 +494,23 @@ fn read(row: &Row) -> Result<Option<VectorIndex>> {
         estimated_rows: (tuples >= 0.0).then_some(tuples),
         modified: unsigned("modified")?,
         dead: unsigned("dead")?,
+        inserted: unsigned("inserted")?,
         null_share: row.value("nulls")?,
         tablespace: row.value("tablespace")?,
     }))
 }
+
+/// Settings to read rows under: a policy is an error and not a wrong answer, and no timeout of the database cuts it.
+pub(super) const ALL_ROWS: &[&str] = &["row_security = off", "statement_timeout = 0"];
 
 /// Rows the index holds, counted.
 ///
 /// # Errors
 /// Those of the connection; a row-security policy is an error and not a wrong count.
 pub async fn count_rows(session: &Session, index: &VectorIndex) -> Result<u64> {
-    session.batch("SET row_security = off").await?;
     let sql = format!("SELECT count(*) AS rows FROM {} WHERE {}", index.quoted_table(), index.condition());
-    let row = session.query_one(&sql, &[]).await.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
+    let row = session.under(ALL_ROWS, session.query_one(&sql, &[])).await;
+    let row = row.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
     Ok(u64::try_from(row.value::<i64>("rows")?).unwrap_or_default())
 }
 

@@ -5,17 +5,22 @@
 //! The imbalance of the lists does: `L·Σnᵢ²/N²`, 1 for even lists; 1.2 to 2 just after a build of clustered data; 12.7
 //! after rows of another distribution had been added.
 
-use super::catalogue::{Server, VectorIndex};
+use super::catalogue::{ALL_ROWS, Server, VectorIndex};
 use super::{Element, Method, Metric};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
 use serde::Serialize;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
 
 /// Rows sampled at most.
 const SAMPLE: u64 = 5000;
 
-/// Multiplications the assignment may take: about a second.
+/// Rows assigned at least.
+const LEAST_SAMPLE: u64 = 300;
+
+/// Multiplications the assignment may take: less than a second.
 const EFFORT: u64 = 2_000_000_000;
 
 /// What the pages of an index say.
@@ -61,23 +66,69 @@ pub async fn built(session: &Session, server: &Server, index: &VectorIndex) -> R
     }))
 }
 
+/// Rows sampled from a table, for one index on it.
+#[derive(Debug, Clone, Default)]
+pub struct Sample(Arc<Vec<Point>>);
+
 /// Measures the drift; `None` where pages cannot be read or the index holds nothing.
 ///
 /// # Errors
 /// Those of the connection, and pages that are not as expected.
 pub async fn measure(session: &Session, server: &Server, index: &VectorIndex, rows: u64) -> Result<Option<Drift>> {
-    let Some(schema) = &server.pageinspect else { return Ok(None) };
-    if index.method != Method::Ivfflat || index.partitioned || rows == 0 {
+    if !readable(server, index) {
         return Ok(None);
     }
+    let sample = sample(session, server, index, rows).await?;
+    of_sample(session, server, index, &sample).await
+}
+
+fn readable(server: &Server, index: &VectorIndex) -> bool {
+    server.pageinspect.is_some() && index.method == Method::Ivfflat && !index.partitioned
+}
+
+/// How the sampled rows lie in the lists that the index has now; `None` where pages cannot be read or there are no
+/// rows.
+///
+/// # Errors
+/// Those of the connection, and pages that are not as expected.
+pub async fn of_sample(
+    session: &Session,
+    server: &Server,
+    index: &VectorIndex,
+    sample: &Sample,
+) -> Result<Option<Drift>> {
+    begin(session, server, index, sample).await?.end().await
+}
+
+/// A drift that is being computed, on a thread of its own.
+pub struct Measuring(Option<JoinHandle<Option<Drift>>>);
+
+impl Measuring {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// That it ended unexpectedly.
+    pub async fn end(self) -> Result<Option<Drift>> {
+        let Some(computing) = self.0 else { return Ok(None) };
+        computing.await.map_err(|e| Error::failed("index.drift", "the drift was not measured").because(e))
+    }
+}
+
+/// As [`of_sample`], but returns as soon as nothing more is to be read.
+///
+/// # Errors
+/// As [`of_sample`].
+pub async fn begin(session: &Session, server: &Server, index: &VectorIndex, sample: &Sample) -> Result<Measuring> {
+    let schema = server.pageinspect.as_ref().filter(|_| readable(server, index) && !sample.0.is_empty());
+    let Some(schema) = schema else { return Ok(Measuring(None)) };
     let centres = centres(session, schema, index).await?;
-    if centres.is_empty() {
-        return Ok(None);
-    }
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
-    let wanted = (EFFORT / per_row).clamp(300, SAMPLE);
-    let sample = sample(session, server, index, rows, wanted).await?;
-    Ok(assign(&centres, &sample, index.metric))
+    let most = usize::try_from((EFFORT / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
+    let (points, metric) = (Arc::clone(&sample.0), index.metric);
+    // Beside the network's thread, which shows progress and hears signals meanwhile.
+    Ok(Measuring(Some(tokio::task::spawn_blocking(move || {
+        assign(&centres, points.get(..most).unwrap_or(&points), metric)
+    }))))
 }
 
 /// A centroid or a sampled value.
@@ -118,18 +169,28 @@ fn assign(centres: &[Point], sample: &[Point], metric: Metric) -> Option<Drift> 
 /// The distance by which pgvector assigns a row to a list: squared for L2, the negative inner product for the others.
 fn separation(centre: &Point, point: &Point, metric: Metric) -> Option<f64> {
     match (centre, point) {
-        (Point::Floats(a), Point::Floats(b)) if a.len() == b.len() => {
-            let pairs = a.iter().zip(b);
-            Some(f64::from(match metric {
-                Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>(),
-                _ => -pairs.map(|(a, b)| a * b).sum::<f32>(),
-            }))
-        }
+        (Point::Floats(a), Point::Floats(b)) if a.len() == b.len() => Some(f64::from(match metric {
+            Metric::L2 => sum(a, b, |a, b| (a - b) * (a - b)),
+            _ => -sum(a, b, |a, b| a * b),
+        })),
         (Point::Bits(a), Point::Bits(b)) if a.len() == b.len() => {
             Some(f64::from(a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>()))
         }
         _ => None,
     }
+}
+
+/// The sum over all dimensions, in eight sums side by side: one sum in order could not be computed in parallel.
+fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let (mut a, mut b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut sums = [0f32; 8];
+    for (a, b) in a.by_ref().zip(b.by_ref()) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += term(*a, *b);
+        }
+    }
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| term(*a, *b)).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 /// The centroids, from the list pages: block 1 on, the next block in the 8 bytes at the end; each tuple is two block
@@ -234,26 +295,32 @@ pub(super) fn sample_from(server: &Server, index: &VectorIndex, rows: u64, wante
     format!("FROM {} TABLESAMPLE {method} WHERE {}", index.quoted_table(), index.condition())
 }
 
-async fn sample(session: &Session, server: &Server, index: &VectorIndex, rows: u64, wanted: u64) -> Result<Vec<Point>> {
-    session.batch("SET row_security = off").await?;
+/// Samples rows to measure drift with.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, rows: u64) -> Result<Sample> {
     // The type's own send function gives the binary form as bytes.
     let send = match index.element {
         Element::Vector => format!("{}.vector_send", quote_ident(&index.extension_schema)),
         Element::Halfvec => format!("{}.halfvec_send", quote_ident(&index.extension_schema)),
         Element::Bit => "pg_catalog.bit_send".to_owned(),
-        Element::Sparsevec => return Ok(Vec::new()),
+        Element::Sparsevec => return Ok(Sample::default()),
     };
+    if rows == 0 || !readable(server, index) {
+        return Ok(Sample::default());
+    }
     let sql = format!(
-        "SELECT {send}({}) AS value {} LIMIT {wanted}",
+        "SELECT {send}({}) AS value {} LIMIT {SAMPLE}",
         index.expression,
-        sample_from(server, index, rows, wanted)
+        sample_from(server, index, rows, SAMPLE)
     );
-    let rows = session.query(&sql, &[]).await?;
+    let rows = session.under(ALL_ROWS, session.query(&sql, &[])).await?;
     let mut points = Vec::with_capacity(rows.len());
     for row in &rows {
         points.extend(point(row.value("value")?, index));
     }
-    Ok(points)
+    Ok(Sample(Arc::new(points)))
 }
 
 /// Reads a value in its binary form; nothing for a vector without a direction under cosine, which is not indexed.

@@ -29,7 +29,7 @@ pub fn text(outcomes: &[Outcome], exit: u8, now: i64) -> String {
     for (name, help, value) in METRICS {
         let lines: Vec<String> = outcomes
             .iter()
-            .filter_map(|o| o.plan.as_ref())
+            .filter_map(|o| o.plan.as_deref())
             .filter_map(|plan| Some(format!("llmsql_index_{name}{{{}}} {}\n", labels(plan), value(plan)?)))
             .collect();
         if !lines.is_empty() {

@@ -11,7 +11,9 @@
 //! | [`rule`] | lists and probes by the number of rows |
 //! | [`memory`] | what a build takes |
 //! | [`drift`] | how far the rows have moved away from the lists |
-//! | [`plan`] | the verdict, its cost, and what stands in the way |
+//! | [`plan`] | the verdict, and what a rebuild costs |
+//! | [`obstacles`] | what stands in the way of a rebuild |
+//! | [`progress`] | bars and spinners on stderr |
 //! | [`rebuild`] | the sequence, and the way back when it fails |
 //! | [`recall`] | exact against approximate |
 //! | [`note`] | what is remembered in the index's COMMENT |
@@ -23,14 +25,13 @@ pub mod drift;
 pub mod memory;
 pub mod metrics;
 pub mod note;
+pub mod obstacles;
 pub mod plan;
-mod progress;
+pub mod progress;
 pub mod rebuild;
 pub mod recall;
 pub mod rule;
 pub mod window;
-
-pub use progress::Progress;
 
 use serde::Serialize;
 
@@ -39,6 +40,9 @@ pub const MAX_LISTS: u32 = 32_768;
 
 /// The lists of an ivfflat index that says nothing of them.
 pub const DEFAULT_LISTS: u32 = 100;
+
+/// `hnsw.ef_search` where nothing says otherwise.
+pub const DEFAULT_EF_SEARCH: u32 = 40;
 
 /// How an index finds its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

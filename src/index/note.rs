@@ -27,6 +27,8 @@ pub struct Note {
     pub rebuilding: Option<String>,
     /// The options before that rebuild, to be put back: `lists=40`, or `default`.
     pub was: Option<String>,
+    /// OIDs of invalid indexes that stood beside this one before that rebuild and are not ours to drop: `16403,16410`.
+    pub others: Option<String>,
 }
 
 impl Note {
@@ -48,7 +50,15 @@ impl Note {
             built: text("built"),
             rebuilding: text("rebuilding"),
             was: text("was"),
+            others: text("others"),
         }
+    }
+
+    /// Whether an invalid index that stands beside this one is of the rebuild that was begun here.
+    #[must_use]
+    pub fn is_ours(&self, oid: u32) -> bool {
+        let others = self.others.as_deref().unwrap_or_default();
+        self.rebuilding.is_some() && !others.split(',').any(|other| other.parse() == Ok(oid))
     }
 
     /// The comment with this note in place of an older one; the operator's words stay as they are.
@@ -95,6 +105,7 @@ impl fmt::Display for Note {
         add("built", self.built.clone());
         add("rebuilding", self.rebuilding.clone());
         add("was", self.was.clone());
+        add("others", self.others.clone());
         write!(f, "{OPEN}{}]", fields.join(" "))
     }
 }

@@ -3,17 +3,16 @@
 use super::catalogue::{self, Leftover, Server, VectorIndex};
 use super::drift::{self, Built, Drift};
 use super::memory::{Shape, hnsw_bytes};
+use super::obstacles::Obstacle;
 use super::rule::{self, Rule, Target};
 use super::{MAX_LISTS, Method};
 use crate::error::{Error, Exit, Result};
-use crate::postgres::connect::{RowExt, Session, quote_ident};
+use crate::facts;
+use crate::postgres::connect::Session;
 use crate::root::Root;
 use crate::units::{self, KB, MB};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use tokio_postgres::types::Type;
 
 /// Lists outside this share of the target are rebuilt; inside it the root would otherwise change with every run.
 const LISTS_WITHIN: (f64, f64) = (0.5, 2.0);
@@ -36,9 +35,6 @@ const BLOAT: f64 = 2.0;
 /// Below this size bloat is not worth a rebuild.
 const BLOAT_FROM: u64 = 8 * MB;
 
-/// A transaction older than this makes a rebuild wait long enough to be mentioned, in seconds.
-const OLD_TRANSACTION: f64 = 60.0;
-
 /// What a plan depends on besides the database.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
@@ -50,6 +46,49 @@ pub struct Wish {
     pub jobs: u32,
     /// Other options to build hnsw with.
     pub hnsw: BTreeMap<String, String>,
+    /// This host, which counts where the server runs on it.
+    pub host: Host,
+}
+
+/// What this host has for builds; `None` where it cannot be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Host {
+    /// Bytes of memory, within the limits of this process's cgroup.
+    pub memory: Option<u64>,
+    /// Bytes of it that are available.
+    pub available: Option<u64>,
+    /// CPUs, within the limits of this process's cgroup.
+    pub cpus: Option<u32>,
+}
+
+impl Host {
+    /// Reads it.
+    #[must_use]
+    pub fn read(root: &Root) -> Host {
+        let (cpu, memory) = facts::resources(root);
+        let available = memory.available_bytes.zip(memory.effective_bytes).map(|(free, all)| free.min(all));
+        Host { memory: memory.effective_bytes, available, cpus: cpu.effective }
+    }
+}
+
+/// How closely to look at an index.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Count the rows, as a rebuild must; otherwise the statistics serve where they can.
+    pub count: bool,
+    /// Where the drift comes from.
+    pub drift: DriftFrom,
+}
+
+/// Where the drift comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum DriftFrom {
+    /// It is measured from the index's pages.
+    Pages,
+    /// It was measured a moment ago.
+    Known(Option<Drift>),
+    /// It is measured later, beside the build ([`IndexPlan::weigh`]).
+    Later,
 }
 
 /// Memory one build may use, and who says so.
@@ -104,19 +143,6 @@ pub struct Cost {
     pub seconds: Option<f64>,
 }
 
-/// Something in the way of a rebuild.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Obstacle {
-    /// A stable name: `index.privilege`.
-    pub name: &'static str,
-    /// Whether a rebuild refuses because of it.
-    pub blocks: bool,
-    /// What it is.
-    pub message: String,
-    /// What to do.
-    pub next: Option<String>,
-}
-
 /// Everything about one index.
 #[derive(Debug, Clone, Serialize)]
 pub struct IndexPlan {
@@ -138,6 +164,9 @@ pub struct IndexPlan {
     pub probes: Option<u32>,
     /// Probes that belong to the target.
     pub probes_after: Option<u32>,
+    /// `hnsw.ef_search` in force here.
+    #[serde(skip)]
+    pub ef_search: u32,
     /// How the rows lie in the lists.
     pub drift: Option<Drift>,
     /// Predicted work of a query.
@@ -183,35 +212,43 @@ impl IndexPlan {
 #[must_use]
 pub fn allowance(server: &Server, wish: &Wish, local: bool) -> Allowance {
     let jobs = u64::from(wish.jobs.max(1));
-    let share = |bytes: u64, from: String| Allowance {
+    let share = |bytes: u64, from: &str| Allowance {
         bytes: units::floor_kb(bytes / jobs),
-        from: if jobs > 1 { format!("{from}, for {jobs} builds at a time") } else { from },
+        from: if jobs > 1 { format!("{from}, for {jobs} builds at a time") } else { from.to_owned() },
     };
     if let Some(bytes) = wish.memory {
-        return share(bytes, "--memory".to_owned());
+        return share(bytes, "--memory");
     }
     let configured = server.maintenance_work_mem;
-    if local && let Some((total, available)) = host_memory(&Root::live()) {
-        let host = (available / 2).min(total / 4);
+    if local && let (Some(all), Some(available)) = (wish.host.memory, wish.host.available) {
+        let host = (available / 2).min(all / 4);
         if host > configured {
-            return share(host, "half of this host's available memory, at most a quarter of all".to_owned());
+            return share(host, "half of this host's available memory, at most a quarter of all");
         }
     }
     let by_buffers = server.shared_buffers / 4;
     if by_buffers > configured {
-        return share(by_buffers, "a quarter of the server's shared_buffers".to_owned());
+        return share(by_buffers, "a quarter of the server's shared_buffers");
     }
-    share(configured, "the server's maintenance_work_mem".to_owned())
+    share(configured, "the server's maintenance_work_mem")
 }
 
-/// Total and available memory in bytes.
-fn host_memory(root: &Root) -> Option<(u64, u64)> {
-    let text = root.read("/proc/meminfo").ok()?;
-    let field = |name: &str| -> Option<u64> {
-        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(KB)
-    };
-    Some((field("MemTotal:")?, field("MemAvailable:")?))
+/// What the memory of an ivfflat build of this index depends on.
+fn shape(index: &VectorIndex, server: &Server, rows: u64) -> Shape {
+    Shape {
+        element: index.element,
+        dimensions: index.dimensions,
+        heap_blocks: index.heap_blocks,
+        block_bytes: server.block_bytes,
+        rows,
+    }
+}
+
+/// The lists an ivfflat index should have: by rule, within what the memory allowed can build.
+#[must_use]
+pub fn target(index: &VectorIndex, server: &Server, rule: Rule, rows: u64, allowance: &Allowance) -> Target {
+    let most = shape(index, server, rows).most_lists(allowance.bytes);
+    rule::target(rule, rows, most.unwrap_or(MAX_LISTS))
 }
 
 /// Bytes of the index built new.
@@ -230,7 +267,7 @@ fn expected_bytes(index: &VectorIndex, block_bytes: u64, rows: u64, lists: u32, 
     }
 }
 
-/// Plans one index. `exact` counts the rows, as a rebuild must; otherwise the statistics serve where they can.
+/// Plans one index.
 ///
 /// # Errors
 /// Those of the connection. What cannot be read for want of privileges is an assumption and no error.
@@ -240,120 +277,132 @@ pub async fn plan(
     index: &VectorIndex,
     leftovers: &[Leftover],
     wish: &Wish,
-    exact: bool,
+    look: Look,
 ) -> Result<IndexPlan> {
-    let (rows, counted) = if exact {
+    let (rows, counted) = if look.count {
         (catalogue::count_rows(session, index).await?, true)
     } else {
         catalogue::rows(session, index).await?
     };
-    let built = drift::built(session, server, index).await?;
-    let allowance = allowance(server, wish, session.is_local());
     let mut plan = IndexPlan {
         database: server.database.clone(),
         index: index.clone(),
         rows,
         counted,
-        built,
+        built: drift::built(session, server, index).await?,
         lists: None,
         target: None,
         probes: None,
         probes_after: None,
+        ef_search: server.ef_search(),
         drift: None,
         work: None,
         options: BTreeMap::new(),
         verdict: Verdict::default(),
-        allowance,
+        allowance: allowance(server, wish, session.is_local()),
         cost: Cost::default(),
         obstacles: Vec::new(),
         assumptions: Vec::new(),
     };
     match index.method {
-        Method::Ivfflat => plan.ivfflat(session, server, wish).await?,
+        Method::Ivfflat => plan.ivfflat(server, wish),
         Method::Hnsw => plan.hnsw(server, wish),
     }
-    plan.judge_common();
-    plan.cost.maintenance_work_mem = plan.session_memory(server);
-    plan.cost.temporary_bytes =
-        if plan.cost.index_bytes > plan.cost.maintenance_work_mem { plan.cost.index_bytes } else { 0 };
-    plan.cost.wal_bytes = plan.cost.index_bytes;
-    plan.cost.seconds = index.note.seconds.zip(index.note.rows).map(|(seconds, then)| {
-        let growth = rows.max(1) as f64 / then.max(1) as f64;
-        let lists = match (&plan.target, index.note.lists) {
-            (Some(target), Some(then)) => f64::from(target.lists) / f64::from(then.max(1)),
-            _ => 1.0,
-        };
-        seconds * growth * lists.max(1.0)
-    });
+    match look.drift {
+        DriftFrom::Pages => plan.measure_drift(session, server).await?,
+        DriftFrom::Known(drift) => plan.weigh(drift),
+        DriftFrom::Later => plan.weigh(None),
+    }
+    plan.estimate(server);
     plan.find_obstacles(session, server, leftovers).await?;
     Ok(plan)
 }
 
 impl IndexPlan {
-    async fn ivfflat(&mut self, session: &Session, server: &Server, wish: &Wish) -> Result<()> {
-        let index = self.index.clone();
-        let shape = Shape {
-            element: index.element,
-            dimensions: index.dimensions,
-            heap_blocks: index.heap_blocks,
-            block_bytes: server.block_bytes,
-            rows: self.rows,
-        };
-        let most = shape.most_lists(self.allowance.bytes);
-        let target = rule::target(wish.rule, self.rows, most.unwrap_or(MAX_LISTS));
-        if most.is_none() {
+    /// Lists, probes and memory of an ivfflat index.
+    fn ivfflat(&mut self, server: &Server, wish: &Wish) {
+        let target = target(&self.index, server, wish.rule, self.rows, &self.allowance);
+        let shape = shape(&self.index, server, self.rows);
+        let (index, least) = (&self.index, shape.ivfflat_bytes(1));
+        if shape.most_lists(self.allowance.bytes).is_none() {
             self.obstacles.push(Obstacle {
                 name: "index.memory",
                 blocks: true,
                 message: format!(
                     "a build needs at least {}, and {} are allowed ({})",
-                    units::human_bytes(shape.ivfflat_bytes(1)),
+                    units::human_bytes(least),
                     units::human_bytes(self.allowance.bytes),
                     self.allowance.from
                 ),
-                next: Some(format!("allow more: --memory {}", units::format_bytes(ceil_mb(shape.ivfflat_bytes(1))))),
+                next: Some(format!("allow more: --memory {}", units::format_bytes(ceil_mb(least)))),
             });
         }
-        let lists = match self.built.and_then(|b| b.lists).or(index.note.lists) {
-            Some(lists) => lists,
-            None => {
-                self.assumptions.push(format!(
-                    "the index is taken to have the {} lists of its options, since {}",
-                    index.configured_lists(),
-                    server.pages_unreadable.as_deref().unwrap_or("its pages cannot be read")
-                ));
-                index.configured_lists()
-            }
-        };
-        let probes = server.probes_in_force();
-        let configured = probes.filter(|p| *p > 1);
-        let probes_now = configured.unwrap_or_else(|| rule::probes_for(lists));
-        let probes_after = match configured {
+        let known = self.built.and_then(|b| b.lists).or(index.note.lists);
+        let lists = known.unwrap_or_else(|| index.configured_lists());
+        if known.is_none() {
+            self.assumptions.push(format!(
+                "the index is taken to have the {lists} lists of its options, since {}",
+                server.pages_unreadable.as_deref().unwrap_or("its pages cannot be read")
+            ));
+        }
+        self.probes = server.probes_in_force();
+        self.probes_after = Some(match self.probes.filter(|p| *p > 1) {
             Some(probes) => rule::probes_after(probes, lists, target.lists),
             None => rule::probes_for(target.lists),
-        };
-        self.drift = drift::measure(session, server, &index, self.rows).await?;
-        if self.drift.is_none() && self.rows > 0 {
+        });
+        self.cost.memory_bytes = shape.ivfflat_bytes(target.lists);
+        self.cost.index_bytes = expected_bytes(index, server.block_bytes, self.rows, target.lists, 0);
+        self.options.insert("lists".to_owned(), target.lists.to_string());
+        self.lists = Some(lists);
+        self.target = Some(target);
+    }
+
+    /// Measures the drift from the index's pages and weighs it; it is an assumption where they cannot be read.
+    ///
+    /// # Errors
+    /// Those of [`drift::measure`].
+    pub async fn measure_drift(&mut self, session: &Session, server: &Server) -> Result<()> {
+        let drift = drift::measure(session, server, &self.index, self.rows).await?;
+        if drift.is_none() && self.rows > 0 && self.index.method == Method::Ivfflat {
             self.assumptions.push(format!(
                 "the imbalance of the lists is not measured, since {}",
                 server.pages_unreadable.as_deref().unwrap_or("its pages hold nothing")
             ));
         }
-        let after = index.note.imbalance.unwrap_or(IMBALANCE_AFTER);
-        let imbalance = self.drift.map_or(after, |d| d.imbalance);
-        self.work = Some(Work {
-            before: rule::work(self.rows, lists, probes_now, imbalance),
-            after: rule::work(self.rows, target.lists, probes_after, after),
-        });
-        self.cost.memory_bytes = shape.ivfflat_bytes(target.lists);
-        self.cost.index_bytes = expected_bytes(&index, server.block_bytes, self.rows, target.lists, 0);
-        self.options.insert("lists".to_owned(), target.lists.to_string());
-        self.lists = Some(lists);
-        self.probes = probes;
-        self.probes_after = Some(probes_after);
-        self.judge_ivfflat(lists, &target);
-        self.target = Some(target);
+        self.weigh(drift);
         Ok(())
+    }
+
+    /// Probes that queries use now: those in force, or those that belong to the lists where none were chosen.
+    #[must_use]
+    pub fn probes_now(&self) -> u32 {
+        self.probes.filter(|p| *p > 1).unwrap_or_else(|| rule::probes_for(self.lists.unwrap_or(1)))
+    }
+
+    /// `ivfflat.probes` or `hnsw.ef_search` to measure queries with, now and after a rebuild.
+    #[must_use]
+    pub fn search(&self) -> (u32, u32) {
+        match self.index.method {
+            Method::Ivfflat => (self.probes_now(), self.probes_after.unwrap_or(1)),
+            Method::Hnsw => (self.ef_search, self.ef_search),
+        }
+    }
+
+    /// Takes the drift in and comes to the verdict.
+    pub fn weigh(&mut self, drift: Option<Drift>) {
+        self.drift = drift;
+        self.verdict = Verdict::default();
+        if let (Some(lists), Some(target), Some(probes)) = (self.lists, self.target.clone(), self.probes_after) {
+            let after = self.index.note.imbalance.unwrap_or(IMBALANCE_AFTER);
+            let imbalance = drift.map_or(after, |d| d.imbalance);
+            self.work = Some(Work {
+                before: rule::work(self.rows, lists, self.probes_now(), imbalance),
+                after: rule::work(self.rows, target.lists, probes, after),
+            });
+            self.judge_ivfflat(lists, &target);
+        }
+        self.judge_hnsw();
+        self.judge_common();
     }
 
     fn judge_ivfflat(&mut self, lists: u32, target: &Target) {
@@ -365,25 +414,24 @@ impl IndexPlan {
         if share < LISTS_WITHIN.0 || share > LISTS_WITHIN.1 {
             because.push(format!("it has {lists} lists where {} belong to {} rows", target.lists, self.rows));
         }
-        if let Some(drift) = self.drift {
-            if let Some(work) = self.work.filter(|w| w.ratio() >= WORK_RATIO) {
-                because.push(format!(
-                    "a query compares {:.0} vectors and would compare {:.0}, {:.1} times less (imbalance of the lists {:.2})",
-                    work.before,
-                    work.after,
-                    work.ratio(),
-                    drift.imbalance
-                ));
-            }
-            if let Some(then) = self.index.note.distance
-                && then > 0.0
-                && drift.distance / then >= DISTANCE_RATIO
-            {
-                because.push(format!(
-                    "rows lie {:.0} % farther from their centroids than just after the build",
-                    100.0 * (drift.distance / then - 1.0)
-                ));
-            }
+        let Some(drift) = self.drift else { return };
+        if let Some(work) = self.work.filter(|w| w.ratio() >= WORK_RATIO) {
+            because.push(format!(
+                "a query compares {:.0} vectors and would compare {:.0}, {:.1} times less (imbalance of the lists {:.2})",
+                work.before,
+                work.after,
+                work.ratio(),
+                drift.imbalance
+            ));
+        }
+        if let Some(then) = self.index.note.distance
+            && then > 0.0
+            && drift.distance / then >= DISTANCE_RATIO
+        {
+            because.push(format!(
+                "rows lie {:.0} % farther from their centroids than just after the build",
+                100.0 * (drift.distance / then - 1.0)
+            ));
         }
     }
 
@@ -394,16 +442,6 @@ impl IndexPlan {
         self.cost.memory_bytes = hnsw_bytes(self.rows, index.element, index.dimensions, m);
         self.cost.index_bytes = expected_bytes(index, server.block_bytes, self.rows, 0, m);
         self.options.clone_from(&wish.hnsw);
-        if let Some(built) = self.built {
-            for (name, default, is) in [("m", 16, built.m), ("ef_construction", 64, built.ef_construction)] {
-                let set = wanted(name).and_then(|v| v.parse().ok()).unwrap_or(default);
-                if let Some(is) = is
-                    && is != set
-                {
-                    self.verdict.reasons.push(format!("it was built with {name}={is}, and {set} is wanted"));
-                }
-            }
-        }
         if self.cost.memory_bytes > self.allowance.bytes {
             self.obstacles.push(Obstacle {
                 name: "index.memory",
@@ -416,6 +454,17 @@ impl IndexPlan {
                 ),
                 next: Some(format!("allow more: --memory {}", units::format_bytes(ceil_mb(self.cost.memory_bytes)))),
             });
+        }
+    }
+
+    fn judge_hnsw(&mut self) {
+        let Some(built) = self.built.filter(|_| self.index.method == Method::Hnsw) else { return };
+        for (name, default, is) in [("m", 16, built.m), ("ef_construction", 64, built.ef_construction)] {
+            let wanted = self.options.get(name).or_else(|| self.index.options.get(name));
+            let wanted = wanted.and_then(|v| v.parse().ok()).unwrap_or(default);
+            if let Some(is) = is.filter(|is| *is != wanted) {
+                self.verdict.reasons.push(format!("it was built with {name}={is}, and {wanted} is wanted"));
+            }
         }
     }
 
@@ -459,6 +508,24 @@ impl IndexPlan {
         });
     }
 
+    /// What the rebuild takes beside memory.
+    fn estimate(&mut self, server: &Server) {
+        self.cost.maintenance_work_mem = self.session_memory(server);
+        // A sort that does not fit goes through the disk.
+        let spills = self.cost.index_bytes > self.cost.maintenance_work_mem;
+        self.cost.temporary_bytes = if spills { self.cost.index_bytes } else { 0 };
+        self.cost.wal_bytes = self.cost.index_bytes;
+        let note = &self.index.note;
+        self.cost.seconds = note.seconds.zip(note.rows).map(|(seconds, then)| {
+            let growth = self.rows.max(1) as f64 / then.max(1) as f64;
+            let lists = match (&self.target, note.lists) {
+                (Some(target), Some(then)) => f64::from(target.lists) / f64::from(then.max(1)),
+                _ => 1.0,
+            };
+            seconds * growth * lists.max(1.0)
+        });
+    }
+
     /// `maintenance_work_mem` for the build: what k-means needs and a tenth, and enough to sort in memory; never above
     /// what is allowed.
     fn session_memory(&self, server: &Server) -> u64 {
@@ -468,219 +535,6 @@ impl IndexPlan {
         let least = if self.index.method == Method::Ivfflat { self.cost.memory_bytes } else { 0 };
         units::floor_kb(wanted.min(self.allowance.bytes).max(least).max(MB) + KB - 1)
     }
-
-    async fn find_obstacles(&mut self, session: &Session, server: &Server, leftovers: &[Leftover]) -> Result<()> {
-        let index = self.index.clone();
-        if server.standby {
-            self.block("index.standby", "the server is a standby", "connect to its primary");
-        }
-        if !index.may_alter {
-            let user = quote_ident(session.user());
-            self.block(
-                "index.privilege",
-                &format!(
-                    "role {} may not alter the index of {}, which {} owns",
-                    session.user(),
-                    index.quoted_table(),
-                    index.owner
-                ),
-                &format!(
-                    "GRANT {} TO {user};  -- pg_maintain would allow REINDEX, and not the lists",
-                    quote_ident(&index.owner)
-                ),
-            );
-        }
-        let building = session
-            .query_opt(
-                "SELECT pid FROM pg_stat_progress_create_index WHERE relid = $1 AND datname = current_database() AND pid <> pg_backend_pid()",
-                &[(&index.table_oid, Type::OID)],
-            )
-            .await?;
-        if let Some(row) = building {
-            let pid: i32 = row.value("pid")?;
-            self.block(
-                "index.busy",
-                &format!("an index of the table is being built by process {pid}"),
-                &format!("wait for it, or end it: SELECT pg_cancel_backend({pid})"),
-            );
-        }
-        for leftover in leftovers.iter().filter(|l| l.table_oid == index.table_oid && l.of == index.name) {
-            let (message, next) = if leftover.ours {
-                ("is left of an interrupted run", "the next rebuild drops it".to_owned())
-            } else {
-                ("is invalid and not ours to drop", format!("DROP INDEX CONCURRENTLY {}", leftover.quoted()))
-            };
-            self.warn(
-                "index.leftover",
-                &format!("{} ({}) {message}", leftover.name, units::human_bytes(leftover.bytes)),
-                &next,
-            );
-        }
-        let old = session
-            .query(
-                "SELECT pid, coalesce(state, '') AS state, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age \
-                 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-                 AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL OR state LIKE 'idle in transaction%') \
-                 AND xact_start < clock_timestamp() - $1::float8 * interval '1 second' ORDER BY xact_start LIMIT 5",
-                &[(&OLD_TRANSACTION, Type::FLOAT8)],
-            )
-            .await?;
-        for row in &old {
-            let (pid, state, age): (i32, String, f64) = (row.value("pid")?, row.value("state")?, row.value("age")?);
-            self.warn(
-                "index.transaction",
-                &format!(
-                    "process {pid} ({state}) has a transaction open for {age:.0} s: the rebuild waits for its end"
-                ),
-                &format!("end it, or limit the wait: --max-wait 10min; SELECT pg_terminate_backend({pid})"),
-            );
-        }
-        let prepared =
-            session.query("SELECT gid FROM pg_prepared_xacts WHERE database = current_database() LIMIT 5", &[]).await?;
-        for row in &prepared {
-            let gid: String = row.value("gid")?;
-            self.warn(
-                "index.transaction",
-                &format!("the prepared transaction '{gid}' is open: the rebuild waits for its end"),
-                "COMMIT PREPARED or ROLLBACK PREPARED it",
-            );
-        }
-        let locks = session
-            .query(
-                "SELECT DISTINCT pid, mode FROM pg_locks WHERE relation = $1 AND granted AND pid <> pg_backend_pid() \
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND mode IN \
-                 ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') LIMIT 5",
-                &[(&index.table_oid, Type::OID)],
-            )
-            .await?;
-        for row in &locks {
-            let (pid, mode): (i32, String) = (row.value("pid")?, row.value("mode")?);
-            self.warn(
-                "index.lock",
-                &format!("process {pid} holds {mode} on the table (a VACUUM or a change of its definition)"),
-                "the rebuild waits for it, 5 s at first",
-            );
-        }
-        self.find_replicas(session).await;
-        self.find_disk(session, server).await;
-        Ok(())
-    }
-
-    async fn find_replicas(&mut self, session: &Session) {
-        let rows = session
-            .query(
-                "SELECT slot_name::text AS name, false AS streams, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8 AS behind \
-                 FROM pg_replication_slots WHERE NOT active AND NOT pg_is_in_recovery() \
-                 UNION ALL SELECT application_name, true, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::int8 \
-                 FROM pg_stat_replication WHERE NOT pg_is_in_recovery()",
-                &[],
-            )
-            .await;
-        let Ok(rows) = rows else {
-            self.assumptions.push("replicas and slots could not be read".to_owned());
-            return;
-        };
-        for row in &rows {
-            let (Ok(name), Ok(streams), Ok(behind)) =
-                (row.value::<String>("name"), row.value::<bool>("streams"), row.value::<i64>("behind"))
-            else {
-                continue;
-            };
-            let behind = u64::try_from(behind).unwrap_or_default();
-            if !streams {
-                self.warn(
-                    "index.slot",
-                    &format!(
-                        "nothing reads from the replication slot {name}: it keeps {} of WAL, and the rebuild adds {}",
-                        units::human_bytes(behind),
-                        units::human_bytes(self.cost.index_bytes)
-                    ),
-                    "start its reader, or drop the slot",
-                );
-            } else if behind > 64 * MB {
-                self.warn(
-                    "index.replica",
-                    &format!("the replica {name} is {} behind", units::human_bytes(behind)),
-                    "let it catch up first",
-                );
-            }
-        }
-    }
-
-    /// Free space of the file systems that take the new index, temporary files and WAL, where they are this host's.
-    async fn find_disk(&mut self, session: &Session, server: &Server) {
-        let data = server.data_directory.as_deref().map(Path::new).filter(|_| session.is_local());
-        let Some(data) = data.filter(|dir| is_this_server(dir, &server.port)) else {
-            self.assumptions.push(format!(
-                "free disk space is not judged, since the server's folders cannot be seen from here: it takes about {} for the index, {} for temporary files and {} of WAL",
-                units::human_bytes(self.cost.index_bytes),
-                units::human_bytes(self.cost.temporary_bytes),
-                units::human_bytes(self.cost.wal_bytes)
-            ));
-            return;
-        };
-        let space = |folder: &str| if folder.is_empty() { data.join("base") } else { PathBuf::from(folder) };
-        let default = self.setting(session, DATABASE_SPACE).await.unwrap_or_default();
-        let own = if self.index.tablespace.is_empty() { &default } else { &self.index.tablespace };
-        let temporary = self.setting(session, TEMPORARY_SPACE).await.unwrap_or_default();
-        let temporary = if temporary.is_empty() { &default } else { &temporary };
-        let mut needs: BTreeMap<u64, (u64, u64, PathBuf)> = BTreeMap::new();
-        for (path, bytes) in [
-            (space(own), self.cost.index_bytes),
-            (space(temporary), self.cost.temporary_bytes),
-            (data.join("pg_wal"), self.cost.wal_bytes),
-        ] {
-            let (Ok(metadata), Ok(fs)) = (std::fs::metadata(&path), nix::sys::statvfs::statvfs(&path)) else {
-                self.assumptions.push(format!("free space of {} is not judged: it cannot be read", path.display()));
-                continue;
-            };
-            let free = fs.blocks_available().saturating_mul(fs.fragment_size());
-            needs.entry(metadata.dev()).or_insert((0, free, path)).0 += bytes;
-        }
-        for (needed, free, path) in needs.into_values() {
-            if needed > free {
-                self.block(
-                    "index.disk",
-                    &format!(
-                        "the rebuild takes about {} in the file system of {}, and {} are free",
-                        units::human_bytes(needed),
-                        path.display(),
-                        units::human_bytes(free)
-                    ),
-                    "free space there, or move the index or temp_tablespaces to another tablespace",
-                );
-            }
-        }
-    }
-
-    async fn setting(&self, session: &Session, sql: &str) -> Option<String> {
-        session.query_opt(sql, &[]).await.ok()??.value("folder").ok()
-    }
-
-    fn block(&mut self, name: &'static str, message: &str, next: &str) {
-        self.obstacle(name, true, message, next);
-    }
-
-    fn warn(&mut self, name: &'static str, message: &str, next: &str) {
-        self.obstacle(name, false, message, next);
-    }
-
-    fn obstacle(&mut self, name: &'static str, blocks: bool, message: &str, next: &str) {
-        self.obstacles.push(Obstacle { name, blocks, message: message.to_owned(), next: Some(next.to_owned()) });
-    }
-}
-
-/// Folder of the database's own tablespace, empty for the data folder.
-const DATABASE_SPACE: &str =
-    "SELECT pg_tablespace_location(dattablespace) AS folder FROM pg_database WHERE datname = current_database()";
-
-/// Folder of the first of `temp_tablespaces`.
-const TEMPORARY_SPACE: &str = "SELECT pg_tablespace_location(oid) AS folder FROM pg_tablespace \
-     WHERE spcname = trim(both ' \"' from split_part(current_setting('temp_tablespaces'), ',', 1))";
-
-/// Whether the folder is that of the server with this port, and not of another one that has the same path.
-fn is_this_server(data: &Path, port: &str) -> bool {
-    std::fs::read_to_string(data.join("postmaster.pid")).is_ok_and(|text| text.lines().nth(3) == Some(port))
 }
 
 fn ceil_mb(bytes: u64) -> u64 {

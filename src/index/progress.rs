@@ -12,7 +12,7 @@ pub struct Progress {
 
 /// What `pg_stat_progress_create_index` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Phase {
+pub struct Phase {
     /// `building index: assigning tuples`.
     pub name: String,
     /// Blocks or tuples done.
@@ -30,7 +30,9 @@ impl Progress {
         Progress { all: (wanted && output::interactive()).then(MultiProgress::new) }
     }
 
-    pub(super) fn start(&self, index: &str) -> Bar {
+    /// Begins the progress of one index, shown until the value is dropped.
+    #[must_use]
+    pub fn start(&self, index: &str) -> Bar {
         let bar = self.all.as_ref().map(|all| {
             let bar = all.add(ProgressBar::new_spinner());
             bar.set_prefix(index.to_owned());
@@ -51,18 +53,19 @@ impl Progress {
 }
 
 /// The progress of one index.
-pub(super) struct Bar {
+pub struct Bar {
     bar: Option<ProgressBar>,
     phase: String,
 }
 
 impl Bar {
     /// Shows a step that counts nothing.
-    pub(super) fn step(&mut self, name: &str) {
+    pub fn step(&mut self, name: &str) {
         self.show(&Phase { name: name.to_owned(), ..Phase::default() });
     }
 
-    pub(super) fn show(&mut self, phase: &Phase) {
+    /// Shows where a build is.
+    pub fn show(&mut self, phase: &Phase) {
         let Some(bar) = &self.bar else { return };
         if self.phase != phase.name {
             self.phase.clone_from(&phase.name);

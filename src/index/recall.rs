@@ -1,12 +1,18 @@
 //! How many of the nearest rows an index finds: exact against approximate, on rows of the table itself as queries.
 
-use super::catalogue::{Server, VectorIndex};
+use super::catalogue::{ALL_ROWS, Server, VectorIndex};
 use super::drift::sample_from;
 use super::{MAX_LISTS, Method};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_literal};
 use serde::Serialize;
 use std::time::{Duration, Instant};
+
+/// Queries that are asked even where they take longer than there is patience for.
+const LEAST_QUERIES: usize = 5;
+
+/// How long the queries of one row of the table may take together.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +21,6 @@ pub struct Wish {
     pub queries: u32,
     /// Nearest rows a query asks for.
     pub nearest: u32,
-    /// Ask no further exact queries after this time, once there are five; none at all where it is zero, for latency
-    /// alone.
-    pub patience: Duration,
 }
 
 /// Recall and latency at one setting.
@@ -56,79 +59,64 @@ pub struct Recall {
     pub smallest: Option<u32>,
 }
 
-/// The queries with their exact answers.
+/// Queries, and their exact answers once [`answer`] has asked for them.
 pub struct Queries {
     queries: Vec<(String, Vec<f64>)>,
     nearest: u32,
-    exact: Vec<f64>,
+    exact_ms: Vec<f64>,
 }
 
-/// Latencies, and the index the planner took.
-struct Asked {
-    recall: f64,
-    latency_ms: Vec<f64>,
-}
-
-/// Samples queries from the table and answers them exactly.
+/// Samples queries from the table.
 ///
 /// # Errors
 /// Those of the connection, and a table without rows.
-pub async fn prepare(
-    session: &Session,
-    server: &Server,
-    index: &VectorIndex,
-    rows: u64,
-    wish: Wish,
-) -> Result<Queries> {
-    session.batch("SET row_security = off; SET statement_timeout = 0").await?;
+pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, rows: u64, wish: Wish) -> Result<Queries> {
     let sql = format!(
         "SELECT ({})::text AS value {} LIMIT {}",
         index.expression,
         sample_from(server, index, rows, u64::from(wish.queries)),
         wish.queries
     );
-    let sampled = session.query(&sql, &[]).await?;
-    let literals: Vec<String> = sampled
-        .iter()
-        .map(|row| Ok(format!("{}::{}", quote_literal(&row.value::<String>("value")?), index.type_sql())))
-        .collect::<Result<_>>()?;
-    if literals.is_empty() {
-        return Err(Error::failed("index.recall", "there are no rows to ask for").at(format!(
-            "{} {}",
-            session.place(),
-            index.label()
-        )));
+    let sampled = session.under(ALL_ROWS, session.query(&sql, &[])).await?;
+    let literal = |row| -> Result<_> {
+        let value: String = RowExt::value(row, "value")?;
+        Ok((format!("{}::{}", quote_literal(&value), index.type_sql()), Vec::new()))
+    };
+    let queries: Vec<_> = sampled.iter().map(literal).collect::<Result<_>>()?;
+    if queries.is_empty() {
+        let place = format!("{} {}", session.place(), index.label());
+        return Err(Error::failed("index.recall", "there are no rows to ask for").at(place));
     }
-    let mut out = Queries { queries: Vec::new(), nearest: wish.nearest, exact: Vec::new() };
+    Ok(Queries { queries, nearest: wish.nearest, exact_ms: Vec::new() })
+}
+
+/// Answers the queries exactly. After `patience` no further query is asked once there are [`LEAST_QUERIES`], and those
+/// without an answer are left out.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn answer(session: &Session, index: &VectorIndex, queries: &mut Queries, patience: Duration) -> Result<()> {
     let start = Instant::now();
-    let result = async {
-        session.batch("BEGIN; SET LOCAL enable_indexscan = off").await?;
-        for literal in literals {
-            if wish.patience.is_zero() {
-                out.queries.push((literal, Vec::new()));
-                continue;
-            }
-            if out.queries.len() >= 5 && start.elapsed() > wish.patience {
+    let asking = async {
+        for (literal, exact) in &mut queries.queries {
+            if queries.exact_ms.len() >= LEAST_QUERIES && start.elapsed() > patience {
                 break;
             }
             let asked = Instant::now();
-            let distances = distances(session, &query(index, &literal, wish.nearest, true)).await?;
-            out.exact.push(milliseconds(asked));
-            out.queries.push((literal, distances));
+            *exact = distances(session, &query(index, literal, queries.nearest, true)).await?;
+            queries.exact_ms.push(milliseconds(asked));
         }
         Ok(())
-    }
-    .await;
-    finish(session, result).await?;
-    Ok(out)
+    };
+    session.under(&[ALL_ROWS, &["enable_indexscan = off"]].concat(), asking).await?;
+    queries.queries.truncate(queries.exact_ms.len());
+    Ok(())
 }
 
-/// Ends the transaction of a measurement, whatever became of it.
-async fn finish<T>(session: &Session, result: Result<T>) -> Result<T> {
-    let end = session.batch("ROLLBACK").await;
-    let value = result?;
-    end?;
-    Ok(value)
+/// What was found, and how fast.
+struct Asked {
+    recall: f64,
+    latency_ms: Vec<f64>,
 }
 
 /// Whether the planner answers such queries by the index with that many probes.
@@ -138,13 +126,8 @@ async fn finish<T>(session: &Session, result: Result<T>) -> Result<T> {
 pub async fn is_used(session: &Session, index: &VectorIndex, queries: &Queries, probes: u32) -> Result<bool> {
     let Some((literal, _)) = queries.queries.first() else { return Ok(false) };
     let sql = format!("EXPLAIN (FORMAT JSON) {}", query(index, literal, queries.nearest, false));
-    let result = async {
-        session.batch(&format!("BEGIN; SET LOCAL {} = {probes}", setting(index))).await?;
-        let plan = session.batch_text(&sql).await?;
-        Ok(serde_json::from_str::<serde_json::Value>(&plan).is_ok_and(|plan| names_index(&plan, &index.name)))
-    }
-    .await;
-    finish(session, result).await
+    let plan = session.under(&[&format!("{} = {probes}", setting(index))], session.batch_text(&sql)).await?;
+    Ok(serde_json::from_str::<serde_json::Value>(&plan).is_ok_and(|plan| names_index(&plan, &index.name)))
 }
 
 fn names_index(plan: &serde_json::Value, name: &str) -> bool {
@@ -158,30 +141,38 @@ fn names_index(plan: &serde_json::Value, name: &str) -> bool {
     }
 }
 
-/// Recall and latency with that many probes.
+/// Recall and latency with that many probes. After `patience` no further query is asked once there are
+/// [`LEAST_QUERIES`].
 ///
 /// # Errors
 /// Those of the connection.
-pub async fn at(session: &Session, index: &VectorIndex, queries: &Queries, probes: u32) -> Result<Measured> {
-    let result = async {
-        // Without a sequential scan, so that it is the index that is measured.
-        session
-            .batch(&format!("BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL {} = {probes}", setting(index)))
-            .await?;
+pub async fn at(
+    session: &Session,
+    index: &VectorIndex,
+    queries: &Queries,
+    probes: u32,
+    patience: Duration,
+) -> Result<Measured> {
+    let begun = Instant::now();
+    let asking = async {
         let mut asked = Asked { recall: 0.0, latency_ms: Vec::new() };
         for (literal, exact) in &queries.queries {
+            if asked.latency_ms.len() >= LEAST_QUERIES && begun.elapsed() > patience {
+                break;
+            }
             let start = Instant::now();
             let found = distances(session, &query(index, literal, queries.nearest, false)).await?;
             asked.latency_ms.push(milliseconds(start));
             asked.recall += share_found(exact, &found);
         }
         Ok(asked)
-    }
-    .await;
-    let mut asked = finish(session, result).await?;
+    };
+    // Without a sequential scan, so that it is the index that is measured.
+    let probes_set = format!("{} = {probes}", setting(index));
+    let mut asked = session.under(&[ALL_ROWS, &["enable_seqscan = off", &probes_set]].concat(), asking).await?;
     Ok(Measured {
         probes,
-        recall: asked.recall / queries.queries.len().max(1) as f64,
+        recall: asked.recall / asked.latency_ms.len().max(1) as f64,
         p50_ms: percentile(&mut asked.latency_ms, 0.5),
         p95_ms: percentile(&mut asked.latency_ms, 0.95),
     })
@@ -208,7 +199,8 @@ pub async fn measure(
     target: Option<f64>,
     wish: Wish,
 ) -> Result<Recall> {
-    let queries = prepare(session, server, index, rows, wish).await?;
+    let mut queries = sample(session, server, index, rows, wish).await?;
+    answer(session, index, &mut queries, PATIENCE).await?;
     let (first, most) = match index.method {
         Method::Ivfflat => (1, lists.min(MAX_LISTS)),
         Method::Hnsw => (wish.nearest.clamp(1, 1000), 1000),
@@ -216,7 +208,7 @@ pub async fn measure(
     let mut measured = Vec::new();
     let mut next = first;
     loop {
-        let here = at(session, index, &queries, next).await?;
+        let here = at(session, index, &queries, next, PATIENCE).await?;
         let done = here.recall >= target.unwrap_or(0.999);
         measured.push(here);
         if done || next >= most {
@@ -232,7 +224,7 @@ pub async fn measure(
             let mut low = measured.iter().rev().find(|m| m.recall < target).map_or(first, |m| m.probes + 1);
             while low < high {
                 let middle = low.midpoint(high);
-                let here = at(session, index, &queries, middle).await?;
+                let here = at(session, index, &queries, middle, PATIENCE).await?;
                 if here.recall >= target {
                     high = middle
                 } else {
@@ -245,7 +237,7 @@ pub async fn measure(
     }
     measured.sort_by_key(|m| m.probes);
     measured.dedup_by_key(|m| m.probes);
-    let mut exact = queries.exact.clone();
+    let mut exact = queries.exact_ms.clone();
     Ok(Recall {
         index: index.label(),
         database: server.database.clone(),
@@ -260,7 +252,8 @@ pub async fn measure(
 }
 
 /// The setting that trades recall for latency.
-fn setting(index: &VectorIndex) -> &'static str {
+#[must_use]
+pub fn setting(index: &VectorIndex) -> &'static str {
     match index.method {
         Method::Ivfflat => "ivfflat.probes",
         Method::Hnsw => "hnsw.ef_search",

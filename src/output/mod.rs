@@ -1,5 +1,6 @@
 //! How results reach a terminal, a pipe or a file: data on stdout, messages and progress on stderr.
 
+pub mod changes;
 pub mod file;
 pub mod plan;
 

@@ -1,7 +1,7 @@
 //! Plans and explanations for people.
 
 use crate::facts::Facts;
-use crate::plan::invariants::Invariant;
+use crate::plan::invariants::{Invariant, Premise};
 use crate::plan::{Basis, Check, Component, Finding, Plan, Setting, Severity, TakesEffect};
 use crate::units;
 use console::{Style, measure_text_width, truncate_str};
@@ -87,7 +87,11 @@ fn short_reason(setting: &Setting, room: usize) -> String {
     if let Some(origin) = &setting.origin {
         return truncate_str(&format!("set by {origin}"), room, "…").into_owned();
     }
-    let (worked, formula) = (setting.reason.worked.as_str(), setting.reason.formula.as_str());
+    // Where a cap bit, the number is not the value: 196 GB/32 = 6.12 GB → 2GB.
+    let capped = !setting.reason.caps.is_empty() && !setting.reason.worked.is_empty();
+    let cut = if capped { format!("{} → {}", setting.reason.worked, setting.value) } else { String::new() };
+    let worked = if capped { cut.as_str() } else { setting.reason.worked.as_str() };
+    let formula = setting.reason.formula.as_str();
     let fits = |text: &&str| !text.is_empty() && measure_text_width(text) <= room;
     // A worked value that only repeats the value says less than the rule.
     let told = [worked, formula].into_iter().filter(|t| *t != setting.value).find(fits);
@@ -101,9 +105,9 @@ fn head(out: &mut String, plan: &Plan, width: usize) {
     let ram: u64 = plan.host.ram_bytes;
     let _ = writeln!(
         out,
-        "{} · {} CPUs · {} RAM · {}",
+        "{} · {} · {} RAM · {}",
         Style::new().bold().apply_to(host),
-        plan.host.cpus,
+        units::counted(plan.host.cpus, "CPU"),
         units::human_bytes(ram),
         plan.host.disk,
     );
@@ -164,13 +168,13 @@ fn bar(out: &mut String, plan: &Plan, width: usize) {
 }
 
 fn findings(out: &mut String, finding: &Finding, width: usize) {
-    let (word, style) = match finding.severity {
-        Severity::Error => ("error", Style::new().red().bold()),
-        Severity::Warning => ("warning", Style::new().yellow().bold()),
-        Severity::Assumption => ("assumption", Style::new().cyan()),
-        Severity::Info => ("info", Style::new().dim()),
+    let style = match finding.severity {
+        Severity::Error => Style::new().red().bold(),
+        Severity::Warning => Style::new().yellow().bold(),
+        Severity::Assumption => Style::new().cyan(),
+        Severity::Info => Style::new().dim(),
     };
-    let title = format!("{}: {}", style.apply_to(word), finding.invariant);
+    let title = format!("{}: {}", style.apply_to(finding.severity.name()), finding.invariant);
     let _ = writeln!(out, "{title}");
     paragraph(out, &finding.message, "  ", width);
     if let Some(next) = &finding.next {
@@ -246,20 +250,45 @@ pub fn setting(setting: &Setting, limits: Option<&str>, width: usize) -> String 
     out
 }
 
+/// Everything known of one premise, and of what else the plan says under its name.
+#[must_use]
+pub fn premise(premise: &Premise, found: &[&Finding], width: usize) -> String {
+    let mut out = String::new();
+    let verdict = if found.is_empty() { "gives no cause for a remark here" } else { "is remarked on here" };
+    let _ = writeln!(out, "{}", Style::new().bold().apply_to(format!("{} {verdict}", premise.name)));
+    field(&mut out, "about", premise.about, width);
+    remarks(&mut out, found, width);
+    out
+}
+
+/// Findings as fields: how bad, what, and what to do.
+fn remarks(out: &mut String, found: &[&Finding], width: usize) {
+    for finding in found {
+        field(out, finding.severity.name(), &finding.message, width);
+        field(out, "next", finding.next.as_deref().unwrap_or_default(), width);
+    }
+}
+
 /// Everything known of one invariant.
 #[must_use]
-pub fn invariant(rule: &Invariant, check: Option<&Check>, width: usize) -> String {
+pub fn invariant(rule: &Invariant, check: Option<&Check>, found: &[&Finding], width: usize) -> String {
     let mut out = String::new();
     let verdict = match check.map(|c| c.holds) {
         Some(Some(true)) => "holds",
         Some(Some(false)) => "is violated",
         Some(None) => "could not be judged",
+        None if !found.is_empty() => "rests on a premise",
         None => "does not apply to what lives here",
     };
     let _ = writeln!(out, "{}", Style::new().bold().apply_to(format!("{} {verdict}", rule.name)));
     field(&mut out, "must hold", rule.rule, width);
     field(&mut out, "edge", rule.edge, width);
-    let severity = if rule.severity == Severity::Error { "error: render and apply refuse" } else { "warning" };
+    let judged = found.iter().find(|f| check.is_some_and(|c| c.message == f.message)).map(|f| f.severity);
+    let severity = match (rule.severity, judged) {
+        (Severity::Error, Some(Severity::Warning)) => "error; a warning here, as the guide's sizing was asked for",
+        (Severity::Error, _) => "error: render and apply refuse",
+        _ => "warning",
+    };
     field(&mut out, "severity", severity, width);
     if let Some(check) = check {
         for (name, value) in &check.numbers {
@@ -267,5 +296,10 @@ pub fn invariant(rule: &Invariant, check: Option<&Check>, width: usize) -> Strin
         }
         field(&mut out, "verdict", &check.message, width);
     }
+    let told = |f: &&&Finding| check.is_none_or(|c| c.message != f.message);
+    let others: Vec<&Finding> = found.iter().filter(told).copied().collect();
+    let next = found.iter().find(|f| !told(f)).and_then(|f| f.next.as_deref());
+    field(&mut out, "next", next.unwrap_or_default(), width);
+    remarks(&mut out, &others, width);
     out
 }

@@ -20,6 +20,7 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         reason
     };
     draft.put(API, "workers", Value::Int(workers as i64), reason);
+    database(draft);
     let worker_input = derived("workers", workers.to_string(), "api.workers");
     let (ceiling, what) = match (&budget.pools, &budget.postgresql) {
         (Some(pools), _) => (pools.clients, "pgbouncer.max_client_conn"),
@@ -45,11 +46,11 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         rule("pool_size/2", format!("{pool}/2"), vec![derived("pool_size", pool.to_string(), "api.pool_size")]),
     );
     let version = host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
-    let prepared = budget.pools.is_none() || version.is_none_or(|v| at_least(v, 1, 21));
+    let prepared = budget.pools.is_none() || version.is_some_and(|v| at_least(v, 1, 21));
     let why = if prepared {
         "the pooler keeps prepared statements apart (1.21 and later), or there is none"
     } else {
-        "this PgBouncer is older than 1.21: a prepared statement would be looked for on the wrong connection"
+        "PgBouncer is not known to be 1.21 or later: a prepared statement would be looked for on the wrong connection"
     };
     draft.put(API, "prepared_statements", Value::Bool(prepared), constant(why));
     draft.put(
@@ -58,6 +59,8 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         Value::Int(2048),
         constant("uvicorn's default; the kernel cuts it at net.core.somaxconn"),
     );
+    serving(draft);
+    draft.put(API, "log_level", Value::Text("INFO".to_owned()), constant("INFO: one line for each request"));
     draft.put(
         API,
         "metrics_path",
@@ -66,6 +69,56 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     );
     let fields = LOG_CHAIN.iter().map(|s| (*s).to_owned()).collect();
     draft.put(API, "log_fields", Value::List(fields), constant("one request can be followed through every log"));
+}
+
+/// Whom its pools ask.
+fn database(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let text = |t: &str| Value::Text(t.to_owned());
+    let pooled = match draft.value("pgbouncer.listen_port") {
+        Some(Value::Int(port)) => Some(*port),
+        _ => None,
+    };
+    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
+    let (address, port, why) = match pooled {
+        Some(port) => ("127.0.0.1", port, "through the pooler on this host"),
+        None => (
+            server,
+            i64::from(host.cluster().and_then(|c| c.port).unwrap_or(5432)),
+            "the server itself (postgresql.host)",
+        ),
+    };
+    draft.put(API, "database_host", text(address), constant(why));
+    draft.put(API, "database_port", Value::Int(port), constant(why));
+    let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
+    draft.put(API, "database_name", text(database), constant("postgresql.database"));
+}
+
+/// Where it listens, and what a key may ask for.
+fn serving(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let text = |t: &str| Value::Text(t.to_owned());
+    let (listen, why) = if host.has(Component::Nginx) {
+        ("127.0.0.1", "the proxy lives on this host; nothing else needs to reach the API")
+    } else {
+        ("0.0.0.0", "the proxy lives on another host")
+    };
+    draft.put(API, "host", text(listen), constant(why));
+    let upstream = match draft.value("nginx.api_upstream") {
+        Some(Value::Text(address)) => address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()),
+        _ => None,
+    };
+    let why = "the port of nginx.api_upstream, else the guide's";
+    draft.put(API, "port", Value::Int(upstream.unwrap_or(8000)), constant(why));
+    let why = "75s: longer than the 60s nginx keeps an idle connection, so that none is closed as a request arrives";
+    draft.put(API, "keepalive_timeout", Value::Millis(75_000), constant(why));
+    let proxies = if host.has(Component::Nginx) { vec!["127.0.0.1".to_owned()] } else { Vec::new() };
+    let why = "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else";
+    draft.put(API, "forwarded_allow_ips", Value::List(proxies), constant(why));
+    for (name, hourly) in [("quota_free", 100), ("quota_premium", 1000), ("quota_enterprise", 10_000)] {
+        let why = "the guide's requests an hour for a key of this tier; the edge limits each second";
+        draft.put(API, name, Value::Int(hourly), constant(why));
+    }
 }
 
 fn count(value: &Value) -> Option<u64> {

@@ -22,6 +22,16 @@ const LEAST_POOL: u64 = 5;
 const PER_BACKEND: u64 = 4 * MB;
 /// The guide's autovacuum_max_workers (1.5), also PostgreSQL's default.
 const AUTOVACUUM_WORKERS: u64 = 3;
+/// More autovacuum workers than this only wait for one another's cost limit.
+const MOST_AUTOVACUUM_WORKERS: u64 = 8;
+/// PostgreSQL's own limit of back ends of all kinds: MAX_BACKENDS.
+pub(super) const MOST_BACKENDS: u64 = 262_143;
+/// Back ends of PostgreSQL's own beside those that are set: autovacuum's launcher and, from 17 on, the slot sync worker.
+const SPECIAL_BACKENDS: u64 = 2;
+/// Connections kept for monitoring where the version has reserved_connections (16+).
+const RESERVED_FOR_MONITORING: u64 = 2;
+/// With fewer connections than this none is kept for monitoring: the clients need them all.
+const LEAST_TO_RESERVE_FROM: u64 = 20;
 /// Sorts and hashes one query is taken to run at a time.
 const NODES_PER_QUERY: u64 = 2;
 /// Shared memory beside shared_buffers, in percent of it: measured, 16GB with 200 connections needed 2.7 % more.
@@ -92,8 +102,18 @@ pub struct PostgresBudget {
     pub clients: u64,
     /// max_connections.
     pub max_connections: u64,
+    /// max_worker_processes.
+    pub worker_processes: u64,
+    /// max_wal_senders, and max_replication_slots.
+    pub wal_senders: u64,
+    /// Standbys that stream from this server.
+    pub replicas: Num,
+    /// reserved_connections, which only 16 and later have.
+    pub reserved_for_monitoring: u64,
     /// superuser_reserved_connections and reserved_connections.
     pub reserved: u64,
+    /// max_connections before anything reduced it, and why that many.
+    pub wanted: Wanted,
     /// Whether max_connections or the pools were reduced so that memory fits, and from what.
     pub reduced_from: Option<u64>,
     /// max_parallel_workers.
@@ -110,12 +130,9 @@ impl PostgresBudget {
     /// What stands whatever clients do: shared memory, maintenance, back ends, temporary buffers.
     #[must_use]
     pub fn standing(&self) -> u64 {
-        let per_backend = PER_BACKEND + if self.huge_pages { 0 } else { self.shared_buffers / 512 };
-        (self.shared_buffers / 100 * SHARED_OVERHEAD_PERCENT)
-            .saturating_add(self.autovacuum_workers.saturating_mul(self.autovacuum_work_mem))
-            .saturating_add(self.maintenance_work_mem)
-            .saturating_add(self.max_connections.saturating_mul(per_backend))
-            .saturating_add(self.clients.saturating_mul(self.temp_buffers))
+        // The last term is what clients do.
+        let terms = self.terms();
+        terms.iter().rev().skip(1).fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
     /// How many work_mem can be in use at once.
@@ -124,11 +141,55 @@ impl PostgresBudget {
         (self.clients + self.parallel_workers) as f64 * self.hash_mem_multiplier * NODES_PER_QUERY as f64
     }
 
+    /// Back ends of every kind but clients': autovacuum, background workers, WAL senders and PostgreSQL's own.
+    #[must_use]
+    pub fn other_backends(&self, major: u32) -> u64 {
+        self.autovacuum_slots(major)
+            .saturating_add(self.worker_processes)
+            .saturating_add(self.wal_senders)
+            .saturating_add(SPECIAL_BACKENDS)
+    }
+
+    /// autovacuum_worker_slots, or before 18 the workers themselves.
+    #[must_use]
+    pub fn autovacuum_slots(&self, major: u32) -> u64 {
+        if major >= 18 { self.autovacuum_workers.clamp(16, MOST_BACKENDS) } else { self.autovacuum_workers }
+    }
+
+    /// The terms of [`PostgresBudget::worst_case`], by name, in bytes.
+    #[must_use]
+    pub fn terms(&self) -> Vec<(&'static str, u64)> {
+        let per_backend = PER_BACKEND + if self.huge_pages { 0 } else { self.shared_buffers / 512 };
+        let vacuum = self.autovacuum_workers.saturating_mul(self.autovacuum_work_mem);
+        vec![
+            ("shared memory, 1.03·shared_buffers", self.shared_buffers / 100 * SHARED_OVERHEAD_PERCENT),
+            ("autovacuum workers and maintenance_work_mem", vacuum.saturating_add(self.maintenance_work_mem)),
+            ("back ends and page tables", self.max_connections.saturating_mul(per_backend)),
+            ("temp_buffers of every client", self.clients.saturating_mul(self.temp_buffers)),
+            ("work_mem of clients and parallel workers", (self.work_mem_users() * self.work_mem as f64).ceil() as u64),
+        ]
+    }
+
     /// The most PostgreSQL can hold.
     #[must_use]
     pub fn worst_case(&self) -> u64 {
-        self.standing().saturating_add((self.work_mem_users() * self.work_mem as f64).ceil() as u64)
+        self.terms().iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
+}
+
+/// How many connections were wanted where no pooler stands in front.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// As many.
+    pub connections: u64,
+    /// The rule in symbols.
+    pub formula: &'static str,
+    /// With numbers.
+    pub worked: String,
+    /// What went in.
+    pub inputs: Vec<super::Input>,
+    /// The cap that bit.
+    pub cap: Option<String>,
 }
 
 /// PgBouncer's pools.
@@ -250,7 +311,8 @@ impl Budget {
         let mut fits = taken <= ram;
         let (mut postgresql, mut pools) = (None, None);
         if host.has(Component::PostgreSql) || host.has(Component::PgBouncer) {
-            let (pg, pooler, pg_fits) = postgres(host, pg_share, parallel, pooler_clients, api_workers);
+            let room = Room { share: pg_share, reserve: reserve.value };
+            let (pg, pooler, pg_fits) = postgres(host, room, parallel, pooler_clients, api_workers);
             if host.has(Component::PostgreSql) {
                 fits &= pg_fits;
                 postgresql = Some(pg);
@@ -370,14 +432,67 @@ fn duckdb(host: &Host<'_>, ram: u64, rest: u64, pg_share: u64, both: bool, paral
     }
 }
 
+/// What PostgreSQL is sized by.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Its share of the RAM.
+    share: u64,
+    /// The reserve, out of which huge pages are spared.
+    reserve: u64,
+}
+
+/// max_connections where no pooler stands in front: the guide's 200 at most, fewer where the CPUs could not serve them,
+/// more where a live server has more clients than that.
+fn wanted(host: &Host<'_>, reserved: u64) -> Wanted {
+    let cpus = host.cpus.value;
+    let by_cpus = cpus.saturating_mul(16).clamp(100, 200);
+    let mut wanted = Wanted {
+        connections: by_cpus,
+        formula: "clamp(16·CPUs, 100, 200) where no pooler stands in front",
+        worked: format!("16·{cpus} = {}", cpus.saturating_mul(16)),
+        inputs: vec![host.cpus.input.clone()],
+        cap: None,
+    };
+    if cpus.saturating_mul(16) > 200 {
+        wanted.cap = Some("200, the guide's: more clients than this want a pooler".to_owned());
+    } else if cpus.saturating_mul(16) < 100 {
+        wanted.cap = Some("not below 100, PostgreSQL's default, which applications count on".to_owned());
+    }
+    if let Some(live) = &host.facts.database
+        && let Some(now) = live.connections
+        && now.saturating_mul(3) / 2 + reserved > by_cpus
+    {
+        let place = format!("the server at {}", live.place);
+        wanted.connections = (now.saturating_mul(3) / 2 + reserved).min(MOST_BACKENDS);
+        wanted.formula = "max(clamp(16·CPUs, 100, 200), 1.5·clients now + reserved) where no pooler stands in front";
+        wanted.worked = format!("max({by_cpus}, 1.5·{now} + {reserved}) = {}", wanted.connections);
+        wanted.inputs.push(super::host::input("clients now", now.to_string(), super::Basis::Measured, place));
+        wanted.cap = None;
+    }
+    wanted
+}
+
+/// autovacuum_max_workers: one for eight CPUs, as far as what they may hold is an eighth of the share at most.
+fn autovacuum_workers(host: &Host<'_>, share: u64, each: u64) -> u64 {
+    let pinned = host.pinned_count("postgresql.autovacuum_max_workers");
+    pinned.unwrap_or_else(|| match host.sizing {
+        Sizing::Guide => AUTOVACUUM_WORKERS,
+        Sizing::Budget => {
+            let by_memory = share / 8 / each.max(1);
+            (host.cpus.value / 8).min(by_memory).clamp(AUTOVACUUM_WORKERS, MOST_AUTOVACUUM_WORKERS)
+        }
+    })
+}
+
 /// PostgreSQL's part of the budget, PgBouncer's pools, and whether the floors were kept.
 fn postgres(
     host: &Host<'_>,
-    share: u64,
+    room: Room,
     parallel: u64,
     pooler_clients: u64,
     api_workers: u64,
 ) -> (PostgresBudget, Option<Pools>, bool) {
+    let share = room.share;
     let shared_buffers = host
         .pinned_bytes("postgresql.shared_buffers")
         .unwrap_or_else(|| (share / 4 / BLOCK).clamp(16, MOST_SHARED_BLOCKS) * BLOCK);
@@ -387,7 +502,18 @@ fn postgres(
     };
     let maintenance_work_mem =
         host.pinned_bytes("postgresql.maintenance_work_mem").unwrap_or_else(|| floor_kb(maintenance).max(MB));
-    let huge = huge_pages(host, shared_buffers);
+    let huge = huge_pages(host, shared_buffers, room.reserve);
+    let autovacuum_work_mem = host.pinned_bytes("postgresql.autovacuum_work_mem").unwrap_or(maintenance_work_mem);
+    let live = host.facts.database.as_ref();
+    let replicas = host.count_or_measured("postgresql.replicas", "replicas", live.and_then(|d| d.replicas), 0);
+    let least = |name: &str| host.primary(name).map_or(0, |n| n.value);
+    let senders = replicas.value.saturating_mul(2).saturating_add(4).max(10).max(least("max_wal_senders"));
+    let monitoring = match host.sizing {
+        Sizing::Budget if host.major >= 16 => RESERVED_FOR_MONITORING,
+        _ => 0,
+    };
+    let monitoring = host.pinned_count("postgresql.reserved_connections").unwrap_or(monitoring);
+    let superusers = host.pinned_count("postgresql.superuser_reserved_connections").unwrap_or(3);
     let mut pg = PostgresBudget {
         share,
         shared_buffers,
@@ -395,8 +521,8 @@ fn postgres(
             .pinned_bytes("postgresql.effective_cache_size")
             .unwrap_or_else(|| ((u128::from(share) * 3 / 4) as u64 / BLOCK).clamp(1, MOST_CACHE_BLOCKS) * BLOCK),
         maintenance_work_mem,
-        autovacuum_work_mem: host.pinned_bytes("postgresql.autovacuum_work_mem").unwrap_or(maintenance_work_mem),
-        autovacuum_workers: host.pinned_count("postgresql.autovacuum_max_workers").unwrap_or(AUTOVACUUM_WORKERS),
+        autovacuum_work_mem,
+        autovacuum_workers: autovacuum_workers(host, share, autovacuum_work_mem),
         temp_buffers: host.pinned_bytes("postgresql.temp_buffers").unwrap_or(match host.sizing {
             Sizing::Guide => 32 * MB,
             Sizing::Budget => 8 * MB,
@@ -408,8 +534,14 @@ fn postgres(
         work_mem_worst: 0,
         clients: 0,
         max_connections: 0,
-        reserved: host.pinned_count("postgresql.superuser_reserved_connections").unwrap_or(3)
-            + host.pinned_count("postgresql.reserved_connections").unwrap_or(0),
+        worker_processes: host
+            .pinned_count("postgresql.max_worker_processes")
+            .unwrap_or_else(|| host.cpus.value.max(8).max(least("max_worker_processes"))),
+        wal_senders: host.pinned_count("postgresql.max_wal_senders").unwrap_or(senders.min(MOST_BACKENDS)),
+        replicas,
+        reserved_for_monitoring: monitoring,
+        reserved: superusers.saturating_add(monitoring),
+        wanted: Wanted::default(),
         reduced_from: None,
         parallel_workers: parallel,
         huge_pages: huge.is_some(),
@@ -419,13 +551,19 @@ fn postgres(
     if host.has(Component::PgBouncer) {
         return pooled(host, pg, pooler_clients);
     }
-    let wanted = host.pinned_count("postgresql.max_connections").unwrap_or(200);
-    let least = host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
+    pg.wanted = match host.sizing {
+        Sizing::Guide => Wanted { connections: 200, formula: "the guide's constant", ..Wanted::default() },
+        Sizing::Budget => wanted(host, pg.reserved),
+    };
+    let pinned = host.pinned_count("postgresql.max_connections");
+    let most_there_can_be = MOST_BACKENDS.saturating_sub(pg.other_backends(host.major)).max(1);
+    let wanted = pinned.unwrap_or(pg.wanted.connections.min(most_there_can_be));
+    let least = least("max_connections");
     let connect = |pg: &mut PostgresBudget, connections: u64| {
-        pg.max_connections = connections.max(least);
+        pg.max_connections = if pinned.is_some() { connections } else { connections.max(least) };
         pg.clients = pg.max_connections;
     };
-    let fixed = host.pinned_count("postgresql.max_connections").is_some() || host.sizing == Sizing::Guide;
+    let fixed = pinned.is_some() || host.sizing == Sizing::Guide;
     // Without a pooler each of the API's workers needs a back end of its own.
     let api = if host.has(Component::Api) { api_workers + pg.reserved } else { 0 };
     let lowest = if fixed { wanted } else { LEAST_POOL.max(api).min(wanted) };
@@ -434,6 +572,10 @@ fn postgres(
         work_mem(host, &mut pg)
     });
     connect(&mut pg, chosen);
+    if pg.max_connections < LEAST_TO_RESERVE_FROM && host.profile.get("postgresql.reserved_connections").is_none() {
+        pg.reserved -= pg.reserved_for_monitoring;
+        pg.reserved_for_monitoring = 0;
+    }
     let fits = work_mem(host, &mut pg);
     pg.reduced_from = (pg.max_connections < wanted).then_some(wanted);
     (pg, None, fits)
@@ -448,17 +590,15 @@ fn pooled(host: &Host<'_>, mut pg: PostgresBudget, pooler_clients: u64) -> (Post
         Sizing::Budget => cpus.saturating_mul(2).clamp(5, 100),
     });
     let reserve_of = |size: u64| host.pinned_count("pgbouncer.reserve_pool_size").unwrap_or(size / 5);
-    let primary = host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
+    let primary = host.primary("max_connections").map_or(0, |n| n.value);
+    let most_there_can_be = MOST_BACKENDS.saturating_sub(pg.other_backends(host.major)).max(1);
     let connect = |pg: &mut PostgresBudget, size: u64| {
         let clients = pools.value.saturating_mul(size + reserve_of(size));
-        pg.max_connections = host
-            .pinned_count("postgresql.max_connections")
-            .unwrap_or(match host.sizing {
-                Sizing::Guide => 200,
-                Sizing::Budget => clients.saturating_add(pg.reserved + 10),
-            })
-            .max(primary)
-            .min(262_143);
+        let derived = match host.sizing {
+            Sizing::Guide => 200,
+            Sizing::Budget => clients.saturating_add(pg.reserved + 10),
+        };
+        pg.max_connections = host.pinned_count("postgresql.max_connections").unwrap_or(derived.max(primary));
         // The guide's server takes 200 clients, whatever its pooler's pools are.
         pg.clients = if host.sizing == Sizing::Guide { pg.max_connections } else { clients };
     };
@@ -466,7 +606,7 @@ fn pooled(host: &Host<'_>, mut pg: PostgresBudget, pooler_clients: u64) -> (Post
     let lowest = if fixed { wanted } else { LEAST_POOL.min(wanted) };
     let size = most(lowest, wanted, |size| {
         connect(&mut pg, size);
-        work_mem(host, &mut pg)
+        work_mem(host, &mut pg) && pg.max_connections <= most_there_can_be
     });
     connect(&mut pg, size);
     let fits = work_mem(host, &mut pg);
@@ -526,16 +666,20 @@ fn work_mem(host: &Host<'_>, pg: &mut PostgresBudget) -> bool {
 }
 
 /// How many huge pages of what size, where they are planned: from 2GB of shared_buffers on, where their grain does not
-/// cost more than an eighth of what they hold.
-fn huge_pages(host: &Host<'_>, shared_buffers: u64) -> Option<(u64, u64)> {
-    if shared_buffers < HUGE_PAGES_FROM || host.profile.text("postgresql.huge_pages") == Some("off") {
+/// cost more than an eighth of what they hold, nor more than half of the reserve, which they are taken from. Whoever
+/// pins huge_pages = on gets them at any size: the server does not start without.
+fn huge_pages(host: &Host<'_>, shared_buffers: u64, reserve: u64) -> Option<(u64, u64)> {
+    let word = host.profile.text("postgresql.huge_pages");
+    let forced = word == Some("on");
+    if word == Some("off") || !forced && shared_buffers < HUGE_PAGES_FROM {
         return None;
     }
     let memory = &host.facts.memory;
     let size = memory.huge_page_size_bytes.filter(|s| *s > 0).unwrap_or(2 * MB);
     let needed = shared_buffers / 100 * SHARED_OVERHEAD_PERCENT;
     let count = needed.div_ceil(size) + SPARE_HUGE_PAGES;
-    if count.checked_mul(size)?.saturating_sub(needed) > shared_buffers / 8 {
+    let spare = count.checked_mul(size)?.saturating_sub(needed);
+    if !forced && spare > (shared_buffers / 8).min(reserve / 2) {
         return None;
     }
     Some((count, size))

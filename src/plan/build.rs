@@ -4,7 +4,8 @@ use super::budget::Budget;
 use super::draft::Draft;
 use super::host::Host;
 use super::{Component, Plan, Share, Target, invariants};
-use super::{api, containers, disk, duckdb, kernel, limits, nginx, pgbouncer, postgresql, sqlite};
+use super::{api, containers, disk, duckdb, kernel, limits, maintenance, nginx, pgbouncer};
+use super::{postgresql, services, sqlite};
 use crate::error::Result;
 use crate::facts::Facts;
 use crate::profile::Profile;
@@ -15,18 +16,17 @@ use crate::profile::Profile;
 /// `plan.ram` where the host's memory is not known. Whatever else is absent is a finding.
 pub fn build(facts: &Facts, profile: &Profile) -> Result<Plan> {
     let mut plan = build_once(facts, profile)?;
-    let pinned: Vec<String> = plan.settings.iter().filter(|s| s.origin.is_some()).map(|s| s.key.clone()).collect();
-    if !pinned.is_empty() {
+    for setting in &mut plan.settings {
+        let Some(origin) = setting.origin.clone() else { continue };
+        // Without this pin and with the others: its reason tells how the value would have come about.
         let mut free = profile.clone();
-        free.values.retain(|key, _| !pinned.contains(key));
+        free.values.remove(&setting.key);
         let derived = build_once(facts, &free)?;
-        for setting in &mut plan.settings {
-            if let (Some(origin), Some(would)) = (&setting.origin, derived.setting(&setting.key))
-                && would.value != setting.value
-            {
-                let would = if would.value.is_empty() { "nothing" } else { &would.value };
-                setting.reason.notes.push(format!("Set by {origin}; {would} would be derived."));
-            }
+        let Some(would) = derived.settings.into_iter().find(|s| s.key == setting.key) else { continue };
+        setting.reason = would.reason;
+        if would.value != setting.value {
+            let would = if would.value.is_empty() { "nothing" } else { &would.value };
+            setting.reason.notes.push(format!("Set by {origin}; {would} would be derived."));
         }
     }
     Ok(plan)
@@ -56,8 +56,10 @@ fn build_once(facts: &Facts, profile: &Profile) -> Result<Plan> {
     }
     kernel::settings(&mut draft, &budget);
     limits::settings(&mut draft, &budget);
+    services::settings(&mut draft, &budget);
     disk::settings(&mut draft);
     containers::settings(&mut draft, &budget);
+    maintenance::settings(&mut draft, &budget);
     let settings = draft.settings;
     let (checks, findings) = invariants::judge(&host, &budget, &settings);
     let memory = memory(&host, &budget);

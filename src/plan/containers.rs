@@ -2,7 +2,7 @@
 
 use super::Component;
 use super::budget::Budget;
-use super::draft::{Draft, derived, rule};
+use super::draft::{Draft, constant, derived, rule};
 use crate::units::{self, MB};
 use crate::value::Value;
 
@@ -10,37 +10,14 @@ const BOX: Component = Component::Containers;
 
 pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
-    if host.facts.software.docker.is_none() {
+    if !host.profile.flag("host.containers").unwrap_or(host.facts.software.docker.is_some()) {
         return;
     }
-    let limit = |bytes: u64, what: &str| {
-        let whole = bytes.div_ceil(MB).saturating_mul(MB);
-        let inputs = vec![derived("worst case", units::human_bytes(bytes), what)];
-        (Value::Bytes(whole), rule("the component's worst case, in whole MB", units::format_bytes(whole), inputs))
-    };
     if let Some(pg) = &budget.postgresql {
-        let (value, reason) = limit(pg.worst_case(), "memory.total");
-        let note = "The guide's limit equals shared_buffers: the first query would be killed.";
-        draft.put(BOX, "postgresql.memory", value, reason.note(note));
-        let (shm, reason) = shm_size(pg);
-        draft.put(BOX, "postgresql.shm_size", Value::Bytes(shm), reason);
-        draft.put(
-            BOX,
-            "postgresql.cpus",
-            Value::Float(host.cpus.value as f64),
-            rule("CPUs", host.cpus.value.to_string(), vec![host.cpus.input.clone()])
-                .note("Back ends that serve clients are not counted in max_parallel_workers; the limit is the host's."),
-        );
+        postgresql(draft, pg);
     }
     if let Some(duck) = &budget.duckdb {
-        let (value, reason) = limit(duck.share.max(duck.memory_limit), "DuckDB's share");
-        draft.put(BOX, "duckdb.memory", value, reason);
-        let reason = rule(
-            "threads",
-            duck.threads.to_string(),
-            vec![derived("threads", duck.threads.to_string(), "duckdb.threads")],
-        );
-        draft.put(BOX, "duckdb.cpus", Value::Float(duck.threads as f64), reason);
+        duckdb(draft, duck);
     }
     for need in &budget.needs {
         let (value, reason) = limit(need.bytes, need.formula);
@@ -52,6 +29,92 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
             _ => {}
         }
     }
+    let files = "as a service outside a container (limits.units.nofile)";
+    if budget.pools.is_some() {
+        draft.put(BOX, "pgbouncer.nofile", nofile(draft), constant(files));
+    }
+    if budget.nginx.is_some() {
+        draft.put(BOX, "nginx.nofile", nofile(draft), constant(files));
+    }
+    let text = |t: &str| Value::Text(t.to_owned());
+    let placement = "none: only swarm reads it; the guide's node.role == manager, where it is asked for";
+    draft.put(BOX, "placement", text(""), constant(placement));
+    draft.put(BOX, "subnet", text("172.28.0.0/16"), constant("the guide's network, which nginx.metrics_allow names"));
+    draft.put(BOX, "gateway", text("172.28.0.1"), constant("the guide's constant"));
+}
+
+/// The component's worst case, in whole MB.
+fn limit(bytes: u64, what: &str) -> (Value, super::Reason) {
+    let whole = bytes.div_ceil(MB).saturating_mul(MB);
+    let inputs = vec![derived("worst case", units::human_bytes(bytes), what)];
+    (Value::Bytes(whole), rule("the component's worst case, in whole MB", units::format_bytes(whole), inputs))
+}
+
+/// Open files of a container: those of a service.
+fn nofile(draft: &Draft<'_>) -> Value {
+    draft.value("limits.units.nofile").cloned().unwrap_or(Value::Int(65_536))
+}
+
+fn postgresql(draft: &mut Draft<'_>, pg: &super::budget::PostgresBudget) {
+    let host = draft.host;
+    let text = |t: &str| Value::Text(t.to_owned());
+    let (value, reason) = limit(pg.worst_case(), "memory.total");
+    let note = "The guide's limit equals shared_buffers: the first query would be killed.";
+    draft.put(BOX, "postgresql.memory", value, reason.note(note));
+    let standing = pg.standing() / MB * MB;
+    let inputs = vec![derived("standing", units::human_bytes(standing), "memory.total")];
+    let reason = rule("what stands whatever clients do, in whole MB", units::human_bytes(standing), inputs);
+    draft.put(BOX, "postgresql.memory_reservation", Value::Bytes(standing), reason);
+    let (shm, reason) = shm_size(pg);
+    draft.put(BOX, "postgresql.shm_size", Value::Bytes(shm), reason);
+    let cpus = host.cpus.value as f64;
+    let reason = rule("CPUs", host.cpus.value.to_string(), vec![host.cpus.input.clone()])
+        .note("Back ends that serve clients are not counted in max_parallel_workers; the limit is the host's.");
+    draft.put(BOX, "postgresql.cpus", Value::Float(cpus), reason);
+    let parallel = pg.parallel_workers.min(host.cpus.value) as f64;
+    let inputs = vec![derived("max_parallel_workers", parallel.to_string(), "postgresql.max_parallel_workers")];
+    let reason = rule("its part of the CPUs, max_parallel_workers", parallel.to_string(), inputs);
+    draft.put(BOX, "postgresql.cpus_reservation", Value::Float(parallel), reason);
+    let files = "as a service outside a container (limits.units.nofile)";
+    draft.put(BOX, "postgresql.nofile", nofile(draft), constant(files));
+    let processes = 4096.max(pg.max_connections.saturating_mul(2));
+    draft.put(BOX, "postgresql.nproc", Value::Int(processes as i64), constant("as a login's (limits.postgres.nproc)"));
+    let volume = "the named volume of the data; set that of your own docker-compose.yml";
+    draft.put(BOX, "postgresql.volume", text("postgres18_data"), constant(volume));
+    let (path, why) = if host.major >= 18 {
+        (
+            "/var/lib/postgresql",
+            "where the image keeps its data from 18 on; it refuses to start with the old …/data mounted",
+        )
+    } else {
+        ("/var/lib/postgresql/data", "where the image keeps its data before 18")
+    };
+    draft.put(BOX, "postgresql.volume_path", text(path), constant(why));
+    draft.put(BOX, "postgresql.address", text("172.28.0.10"), constant("the guide's constant"));
+    let certificate =
+        "none: TLS is switched on only where a certificate is named; its key must be readable by uid 999 alone";
+    draft.put(BOX, "postgresql.tls_certificate", text(""), constant(certificate));
+    draft.put(BOX, "postgresql.tls_certificate_key", text(""), constant(certificate));
+}
+
+fn duckdb(draft: &mut Draft<'_>, duck: &super::budget::DuckBudget) {
+    let (value, reason) = limit(duck.share.max(duck.memory_limit), "DuckDB's share");
+    draft.put(BOX, "duckdb.memory", value, reason);
+    let half = duck.memory_limit / 2 / MB * MB;
+    let inputs = vec![derived("memory_limit", units::human_bytes(duck.memory_limit), "duckdb.memory_limit")];
+    let reason = rule("half of memory_limit, as the guide's 16 of 32 GB", units::human_bytes(half), inputs);
+    draft.put(BOX, "duckdb.memory_reservation", Value::Bytes(half), reason);
+    let inputs = || vec![derived("threads", duck.threads.to_string(), "duckdb.threads")];
+    draft.put(
+        BOX,
+        "duckdb.cpus",
+        Value::Float(duck.threads as f64),
+        rule("threads", duck.threads.to_string(), inputs()),
+    );
+    let half = duck.threads as f64 / 2.0;
+    draft.put(BOX, "duckdb.cpus_reservation", Value::Float(half), rule("threads/2", half.to_string(), inputs()));
+    let files = "as a service outside a container (limits.units.nofile)";
+    draft.put(BOX, "duckdb.nofile", nofile(draft), constant(files));
 }
 
 /// /dev/shm holds the memory that parallel workers share: an index build's maintenance_work_mem, or a parallel hash of

@@ -36,6 +36,15 @@ impl Reason {
         self.caps.push(cap.into());
         self
     }
+
+    /// Names the bound of a clamp that bit, if one did, and why it is there.
+    pub(super) fn bounds(self, raw: u64, low: (u64, &str), high: (u64, &str)) -> Self {
+        match raw {
+            n if n < low.0 => self.cap(format!("not below {}: {}", low.0, low.1)),
+            n if n > high.0 => self.cap(format!("not above {}: {}", high.0, high.1)),
+            _ => self,
+        }
+    }
 }
 
 impl<'a> Draft<'a> {

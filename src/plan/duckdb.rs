@@ -61,7 +61,7 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, duck: &DuckBudget
         Value::Text(TEMP.to_owned()),
         constant("on disk; the guide's /tmp/duckdb is often memory, which spilling is meant to save"),
     );
-    let free = host.mount_of(TEMP).and_then(|d| d.free_bytes);
+    let free = host.mount_of(TEMP).and_then(|d| d.free_bytes).map(units::coarse);
     let wal = ["postgresql.max_wal_size", "postgresql.max_slot_wal_keep_size"]
         .iter()
         .filter(|_| same_file_system(draft))
@@ -71,7 +71,7 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, duck: &DuckBudget
         Some(free) => {
             let left = free.saturating_sub(wal);
             let inputs = vec![
-                input("free", units::human_bytes(free), Basis::Measured, "facts disks[].free_bytes"),
+                super::postgresql::free_input(free, "facts disks[].free_bytes"),
                 derived("WAL", units::human_bytes(wal), "postgresql.max_wal_size + max_slot_wal_keep_size"),
             ];
             let worked = format!("({} − {})/2", units::human_bytes(free), units::human_bytes(wal));

@@ -209,6 +209,21 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// A configured duration in milliseconds, or the default, which is a premise.
+    #[must_use]
+    pub fn millis(&self, key: &str, name: &str, default: u64) -> Num {
+        match self.profile.get(key).map(|s| (&s.value, &s.origin)) {
+            Some((Value::Millis(value), origin)) => {
+                let text = units::format_millis(*value);
+                Num { value: *value, input: input(name, text, Basis::Configured, origin.to_string()) }
+            }
+            _ => Num {
+                value: default,
+                input: input(name, units::format_millis(default), Basis::Assumed, format!("default; set {key}")),
+            },
+        }
+    }
+
     /// A configured count, or what a live server says, or the default, which is a premise.
     #[must_use]
     pub fn count_or_measured(&self, key: &str, name: &str, measured: Option<u64>, default: u64) -> Num {
@@ -262,6 +277,42 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn data_dir(&self) -> &str {
         self.cluster().and_then(|c| c.data_dir.as_deref()).unwrap_or("/var/lib/postgresql")
+    }
+
+    /// What a standby may not go below in a setting that its primary announces (`max_connections`,
+    /// `max_worker_processes`, `max_wal_senders`, `max_locks_per_transaction`, `max_prepared_transactions`; PostgreSQL,
+    /// "Hot Standby"): what `postgresql.primary_*` says, else what a standby that runs here has, which holds its
+    /// primary's. `None` where nothing is known of a primary.
+    #[must_use]
+    pub fn primary(&self, name: &str) -> Option<Num> {
+        let key = format!("postgresql.primary_{name}");
+        if self.profile.count(&key).is_some() {
+            return Some(self.count(&key, "the primary's", 0));
+        }
+        let live = self.facts.database.as_ref().filter(|d| d.standby == Some(true));
+        let (text, source) = if let Some(live) = live {
+            (live.settings.get(name)?.as_str(), format!("the standby at {}", live.place))
+        } else {
+            let cluster = self.cluster().filter(|c| c.standby == Some(true))?;
+            match cluster.settings.get(name) {
+                Some(set) => (set.value.as_str(), format!("{}, of the standby {}", set.file, cluster.name)),
+                None => {
+                    let entry = crate::postgres::catalogue::find(name, self.major)?;
+                    (entry.boot, format!("PostgreSQL's default, which the standby {} runs with", cluster.name))
+                }
+            }
+        };
+        let value = text.parse().ok()?;
+        Some(Num { value, input: input("the primary's", text, Basis::Measured, source) })
+    }
+
+    /// Size of a WAL segment in bytes: 16MB unless `initdb --wal-segsize` said otherwise.
+    #[must_use]
+    pub fn wal_segment(&self) -> u64 {
+        // What initdb takes; facts from a file may say anything.
+        let possible = |size: u64| size.is_power_of_two() && (units::MB..=units::GB).contains(&size);
+        let live = self.facts.database.as_ref().and_then(|d| d.wal_segment_bytes);
+        live.or_else(|| self.cluster()?.wal_segment_bytes).filter(|s| possible(*s)).unwrap_or(16 * units::MB)
     }
 
     /// The file system a path lies on, by the longest mount point.

@@ -1,10 +1,16 @@
 //! The edges between the parts of the stack, each a named check with its numbers (DESIGN "The edges of the guide's
 //! diagram"). A fact that is absent is never an error: the check says that it could not be judged.
 
+mod premises;
+mod tls;
+mod versions;
+
+pub use premises::{PREMISES, Premise};
+
 use super::budget::{Budget, WorkMemTerm};
 use super::host::{Host, Sizing};
-use super::{Basis, Check, Component, Finding, Setting, Severity, containers, kernel};
-use crate::units::{self, KB};
+use super::{Check, Component, Finding, Setting, Severity, containers, kernel};
+use crate::units;
 use crate::value::Value;
 
 /// What is known of one invariant beforehand, for `explain`.
@@ -33,8 +39,8 @@ pub static INVARIANTS: &[Invariant] = {
         rule("memory.total", Error, "SYS1→PG1, SYS1→DK2", "reserve + fixed needs + PostgreSQL's worst case + DuckDB's share ≤ RAM"),
         rule("memory.overcommit", Error, "SYS1→PG1", "with vm.overcommit_memory=2, CommitLimit ≥ planned + what is committed now"),
         rule("memory.huge_pages", Warning, "SYS1→PG1", "vm.nr_hugepages ≥ 1.03·shared_buffers in pages + 64, within the budget"),
-        rule("memory.containers", Error, "SYS1→PG1", "every container's limit ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
-        rule("connections.pool", Error, "PG2→PY2", "Σ over pools (size + reserve) + reserved ≤ max_connections; a standby's ≥ its primary's"),
+        rule("memory.containers", Error, "SYS1→PG1", "every container's limit and service's MemoryMax ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
+        rule("connections.pool", Error, "PG2→PY2", "Σ over pools (size + reserve) + reserved ≤ max_connections; a standby's connections, workers, senders, locks and prepared transactions ≥ its primary's"),
         rule("connections.api", Error, "PG2→PY2", "API workers × (pool + overflow) ≤ what takes its connections; prepared statements only where the pooler has them"),
         rule("connections.edge", Warning, "NX2→PG2", "what one address may keep busy at once ≤ the back ends there are, in every zone"),
         rule("parallel", Warning, "PG3→DK1", "per_gather ≤ max_parallel_workers ≤ max_worker_processes; DuckDB threads + parallel workers ≤ max(2, CPUs)"),
@@ -47,8 +53,8 @@ pub static INVARIANTS: &[Invariant] = {
         rule("log.chain", Warning, "NX4→PY3", "correlation id, scheme and TLS version are in the edge's and the API's log"),
         rule("metrics.reach", Warning, "PY4→NX1", "the metrics end point exists and only its allowed networks reach it"),
         rule("extensions", Warning, "SYS4→DK4", "DuckDB's extension folder is persistent and not world-writable"),
-        rule("versions", Error, "", "every setting exists in the installed server's version and lies within its limits"),
-        rule("tls.certificates", Warning, "NX4", "certificates exist, fit their keys and are not about to expire"),
+        rule("versions", Error, "", "every setting exists in the installed server's version and lies within its limits; back ends of all kinds ≤ 262143; what is preloaded is installed"),
+        rule("tls.certificates", Warning, "NX4", "certificates exist, fit their keys, are readable by their service only, and are not about to expire"),
     ]
 };
 
@@ -78,6 +84,7 @@ pub fn judge(host: &Host<'_>, budget: &Budget, settings: &[Setting]) -> (Vec<Che
     court.descriptors();
     court.timeouts();
     court.chains();
+    court.certificates();
     court.extensions();
     court.versions();
     court.premises();
@@ -94,6 +101,15 @@ fn number(name: &str, value: impl ToString) -> (String, String) {
 fn size(name: &str, bytes: u64) -> (String, String) {
     (name.to_owned(), units::human_bytes(bytes))
 }
+
+/// The settings that a primary announces, and a standby does not start below.
+const STANDBY: [&str; 5] = [
+    "max_connections",
+    "max_worker_processes",
+    "max_wal_senders",
+    "max_locks_per_transaction",
+    "max_prepared_transactions",
+];
 
 struct Court<'a> {
     host: &'a Host<'a>,
@@ -119,12 +135,25 @@ impl Court<'_> {
 
     /// Records a verdict. In guide sizing every invariant is a warning only: the guide's numbers are asked for.
     fn verdict(&mut self, name: &'static str, holds: Option<bool>, numbers: Numbers, message: String, next: &str) {
+        let severity = match (holds, find(name).map(|i| i.severity), self.host.sizing) {
+            (None, _, _) => Severity::Info,
+            (_, Some(Severity::Error), Sizing::Budget) => Severity::Error,
+            _ => Severity::Warning,
+        };
+        self.verdict_of(name, holds, severity, numbers, message, next);
+    }
+
+    /// The same, where how bad it is depends on more than the invariant.
+    fn verdict_of(
+        &mut self,
+        name: &'static str,
+        holds: Option<bool>,
+        severity: Severity,
+        numbers: Numbers,
+        message: String,
+        next: &str,
+    ) {
         if holds != Some(true) {
-            let severity = match (holds, find(name).map(|i| i.severity), self.host.sizing) {
-                (None, _, _) => Severity::Info,
-                (_, Some(Severity::Error), Sizing::Budget) => Severity::Error,
-                _ => Severity::Warning,
-            };
             self.findings.push(Finding {
                 invariant: name.to_owned(),
                 severity,
@@ -134,6 +163,25 @@ impl Court<'_> {
             });
         }
         self.checks.push(Check { invariant: name, holds, numbers, message });
+    }
+
+    /// "lower A or B", of the keys that this plan has; what else could be done where it has none of them.
+    fn lower(&self, keys: &[&str], otherwise: &str) -> String {
+        let there: Vec<&str> = keys.iter().copied().filter(|k| self.value(k).is_some()).collect();
+        match there.as_slice() {
+            [] => otherwise.to_owned(),
+            there => format!("lower {}", there.join(" or ")),
+        }
+    }
+
+    /// The pinned ones of these keys, to be unset.
+    fn unset(&self, keys: &[&str], otherwise: &str) -> String {
+        let pinned = |key: &&str| self.settings.iter().any(|s| s.key == *key && s.origin.is_some());
+        let there: Vec<&str> = keys.iter().copied().filter(pinned).collect();
+        match there.as_slice() {
+            [] => otherwise.to_owned(),
+            there => format!("unset {}", there.join(" and ")),
+        }
     }
 
     fn note(&mut self, name: &str, severity: Severity, message: String, next: &str) {
@@ -147,6 +195,7 @@ impl Court<'_> {
         let mut numbers = vec![size("RAM", ram), size("reserve, fixed needs, other tenants", fixed)];
         let mut total = fixed;
         if let Some(pg) = &self.budget.postgresql {
+            numbers.extend(pg.terms().into_iter().map(|(term, bytes)| size(&format!("PostgreSQL: {term}"), bytes)));
             numbers.push(size("PostgreSQL at worst", pg.worst_case()));
             total = total.saturating_add(pg.worst_case());
         }
@@ -164,7 +213,10 @@ impl Court<'_> {
                 "{} of RAM cannot hold this stack, with pools and connections already down to their least: it needs {would_do}",
                 units::human_bytes(ram)
             );
-            let next = "give the host more memory, or take components off it (host.components)";
+            let next = match self.host.components.len() {
+                0 | 1 => "give the host more memory",
+                _ => "give the host more memory, or take components off it (host.components)",
+            };
             self.verdict("memory.fit", Some(false), numbers, message, next);
             return;
         }
@@ -190,7 +242,7 @@ impl Court<'_> {
             Some(holds),
             numbers,
             message,
-            "lower what was pinned, or plan with --sizing budget",
+            if self.host.sizing == Sizing::Guide { "plan with --sizing budget" } else { "lower what was pinned" },
         );
         let floor = self.budget.postgresql.as_ref().is_some_and(|p| p.work_mem_term == WorkMemTerm::Floor);
         debug_assert!(!floor || self.host.sizing == Sizing::Guide, "a floor is a memory.fit");
@@ -224,82 +276,140 @@ impl Court<'_> {
 
     fn huge_pages(&mut self) {
         let Some(pg) = self.budget.postgresql.as_ref().filter(|p| p.huge_pages) else { return };
-        let planned = self.count("kernel.vm.nr_hugepages").or(self.host.facts.memory.huge_pages);
-        let numbers = vec![
+        let forced = self.value("postgresql.huge_pages") == Some(&Value::Text("on".to_owned()));
+        let there = self.host.facts.memory.huge_pages;
+        // A container cannot make them: what its host has counts, and that they are missing is said as a premise.
+        let planned = match self.host.owns_kernel() {
+            true => self.count("kernel.vm.nr_hugepages").or(there),
+            false if !forced && there.is_none_or(|n| n < pg.huge_page_count) => return,
+            false => there,
+        };
+        let mut numbers = vec![
             number("planned", planned.map_or("none".to_owned(), |n| n.to_string())),
             number("needed", pg.huge_page_count),
             size("page", pg.huge_page_size),
         ];
         let held = planned.unwrap_or(0).saturating_mul(pg.huge_page_size);
         let enough = planned.unwrap_or(0) >= pg.huge_page_count;
-        let within = held <= self.budget.ram;
+        // Pages that PostgreSQL does not use are lost for everything else: they come out of the reserve and of what
+        // the budget leaves free.
+        let others = self.host.facts.memory.huge_pages_other_bytes.filter(|_| self.host.ram_is_measured).unwrap_or(0);
+        let unused = held.saturating_sub(pg.shared_buffers / 100 * 103).saturating_add(others);
+        let free = self.budget.ram.saturating_sub(self.committed()).saturating_add(self.budget.reserve.value);
+        let within = unused <= free;
+        numbers.push(size("held beyond shared memory", unused));
+        numbers.push(size("reserve and what is free", free));
         let message = match (enough, within) {
             (true, true) => format!("{} huge pages hold shared_buffers and what goes with it", planned.unwrap_or(0)),
             (false, _) => format!("{} huge pages are needed", pg.huge_page_count),
-            (true, false) => {
-                format!("huge pages would take {} of {}", units::human_bytes(held), units::human_bytes(self.budget.ram))
-            }
+            (true, false) => format!(
+                "huge pages hold {} beyond PostgreSQL's shared memory, which nothing else can use, and the budget leaves {}",
+                units::human_bytes(unused),
+                units::human_bytes(free)
+            ),
         };
-        self.verdict("memory.huge_pages", Some(enough && within), numbers, message, "raise kernel.vm.nr_hugepages");
+        let next = match (enough, self.host.owns_kernel()) {
+            (false, true) => format!("raise kernel.vm.nr_hugepages to {}", pg.huge_page_count),
+            (false, false) => format!("on the container's host: sysctl -w vm.nr_hugepages={}", pg.huge_page_count),
+            (true, _) if others > 0 => {
+                let held = units::human_bytes(others);
+                format!("give back the {held} in pools of other page sizes, or take them off with host.other_memory")
+            }
+            (true, _) => format!("lower vm.nr_hugepages to {} and pin it", pg.huge_page_count),
+        };
+        if forced && !enough && self.host.sizing == Sizing::Budget {
+            let message = format!("{message}, and with huge_pages = on the server does not start without them");
+            let next = format!("{next}, or set postgresql.huge_pages to try");
+            return self.verdict_of("memory.huge_pages", Some(false), Severity::Error, numbers, message, &next);
+        }
+        self.verdict("memory.huge_pages", Some(enough && within), numbers, message, &next);
     }
 
+    /// Everything that is promised at worst, in bytes.
+    fn committed(&self) -> u64 {
+        let pg = self.budget.postgresql.as_ref().map_or(0, super::budget::PostgresBudget::worst_case);
+        let duck = self.budget.duckdb.as_ref().map_or(0, |d| d.share.max(d.memory_limit));
+        self.budget.fixed(self.host).saturating_add(pg).saturating_add(duck)
+    }
+
+    /// Limits that the kernel enforces, a container's and a service's, against what their components need at worst.
     fn containers(&mut self) {
-        let Some(pg) = &self.budget.postgresql else { return };
-        let (Some(limit), Some(shm)) =
-            (self.count("containers.postgresql.memory"), self.count("containers.postgresql.shm_size"))
-        else {
+        let mut worst = Vec::new();
+        worst.extend(self.budget.postgresql.as_ref().map(|pg| ("postgresql", pg.worst_case())));
+        worst.extend(self.budget.duckdb.as_ref().map(|duck| ("duckdb", duck.share.max(duck.memory_limit))));
+        worst.extend(self.budget.needs.iter().map(|need| (need.component.name(), need.bytes)));
+        let (mut numbers, mut short) = (Vec::new(), Vec::new());
+        for (name, need) in worst {
+            for (kind, key) in [
+                ("container's limit", format!("containers.{name}.memory")),
+                ("MemoryMax", format!("limits.units.{name}.memory_max")),
+            ] {
+                let Some(limit) = self.count(&key) else { continue };
+                numbers.push((
+                    format!("{name}: {kind} / at worst"),
+                    format!("{} / {}", units::human_bytes(limit), units::human_bytes(need)),
+                ));
+                if limit < need {
+                    short.push(key);
+                }
+            }
+        }
+        if let (Some(pg), Some(shm)) = (&self.budget.postgresql, self.count("containers.postgresql.shm_size")) {
+            let needed = containers::shm_needed(pg);
+            numbers.push(size("shm_size", shm));
+            numbers.push(size("shared by parallel workers", needed));
+            if shm < needed {
+                short.push("containers.postgresql.shm_size".to_owned());
+            }
+        }
+        if numbers.is_empty() {
             return;
-        };
-        let (worst, needed) = (pg.worst_case(), containers::shm_needed(pg));
-        let duck = self.budget.duckdb.as_ref().map(|d| d.share.max(d.memory_limit));
-        let duck_holds = duck.is_none_or(|d| self.count("containers.duckdb.memory").is_none_or(|l| l >= d));
-        let holds = limit >= worst && shm >= needed && duck_holds;
-        let numbers = vec![
-            size("PostgreSQL's limit", limit),
-            size("PostgreSQL at worst", worst),
-            size("shm_size", shm),
-            size("shared by parallel workers", needed),
-        ];
+        }
+        let holds = short.is_empty();
         let message = if holds {
-            "every limit holds its component's worst case"
+            "every limit holds its component's worst case".to_owned()
         } else {
-            "a container's limit is below what its component needs at worst"
+            format!("less than its component needs at worst: {}", short.join(", "))
         };
-        self.verdict(
-            "memory.containers",
-            Some(holds),
-            numbers,
-            message.to_owned(),
-            "unset the pinned containers.* values",
-        );
+        let next = "unset the pinned containers.* and limits.units.* values";
+        self.verdict("memory.containers", Some(holds), numbers, message, next);
     }
 
     fn pool(&mut self) {
         let Some(connections) = self.count("postgresql.max_connections") else { return };
         let reserved = self.budget.postgresql.as_ref().map_or(3, |p| p.reserved);
-        let primary = self.host.profile.count("postgresql.primary_max_connections").unwrap_or(0);
         let pooled = self.budget.pools.as_ref().map_or(0, |p| p.pools.value * (p.size + p.reserve));
-        let numbers = vec![
-            number("pools", pooled),
-            number("reserved", reserved),
-            number("max_connections", connections),
-            number("primary's", primary),
-        ];
-        let holds = pooled + reserved <= connections && connections >= primary && reserved < connections;
-        let message = if connections < primary {
-            format!("max_connections {connections} is below the primary's {primary}: a standby would not start")
-        } else if holds {
-            format!("pools of {pooled} and {reserved} reserved fit in max_connections {connections}")
+        let mut numbers =
+            vec![number("pools", pooled), number("reserved", reserved), number("max_connections", connections)];
+        let mut below = Vec::new();
+        for name in STANDBY {
+            let Some(primary) = self.host.primary(name).map(|n| n.value) else { continue };
+            let key = format!("postgresql.{name}");
+            let default = || crate::postgres::catalogue::find(name, self.host.major)?.boot.parse().ok();
+            let Some(own) = self.count(&key).or_else(default) else { continue };
+            numbers.push(number(&format!("the primary's {name}"), primary));
+            if own < primary {
+                below.push((format!("{name} {own} is below the primary's {primary}"), format!("{key} to {primary}")));
+            }
+        }
+        let fits = pooled + reserved <= connections && reserved < connections;
+        let (message, next) = if below.is_empty() {
+            let verb = if fits { "fit" } else { "do not fit" };
+            let what = match pooled {
+                0 => format!("{reserved} reserved connections"),
+                _ => format!("pools of {pooled} and {reserved} reserved"),
+            };
+            let next = match pooled {
+                0 => "raise postgresql.max_connections or lower postgresql.reserved_connections",
+                _ => "lower pgbouncer.default_pool_size or raise postgresql.max_connections",
+            };
+            (format!("{what} {verb} in max_connections {connections}"), next.to_owned())
         } else {
-            format!("pools of {pooled} and {reserved} reserved do not fit in max_connections {connections}")
+            let (wrong, right): (Vec<String>, Vec<String>) = below.into_iter().unzip();
+            (format!("{}: a standby would not start", wrong.join(", ")), format!("raise {}", right.join(" and ")))
         };
-        self.verdict(
-            "connections.pool",
-            Some(holds),
-            numbers,
-            message,
-            "lower pgbouncer.default_pool_size or raise postgresql.max_connections",
-        );
+        let holds = fits && !message.ends_with("would not start");
+        self.verdict("connections.pool", Some(holds), numbers, message, &next);
     }
 
     fn api(&mut self) {
@@ -314,11 +424,12 @@ impl Court<'_> {
         };
         let prepared = self.value("api.prepared_statements") == Some(&Value::Bool(true));
         let version = self.host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
-        let has = self.budget.pools.is_none() || version.is_none_or(|v| super::pgbouncer::at_least(v, 1, 21));
+        let has = self.budget.pools.is_none() || version.is_some_and(|v| super::pgbouncer::at_least(v, 1, 21));
         let holds = wanted <= room && (has || !prepared);
         let numbers = vec![number("workers", workers), number("connections each", pool + overflow), number(what, room)];
         let message = if prepared && !has {
-            "the API prepares statements, and this PgBouncer does not keep them apart".to_owned()
+            "the API prepares statements, and this PgBouncer is not known to keep them apart (1.21 and later)"
+                .to_owned()
         } else {
             format!("{workers} workers ask for {wanted} of {what}, {room}")
         };
@@ -363,23 +474,32 @@ impl Court<'_> {
         ];
         let message = match (ordered, shared) {
             (true, true) => {
-                format!("{workers} parallel workers and {threads} DuckDB threads on {} CPUs", self.host.cpus.value)
+                format!("{workers} parallel workers and {threads} DuckDB threads on {}", self.cpus())
             }
             (false, _) => format!(
                 "per_gather {gather} ≤ max_parallel_workers {workers} ≤ max_worker_processes {processes} does not hold"
             ),
-            (true, false) => format!(
-                "{workers} parallel workers and {threads} DuckDB threads contend for {} CPUs",
-                self.host.cpus.value
-            ),
+            (true, false) => {
+                format!("{workers} parallel workers and {threads} DuckDB threads contend for {}", self.cpus())
+            }
         };
-        self.verdict(
-            "parallel",
-            Some(ordered && shared),
-            numbers,
-            message,
-            "lower duckdb.threads or postgresql.max_parallel_workers",
-        );
+        let next = if ordered {
+            self.lower(&["duckdb.threads", "postgresql.max_parallel_workers"], "")
+        } else {
+            self.unset(
+                &[
+                    "postgresql.max_parallel_workers_per_gather",
+                    "postgresql.max_parallel_workers",
+                    "postgresql.max_worker_processes",
+                ],
+                "raise postgresql.max_worker_processes",
+            )
+        };
+        self.verdict("parallel", Some(ordered && shared), numbers, message, &next);
+    }
+
+    fn cpus(&self) -> String {
+        units::counted(self.host.cpus.value, "CPU")
     }
 
     fn wal(&mut self) {
@@ -395,7 +515,7 @@ impl Court<'_> {
             self.verdict("disk.wal", None, numbers, message, "");
             return;
         };
-        let wanted = wal + slots + if same { temp.unwrap_or(0) } else { 0 };
+        let wanted = wal.saturating_add(slots).saturating_add(if same { temp.unwrap_or(0) } else { 0 });
         numbers.push(size("free", free));
         if let Some(temp) = temp {
             numbers.push(size("DuckDB's temp limit", temp));
@@ -404,7 +524,9 @@ impl Court<'_> {
         let holds = wanted <= free && spill_holds;
         let message =
             format!("{} may be written to {} of free space", units::human_bytes(wanted), units::human_bytes(free));
-        self.verdict("disk.wal", Some(holds), numbers, message, "free space there, or pin smaller limits");
+        let keys = ["postgresql.max_wal_size", "postgresql.max_slot_wal_keep_size", "duckdb.max_temp_directory_size"];
+        let next = format!("free space there, or {}", self.lower(&keys, ""));
+        self.verdict("disk.wal", Some(holds), numbers, message, &next);
     }
 
     fn archive(&mut self) {
@@ -474,6 +596,10 @@ impl Court<'_> {
         let syn = self
             .count("kernel.net.ipv4.tcp_max_syn_backlog")
             .or_else(|| self.host.sysctl("net.ipv4.tcp_max_syn_backlog"));
+        // DuckDB and SQLite listen to nobody.
+        if !["postgresql.", "pgbouncer.", "nginx.", "api."].iter().any(|p| self.has_setting_of(p)) {
+            return;
+        }
         let backlog =
             ["nginx.backlog", "api.backlog", "pgbouncer.listen_backlog"].iter().filter_map(|k| self.count(k)).max();
         let keepalive = self.count("postgresql.tcp_keepalives_idle");
@@ -494,7 +620,27 @@ impl Court<'_> {
             (false, _) => "backlog ≤ somaxconn ≤ tcp_max_syn_backlog does not hold".to_owned(),
             (true, false) => "a peer that went silent is never noticed".to_owned(),
         };
-        self.verdict("network", Some(chain && silent), numbers, message, "unset what was pinned of these");
+        let next = match (chain, backlog) {
+            (false, _) => self.unset(
+                &[
+                    "nginx.backlog",
+                    "api.backlog",
+                    "pgbouncer.listen_backlog",
+                    "kernel.net.core.somaxconn",
+                    "kernel.net.ipv4.tcp_max_syn_backlog",
+                ],
+                "on the container's host: raise net.core.somaxconn and net.ipv4.tcp_max_syn_backlog",
+            ),
+            _ => self.unset(
+                &["postgresql.tcp_keepalives_idle", "postgresql.wal_sender_timeout", "postgresql.wal_receiver_timeout"],
+                "",
+            ),
+        };
+        self.verdict("network", Some(chain && silent), numbers, message, &next);
+    }
+
+    fn has_setting_of(&self, prefix: &str) -> bool {
+        self.settings.iter().any(|s| s.key.starts_with(prefix))
     }
 
     fn descriptors(&mut self) {
@@ -522,13 +668,8 @@ impl Court<'_> {
         } else {
             "a service may not open as many files as it needs"
         };
-        self.verdict(
-            "descriptors",
-            Some(holds),
-            numbers,
-            message.to_owned(),
-            "lower nginx.worker_connections or pgbouncer.max_client_conn",
-        );
+        let next = self.lower(&["nginx.worker_connections", "pgbouncer.max_client_conn"], "unset limits.units.nofile");
+        self.verdict("descriptors", Some(holds), numbers, message.to_owned(), &next);
     }
 
     fn timeouts(&mut self) {
@@ -552,13 +693,9 @@ impl Court<'_> {
         } else {
             "a layer gives up before the one beneath has answered"
         };
-        self.verdict(
-            "timeouts",
-            Some(holds),
-            numbers,
-            message.to_owned(),
-            "unset what was pinned of these, or plan with --sizing budget",
-        );
+        let keys = ["postgresql.statement_timeout", "pgbouncer.query_timeout", "nginx.proxy_read_timeout"];
+        let next = self.unset(&keys, "plan with --sizing budget");
+        self.verdict("timeouts", Some(holds), numbers, message.to_owned(), &next);
     }
 
     fn chains(&mut self) {
@@ -600,10 +737,6 @@ impl Court<'_> {
                 "set nginx.metrics_allow to the monitoring networks",
             );
         }
-        if self.host.has(Component::Nginx) {
-            let message = "no certificate is configured, so the edge answers in plain HTTP".to_owned();
-            self.verdict("tls.certificates", None, Vec::new(), message, "");
-        }
     }
 
     fn extensions(&mut self) {
@@ -625,170 +758,5 @@ impl Court<'_> {
             message,
             "set duckdb.extension_directory to a folder of the service",
         );
-    }
-
-    fn versions(&mut self) {
-        let wrong: Vec<String> = self
-            .settings
-            .iter()
-            .filter(|s| s.component == Component::PostgreSql)
-            .filter_map(|s| {
-                let entry = crate::postgres::catalogue::find(&s.name, self.host.major);
-                match entry {
-                    None => Some(format!("{} does not exist in {}", s.name, self.host.major)),
-                    Some(e) => e.check(&s.value).err().map(|e| format!("{} = {}: {e}", s.name, s.value)),
-                }
-            })
-            .collect();
-        if !self.host.has(Component::PostgreSql) {
-            return;
-        }
-        let numbers = vec![
-            number("version", self.host.major),
-            number("settings", self.settings.iter().filter(|s| s.component == Component::PostgreSql).count()),
-        ];
-        let holds = wrong.is_empty();
-        let message = if holds {
-            format!("PostgreSQL {} knows every setting and its value", self.host.major)
-        } else {
-            wrong.join("; ")
-        };
-        self.verdict("versions", Some(holds), numbers, message, "correct or unset the pinned value");
-    }
-
-    /// Premises of the plan that were not checked, each with the command that would.
-    fn premises(&mut self) {
-        let host = self.host;
-        if host.cpus.input.basis == Basis::Assumed {
-            self.note(
-                "host.cpus",
-                Severity::Assumption,
-                "the number of CPUs could not be read; 1 is assumed".to_owned(),
-                "llmsql plan --cpus N",
-            );
-        }
-        let measured =
-            host.mount_of(host.data_dir()).is_some_and(|d| host.facts.measurements.iter().any(|m| m.mount == d.mount));
-        if host.has(Component::PostgreSql) && host.disk_input.basis == Basis::Assumed && !measured {
-            let message = format!(
-                "the disk that holds the database is taken to be {}: {}",
-                host.disk.name(),
-                host.disk_input.source
-            );
-            self.note("disk.class", Severity::Assumption, message, "llmsql facts --measure");
-        }
-        if host.has(Component::PostgreSql) && host.mount_of(host.data_dir()).and_then(|d| d.size_bytes).is_none() {
-            let message = "the size of the WAL's file system is not known; max_wal_size is the guide's".to_owned();
-            self.note("disk.size", Severity::Assumption, message, "llmsql facts");
-        }
-        if host.has(Component::PostgreSql) && host.major_input.basis == Basis::Assumed {
-            let message = "no PostgreSQL is installed here; the plan is for 18".to_owned();
-            self.note("postgresql.version", Severity::Assumption, message, "llmsql config set postgresql.version N");
-        }
-        if !host.owns_kernel()
-            && let Some(pg) = self.budget.postgresql.as_ref().filter(|p| p.huge_pages)
-            && host.facts.memory.huge_pages.is_none_or(|there| there < pg.huge_page_count)
-        {
-            let message = format!(
-                "{} huge pages are counted on, and this container has fewer; without them page tables take up to {} more",
-                pg.huge_page_count,
-                units::human_bytes(pg.max_connections.saturating_mul(pg.shared_buffers / 512)),
-            );
-            let next = format!("on the container's host: sysctl -w vm.nr_hugepages={}", pg.huge_page_count);
-            self.note("memory.huge_pages", Severity::Assumption, message, &next);
-        }
-        if !host.owns_kernel() {
-            let message =
-                "this is a container: kernel settings are those of its host and have to be made there".to_owned();
-            self.note("kernel.container", Severity::Info, message, "");
-        }
-        let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
-        let noticeable = host.ram.value / 20;
-        if host.other.value == 0
-            && foreign > noticeable.max(256 * 1024 * KB)
-            && host.profile.get("host.other_memory").is_none()
-        {
-            let message = format!(
-                "processes that are no part of the stack hold {}; nothing was taken off for them",
-                units::human_bytes(foreign)
-            );
-            let next =
-                format!("llmsql config set host.other_memory {}", units::format_bytes(foreign / units::MB * units::MB));
-            self.note("host.other_memory", Severity::Assumption, message, &next);
-        }
-        if let (Some(now), Some(planned)) =
-            (host.facts.database.as_ref().and_then(|d| d.connections), self.count("postgresql.max_connections"))
-            && now > planned
-        {
-            let message = format!("{now} clients are connected now, and max_connections is planned at {planned}");
-            self.note(
-                "connections.peak",
-                Severity::Warning,
-                message,
-                "put a pooler in front, or pin postgresql.max_connections",
-            );
-        }
-        if let (Some(size), Some(buffers)) =
-            (host.facts.database.as_ref().and_then(|d| d.size_bytes), self.count("postgresql.shared_buffers"))
-            && size < buffers
-        {
-            let message = format!(
-                "the database of {} fits into shared_buffers whole; the rest of them stays empty",
-                units::human_bytes(size)
-            );
-            self.note("database.size", Severity::Info, message, "");
-        }
-        let unsafe_pins: Vec<&str> = self
-            .settings
-            .iter()
-            .filter(|s| {
-                let off = s.value == "off";
-                match s.key.as_str() {
-                    "postgresql.fsync" | "postgresql.full_page_writes" | "postgresql.autovacuum" => off,
-                    "postgresql.password_encryption" => s.value == "md5",
-                    _ => false,
-                }
-            })
-            .map(|s| s.key.as_str())
-            .collect();
-        if !unsafe_pins.is_empty() {
-            let message = format!(
-                "{} is pinned to a value that loses data in a crash, stops vacuum or keeps replayable passwords",
-                unsafe_pins.join(", ")
-            );
-            self.note("postgresql.unsafe", Severity::Warning, message, "unset it");
-        }
-        if host.has(Component::Llm) && host.profile.bytes("llm.memory").is_none() {
-            let message = "the LLM gateway lives here and is given no memory".to_owned();
-            self.note("llm.memory", Severity::Assumption, message, "llmsql config set llm.memory 8GB");
-        }
-        if let (Some(max), Some(min)) = (self.count("postgresql.max_wal_size"), self.count("postgresql.min_wal_size"))
-            && min > max
-        {
-            let message = "min_wal_size is larger than max_wal_size: WAL of that size is kept all the time".to_owned();
-            self.note("disk.wal", Severity::Warning, message, "unset postgresql.min_wal_size");
-        }
-        let word = |key: &str, word: &str| self.value(key) == Some(&Value::Text(word.to_owned()));
-        let without = self.budget.postgresql.as_ref().is_some_and(|p| !p.huge_pages);
-        let (forced, ring) = (word("postgresql.huge_pages", "on"), word("postgresql.io_method", "io_uring"));
-        if forced && without {
-            let message = "huge_pages = on is pinned and no huge pages are planned below 2GB of shared_buffers: the server may not start".to_owned();
-            self.note("memory.huge_pages", Severity::Warning, message, "set postgresql.huge_pages to try");
-        }
-        if ring && host.facts.kernel.io_uring != Some(true) {
-            let why = host.facts.kernel.io_uring_reason.as_deref().unwrap_or("it was not probed here");
-            let message = format!("io_method = io_uring is pinned, and io_uring is not known to work: {why}");
-            self.note("io_method", Severity::Warning, message, "set postgresql.io_method to worker");
-        }
-        if self.value("postgresql.max_slot_wal_keep_size") == Some(&Value::Int(-1)) {
-            let message =
-                "replication slots may hold WAL without a limit: one that nobody reads fills the disk".to_owned();
-            self.note("disk.wal", Severity::Warning, message, "unset postgresql.max_slot_wal_keep_size");
-        }
-        let lacking = kernel::lacking(host);
-        if !lacking.is_empty() {
-            let message = format!("this kernel lacks {}; left out", lacking.join(", "));
-            self.note("kernel.keys", Severity::Info, message, "");
-        }
     }
 }

@@ -196,7 +196,9 @@ fn commit_ratio(host: &Host<'_>, pg: &super::budget::PostgresBudget) -> Option<u
     let needed = commit_need(host, pg);
     let swap = if host.ram_is_measured { host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
     let ratio = (u128::from(needed.saturating_sub(swap)) * 100).div_ceil(u128::from(base)) as u64;
-    (ratio <= 95).then_some(ratio.max(80))
+    // In steps of five: what is committed changes from moment to moment, and the plan should not.
+    let step = ratio.div_ceil(5) * 5;
+    (step <= 95).then_some(step.max(80))
 }
 
 /// What vm.overcommit_ratio is a percentage of: the kernel's RAM less all its huge pages, those it has and those planned.
@@ -205,7 +207,8 @@ pub(super) fn commit_base(host: &Host<'_>, pg: &super::budget::PostgresBudget) -
     let there = memory.huge_pages.filter(|_| host.ram_is_measured).unwrap_or(0);
     let planned = if pg.huge_pages { pg.huge_page_count } else { 0 };
     let ram = memory.total_bytes.filter(|_| host.ram_is_measured).unwrap_or(host.ram.value);
-    ram.saturating_sub(there.max(planned).saturating_mul(pg.huge_page_size))
+    let others = memory.huge_pages_other_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
+    ram.saturating_sub(there.max(planned).saturating_mul(pg.huge_page_size)).saturating_sub(others)
 }
 
 /// What must fit under CommitLimit: PostgreSQL's worst case outside huge pages, and what is committed now.

@@ -1,8 +1,8 @@
 //! Descriptor and process limits (the guide's 4.2).
 
-use super::Component;
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
+use super::{Component, Reason};
 use crate::value::Value;
 
 const LIMITS: Component = Component::Limits;
@@ -14,10 +14,10 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         _ => host.sysctl("fs.nr_open").unwrap_or(1_048_576),
     };
     let nofile = |wanted: u64| Value::Int(wanted.min(nr_open) as i64);
-    let capped = |wanted: u64, why: &str| {
-        let reason = constant(why);
+    let within_nr_open = |reason: Reason, wanted: u64| {
         if wanted > nr_open { reason.cap(format!("fs.nr_open, {nr_open}: the kernel allows no more")) } else { reason }
     };
+    let capped = |wanted: u64, why: &str| within_nr_open(constant(why), wanted);
     if let Some(pg) = &budget.postgresql {
         draft.put(
             LIMITS,
@@ -53,15 +53,11 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let nginx = budget.nginx.as_ref().map_or(0, |n| (n.connections * 2).max(65_535));
     let pooler = budget.pools.as_ref().map_or(0, |p| p.clients + p.pools.value * (p.size + p.reserve) + 64);
     let wanted = 65_536.max(nginx).max(pooler);
-    draft.put(
-        LIMITS,
-        "units.nofile",
-        nofile(wanted),
-        rule(
-            "max(65536, nginx's worker_rlimit_nofile, PgBouncer's clients and pools)",
-            format!("max(65536, {nginx}, {pooler})"),
-            vec![],
-        )
-        .note("LimitNOFILE of every service of the stack; limits.d does not reach services."),
-    );
+    let reason = rule(
+        "max(65536, nginx's worker_rlimit_nofile, PgBouncer's clients and pools)",
+        format!("max(65536, {nginx}, {pooler}) = {wanted}"),
+        vec![],
+    )
+    .note("LimitNOFILE of every service of the stack; limits.d does not reach services.");
+    draft.put(LIMITS, "units.nofile", nofile(wanted), within_nr_open(reason, wanted));
 }

@@ -12,9 +12,11 @@ pub mod host;
 pub mod invariants;
 mod kernel;
 mod limits;
+mod maintenance;
 mod nginx;
 mod pgbouncer;
 mod postgresql;
+mod services;
 pub mod specs;
 mod sqlite;
 
@@ -24,7 +26,7 @@ use crate::facts::Facts;
 use crate::profile::{Origin, Profile};
 use crate::value::{Dialect, Value};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A part of the stack that settings belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -52,6 +54,8 @@ pub enum Component {
     Disk,
     /// Limits of containers.
     Containers,
+    /// Timers, and what is run against a database once.
+    Maintenance,
 }
 
 impl Component {
@@ -68,6 +72,7 @@ impl Component {
         Component::Limits,
         Component::Disk,
         Component::Containers,
+        Component::Maintenance,
     ];
 
     /// The name keys begin with.
@@ -85,6 +90,7 @@ impl Component {
             Component::Limits => "limits",
             Component::Disk => "disk",
             Component::Containers => "containers",
+            Component::Maintenance => "maintenance",
         }
     }
 
@@ -95,7 +101,7 @@ impl Component {
             Component::PostgreSql => Dialect::PostgreSql,
             Component::PgBouncer => Dialect::PgBouncer,
             Component::Nginx => Dialect::Nginx,
-            Component::Api | Component::Llm => Dialect::Env,
+            Component::Api | Component::Llm | Component::Maintenance => Dialect::Env,
             Component::DuckDb => Dialect::DuckDb,
             Component::Sqlite => Dialect::Sqlite,
             Component::Kernel | Component::Disk => Dialect::Sysctl,
@@ -105,7 +111,7 @@ impl Component {
 }
 
 /// When a changed value starts to count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TakesEffect {
     /// At once, when it is written to the kernel or set in a session.
@@ -204,6 +210,19 @@ pub enum Severity {
     Warning,
     /// `render` and `apply` refuse.
     Error,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Assumption => "assumption",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
 }
 
 /// The verdict of one invariant.

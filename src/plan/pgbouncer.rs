@@ -60,11 +60,9 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, pools: &Pools) {
         of("default_pool_size/5", "the guide's constant"),
     );
     let version = host.facts.software.pgbouncer.as_ref().and_then(|p| p.version.as_deref());
-    if version.is_none_or(|v| at_least(v, 1, 21)) {
-        let known = match version {
-            Some(v) => input("version", v, super::Basis::Measured, "facts software.pgbouncer.version"),
-            None => input("version", "≥ 1.21", super::Basis::Assumed, "pgbouncer --version"),
-        };
+    // An older one does not start with a name it does not know.
+    if let Some(version) = version.filter(|v| at_least(v, 1, 21)) {
+        let known = input("version", version, super::Basis::Measured, "facts software.pgbouncer.version");
         draft.put(
             BOUNCER,
             "max_prepared_statements",

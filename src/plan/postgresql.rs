@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, PostgresBudget, WorkMemTerm};
 use super::draft::{Draft, constant, derived, rule};
-use super::host::{DiskClass, Host, Sizing, input};
+use super::host::{DiskClass, Host, Sizing, Workload, input};
 use super::{Basis, Component, Input, Reason};
 use crate::facts::Measurement;
 use crate::units::{self, GB, MB};
@@ -17,7 +17,8 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudg
     planner(draft);
     io(draft);
     wal(draft);
-    replication(draft);
+    replication(draft, pg);
+    standby(draft);
     vacuum(draft, pg);
     observability(draft);
     pins(draft);
@@ -78,14 +79,14 @@ fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
             "The guide's script divides in whole GB and prints 0GB below 32 GB of RAM; this is its formula in kB.",
         ),
         Sizing::Budget => {
-            let mut reason =
-                rule("clamp(S/32, 16MB, 2GB)", format!("{share}/32 = {}", units::human_bytes(pg.share / 32)), vec![s]);
-            if pg.share / 32 > 2 * GB {
-                reason = reason.cap("upper bound 2GB: vacuum and index builds gain little beyond");
-            } else if pg.share / 32 < 16 * MB {
-                reason = reason.cap("lower bound 16MB: smaller makes vacuum scan every index repeatedly");
+            let raw = pg.share / 32;
+            let worked = format!("{share}/32 = {}", units::human_bytes(raw));
+            let reason = rule("clamp(S/32, 16MB, 2GB)", worked, vec![s]);
+            match raw {
+                n if n > 2 * GB => reason.cap("2GB at most: vacuum and index builds gain little beyond"),
+                n if n < 16 * MB => reason.cap("16MB at least: with less, vacuum scans every index repeatedly"),
+                _ => reason,
             }
-            reason
         }
     };
     draft.put(PG, "maintenance_work_mem", Value::Bytes(pg.maintenance_work_mem), maintenance);
@@ -181,26 +182,39 @@ fn connections(draft: &mut Draft<'_>, pg: &PostgresBudget) {
         (Sizing::Guide, _) => constant("the guide's constant"),
         (_, true) => rule(
             "C + reserved + 10",
-            format!("{} + {} + 10", pg.clients, pg.reserved),
-            vec![derived("C", pg.clients.to_string(), "pools·(default_pool_size + reserve_pool_size)")],
+            format!("{} + {} + 10 = {}", pg.clients, pg.reserved, pg.clients + pg.reserved + 10),
+            vec![
+                derived("C", pg.clients.to_string(), "pools·(default_pool_size + reserve_pool_size)"),
+                derived("reserved", pg.reserved.to_string(), "superuser_reserved_connections + reserved_connections"),
+            ],
         )
         .note("Clients wait in PgBouncer; ten are left for maintenance that connects directly."),
         (_, false) => {
-            let reason = constant("the guide's 200, where no pooler stands in front and the profile says nothing else");
+            let wanted = &pg.wanted;
+            let mut reason = rule(wanted.formula, wanted.worked.clone(), wanted.inputs.clone());
+            reason.caps.extend(wanted.cap.clone());
             match pg.reduced_from {
                 Some(wanted) => reason.cap(format!(
-                    "reduced from {wanted}: more back ends than this do not fit in the memory with a work_mem of 1MB"
+                    "reduced from {wanted} to {}: more back ends do not fit in the memory with a work_mem of 1MB",
+                    pg.max_connections
                 )),
                 None => reason,
             }
         }
     };
-    let reason = match host.profile.count("postgresql.primary_max_connections") {
-        Some(primary) => reason.note(format!("Not below the primary's {primary}: a standby would not start.")),
-        None => reason,
-    };
+    let reason = not_below_primary(host, "max_connections", reason);
     draft.put(PG, "max_connections", Value::Int(pg.max_connections as i64), reason);
     draft.put(PG, "superuser_reserved_connections", Value::Int(3), constant("3: room to log in and mend things"));
+    if pg.reserved_for_monitoring > 0 {
+        draft.put(
+            PG,
+            "reserved_connections",
+            Value::Int(pg.reserved_for_monitoring as i64),
+            constant(
+                "2: roles with pg_use_reserved_connections, as monitoring, still get in when clients took the rest",
+            ),
+        );
+    }
     let statement = "5min: no statement runs away; index builds and dumps raise it for their session";
     draft.put(PG, "statement_timeout", Value::Millis(300_000), constant(statement));
     draft.put(
@@ -209,6 +223,15 @@ fn connections(draft: &mut Draft<'_>, pg: &PostgresBudget) {
         Value::Millis(600_000),
         constant("10min: an abandoned transaction holds locks and keeps vacuum from cleaning"),
     );
+    // A report of many statements may well take longer; there its client decides.
+    if host.sizing == Sizing::Budget && host.workload != Workload::Analytics {
+        draft.put(
+            PG,
+            "transaction_timeout",
+            Value::Millis(3_600_000),
+            constant("1h: a transaction left open keeps vacuum from cleaning every table; a long batch raises it for its session"),
+        );
+    }
     draft.put(PG, "lock_timeout", Value::Millis(30_000), constant("30s: a blocked statement fails and says so"));
     draft.put(
         PG,
@@ -235,9 +258,13 @@ fn parallel(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
     draft.put(
         PG,
         "max_worker_processes",
-        Value::Int(cpus.max(8) as i64),
-        rule("max(8, CPUs)", format!("max(8, {cpus})"), vec![cpu.clone()])
-            .note("Never below PostgreSQL's default of 8, which extensions and replication count on."),
+        Value::Int(pg.worker_processes as i64),
+        not_below_primary(
+            host,
+            "max_worker_processes",
+            rule("max(8, CPUs)", format!("max(8, {cpus}) = {}", cpus.max(8)), vec![cpu.clone()])
+                .note("Never below PostgreSQL's default of 8, which extensions and replication count on."),
+        ),
     );
     let workers = pg.parallel_workers;
     let (formula, worked, per_gather, gather_formula) = match host.sizing {
@@ -262,7 +289,8 @@ fn parallel(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
         PG,
         "max_parallel_maintenance_workers",
         Value::Int((workers / 2).clamp(1, 4) as i64),
-        rule("clamp(max_parallel_workers/2, 1, 4)", format!("{workers}/2"), inputs)
+        rule("clamp(max_parallel_workers/2, 1, 4)", format!("{workers}/2 = {}", workers / 2), inputs)
+            .bounds(workers / 2, (1, "an index build may have one helper"), (4, "more gain little in one index build"))
             .note("They share one maintenance_work_mem."),
     );
 }
@@ -286,12 +314,14 @@ fn planner(draft: &mut Draft<'_>) {
         Value::Int(100),
         constant("100: raise it for single columns (ALTER TABLE … SET STATISTICS) where estimates are off"),
     );
-    draft.put(
-        PG,
-        "jit",
-        Value::Bool(true),
-        constant("on, as the guide has it; only queries above jit_above_cost are compiled"),
-    );
+    let (jit, why) = match (host.sizing, host.workload) {
+        (Sizing::Budget, Workload::Oltp | Workload::Vector) => (
+            false,
+            "off: compiling takes longer than short queries run, and starts where an estimate of their cost is off",
+        ),
+        _ => (true, "on, as the guide has it; only queries above jit_above_cost are compiled"),
+    };
+    draft.put(PG, "jit", Value::Bool(jit), constant(why));
     draft.put(PG, "jit_above_cost", Value::Float(100_000.0), constant("the guide's constant, PostgreSQL's default"));
     draft.put(PG, "geqo", Value::Bool(true), constant("on: joins of many tables are planned in bounded time"));
     draft.put(PG, "geqo_threshold", Value::Int(12), constant("the guide's constant, PostgreSQL's default"));
@@ -362,7 +392,11 @@ fn io(draft: &mut Draft<'_>) {
         PG,
         "io_workers",
         Value::Int((cpus / 4).clamp(3, 32) as i64),
-        rule("clamp(CPUs/4, 3, 32)", format!("{cpus}/4"), vec![host.cpus.input.clone()]),
+        rule("clamp(CPUs/4, 3, 32)", format!("{cpus}/4 = {}", cpus / 4), vec![host.cpus.input.clone()]).bounds(
+            cpus / 4,
+            (3, "PostgreSQL's default"),
+            (32, "PostgreSQL's own limit"),
+        ),
     );
 }
 
@@ -380,12 +414,23 @@ fn wal(draft: &mut Draft<'_>) {
     let (max, min, reason) = wal_size(host);
     draft.put(PG, "max_wal_size", Value::Bytes(max), reason);
     let (max, min) = match host.pinned_bytes("postgresql.max_wal_size") {
-        Some(pinned) => (pinned, (pinned / 4 / MB * MB).max(32 * MB)),
+        Some(pinned) => (pinned, min_wal_size(host, pinned)),
         None => (max, min),
     };
-    let inputs = vec![derived("max_wal_size", units::format_bytes(max), "postgresql.max_wal_size")];
-    let formula = if host.sizing == Sizing::Guide { "the guide's constant" } else { "max_wal_size/4" };
-    draft.put(PG, "min_wal_size", Value::Bytes(min), rule(formula, units::format_bytes(min), inputs));
+    let mut inputs = vec![derived("max_wal_size", units::format_bytes(max), "postgresql.max_wal_size")];
+    let reason = if host.sizing == Sizing::Guide {
+        constant("the guide's constant")
+    } else {
+        let segment = host.wal_segment();
+        inputs.push(derived("WAL segment", units::format_bytes(segment), "initdb --wal-segsize"));
+        let reason = rule("max(max_wal_size/4, 2 WAL segments)", units::human_bytes(max / 4), inputs);
+        if max / 4 < 2 * segment {
+            reason.cap(format!("{}: the server takes no less than two WAL segments", units::format_bytes(2 * segment)))
+        } else {
+            reason
+        }
+    };
+    draft.put(PG, "min_wal_size", Value::Bytes(min), reason);
     draft.put(
         PG,
         "checkpoint_timeout",
@@ -413,11 +458,21 @@ fn wal_size(host: &Host<'_>) -> (u64, u64, Reason) {
     if host.sizing == Sizing::Guide {
         return (4 * GB, GB, constant("the guide's constant"));
     }
+    let segment = host.wal_segment();
     let whole = |bytes: u64| bytes / MB * MB;
     let Some((disk, size)) = host.mount_of(host.data_dir()).and_then(|d| Some((d, d.size_bytes?))) else {
         let unknown = input("WAL file system", "unknown", Basis::Assumed, "df on the data folder of the host itself");
-        let reason = rule("4GB, the guide's, where the file system is not known", "4GB", vec![unknown]);
-        return (4 * GB, GB, reason);
+        let raw = host.ram.value / 16;
+        let max = whole(raw.clamp(GB, 4 * GB));
+        let worked = format!("{}/16 = {}", host.ram.input.value, units::human_bytes(raw));
+        let formula = "clamp(RAM/16, 1GB, 4GB) where the file system is not known";
+        let reason = rule(formula, worked, vec![host.ram.input.clone(), unknown]);
+        let reason = match raw {
+            n if n > 4 * GB => reason.cap("4GB: the guide's, until the file system is known"),
+            n if n < GB => reason.cap("1GB: less makes checkpoints follow each other"),
+            _ => reason,
+        };
+        return (max.max(2 * segment), min_wal_size(host, max), reason);
     };
     let at = |what: &str| format!("facts disks[{}].{what}", disk.mount);
     let mut inputs = vec![input("WAL file system", units::human_bytes(size), Basis::Measured, at("size_bytes"))];
@@ -430,16 +485,30 @@ fn wal_size(host: &Host<'_>) -> (u64, u64, Reason) {
     } else if wanted < GB {
         caps.push("1GB: less makes checkpoints follow each other".to_owned());
     }
-    if let Some(free) = disk.free_bytes {
-        inputs.push(input("free", units::human_bytes(free), Basis::Measured, at("free_bytes")));
+    if let Some(free) = disk.free_bytes.map(units::coarse) {
+        inputs.push(free_input(free, &at("free_bytes")));
         if max > free / 2 {
-            max = whole(free / 2).max(32 * MB);
+            max = whole(free / 2);
             caps.push(format!("half of the {} free there", units::human_bytes(free)));
         }
     }
+    if max < 2 * segment {
+        max = 2 * segment;
+        caps.push(format!("{}: the server takes no less than two WAL segments", units::format_bytes(max)));
+    }
     let mut reason = rule("clamp(5 % of the WAL file system, 1GB, 64GB), at most half of what is free", worked, inputs);
     reason.caps = caps;
-    (max, whole(max / 4).max(32 * MB), reason)
+    (max, min_wal_size(host, max), reason)
+}
+
+/// A quarter of max_wal_size in whole MB, at least the two segments that the server insists on.
+fn min_wal_size(host: &Host<'_>, max: u64) -> u64 {
+    (max / 4 / MB * MB).max(2 * host.wal_segment())
+}
+
+/// What is free, as far as a plan follows it.
+pub(super) fn free_input(coarse: u64, source: &str) -> Input {
+    input("free", format!("{} or more", units::human_bytes(coarse)), Basis::Measured, source)
 }
 
 fn wal_compression(host: &Host<'_>) -> (&'static str, Reason) {
@@ -503,27 +572,52 @@ fn archive(draft: &mut Draft<'_>) {
     draft.put(PG, "archive_timeout", Value::Millis(3_600_000), constant("1h: the guide's constant"));
 }
 
-fn replication(draft: &mut Draft<'_>) {
+fn replication(draft: &mut Draft<'_>, pg: &PostgresBudget) {
     let host = draft.host;
-    let live = host.facts.database.as_ref();
-    let replicas = host.count_or_measured("postgresql.replicas", "replicas", live.and_then(|d| d.replicas), 0);
-    let n = replicas.value;
-    let senders = n.saturating_mul(2).saturating_add(4).clamp(10, 262_143);
-    let worked = format!("max(10, 2·{n} + 4)");
-    let reason = rule("max(10, 2·replicas + 4)", worked, vec![replicas.input.clone()])
+    let n = pg.replicas.value;
+    let senders = pg.wal_senders as i64;
+    let worked = format!("max(10, 2·{n} + 4) = {}", n.saturating_mul(2).saturating_add(4).max(10));
+    let reason = rule("max(10, 2·replicas + 4)", worked, vec![pg.replicas.input.clone()])
         .note("Twice: a standby that reconnects before its old connection has timed out needs a second one.");
-    draft.put(PG, "max_wal_senders", Value::Int(senders as i64), reason.clone());
-    draft.put(PG, "max_replication_slots", Value::Int(senders as i64), reason);
+    draft.put(PG, "max_wal_senders", Value::Int(senders), not_below_primary(host, "max_wal_senders", reason.clone()));
+    draft.put(PG, "max_replication_slots", Value::Int(senders), reason);
     if let Some((keep, reason)) = slot_limit(host, draft.value("postgresql.max_wal_size"), n) {
         draft.put(PG, "max_slot_wal_keep_size", Value::Bytes(keep), reason);
+    }
+    if host.sizing == Sizing::Budget {
+        let why = "3d, longer than a weekend: a slot nobody has read since keeps vacuum from cleaning, even within its limit of WAL";
+        draft.put(PG, "idle_replication_slot_timeout", Value::Millis(3 * 86_400_000), constant(why));
     }
     let timeout = "60s: a peer that is silent this long has gone; longer than the keepalive's 345 s would hide it";
     draft.put(PG, "wal_sender_timeout", Value::Millis(60_000), constant(timeout));
     draft.put(PG, "wal_receiver_timeout", Value::Millis(60_000), constant(timeout));
 }
 
-/// What replication slots may hold back: an hour of the WAL rate where it is known, else twice max_wal_size; never more
-/// than a quarter of what is free.
+/// What only a standby needs to set: what its primary announces and the plan leaves alone otherwise.
+fn standby(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    for name in ["max_locks_per_transaction", "max_prepared_transactions"] {
+        let default = crate::postgres::catalogue::find(name, host.major).and_then(|e| e.boot.parse::<u64>().ok());
+        let (Some(primary), Some(default)) = (host.primary(name), default) else { continue };
+        if primary.value > default {
+            let worked = format!("max({default}, {})", primary.value);
+            let reason = rule("max(PostgreSQL's default, the primary's)", worked, vec![primary.input.clone()])
+                .note("A standby does not start with less than its primary has.");
+            draft.put(PG, name, Value::Int(i64::try_from(primary.value).unwrap_or(i64::MAX)), reason);
+        }
+    }
+}
+
+/// Adds the primary's value to a reason, where this is a standby.
+fn not_below_primary(host: &Host<'_>, name: &str, mut reason: Reason) -> Reason {
+    let Some(primary) = host.primary(name) else { return reason };
+    let value = primary.value;
+    reason.inputs.push(primary.input);
+    reason.note(format!("Not below the primary's {value}: a standby would not start."))
+}
+
+/// What replication slots may hold back: the WAL of as long as a standby may be away where the rate is known, else twice
+/// max_wal_size; never more than a quarter of what is free.
 fn slot_limit(host: &Host<'_>, max_wal: Option<&Value>, replicas: u64) -> Option<(u64, Reason)> {
     let max_wal = max_wal.and_then(Value::bytes)?;
     let configured = host.profile.bytes("postgresql.wal_rate");
@@ -539,20 +633,25 @@ fn slot_limit(host: &Host<'_>, max_wal: Option<&Value>, replicas: u64) -> Option
                 None => (Basis::Measured, live.map(|d| format!("the server at {}", d.place)).unwrap_or_default()),
             };
             inputs.push(input("WAL rate", format!("{}/s", units::human_bytes(rate)), basis, source));
-            ("an hour of WAL at the peak rate", rate.saturating_mul(3600).max(max_wal))
+            let outage = host.millis("postgresql.replica_outage", "outage", 3_600_000);
+            inputs.push(outage.input);
+            let wal = rate.saturating_mul(outage.value) / 1000;
+            ("max(WAL rate·outage, max_wal_size)", wal.max(max_wal))
         }
         _ => ("2·max_wal_size", max_wal.saturating_mul(2)),
     };
-    let mut keep = wanted / MB * MB;
+    let worked = units::human_bytes(wanted);
+    // The server's own limit is in MB, of 31 bits.
+    let mut keep = (wanted / MB).min(i32::MAX as u64) * MB;
     let mut caps = Vec::new();
-    if let Some(free) = free {
-        inputs.push(input("free", units::human_bytes(free), Basis::Measured, "facts disks[].free_bytes"));
+    if let Some(free) = free.map(units::coarse) {
+        inputs.push(free_input(free, "facts disks[].free_bytes"));
         if keep > free / 4 {
             keep = (free / 4 / MB * MB).max(MB);
             caps.push(format!("a quarter of the {} free there", units::human_bytes(free)));
         }
     }
-    let mut reason = rule(formula, units::format_bytes(keep), inputs)
+    let mut reason = rule(formula, worked, inputs)
         .note("A slot nobody reads would fill the disk; past this it is given up and its standby must be made anew.");
     reason.caps = caps;
     Some((keep, reason))
@@ -569,14 +668,14 @@ fn vacuum(draft: &mut Draft<'_>, pg: &PostgresBudget) {
     draft.put(
         PG,
         "autovacuum_worker_slots",
-        Value::Int(pg.autovacuum_workers.clamp(16, 262_143) as i64),
+        Value::Int(pg.autovacuum_slots(host.major) as i64),
         constant("16, the default, or as many as are pinned: autovacuum_max_workers can be raised up to it without a restart"),
     );
     draft.put(
         PG,
         "autovacuum_max_workers",
         Value::Int(pg.autovacuum_workers as i64),
-        constant("3: each may hold autovacuum_work_mem; a term of work_mem"),
+        autovacuum_workers_reason(host, pg),
     );
     let same = "the guide's constant, PostgreSQL's default";
     draft.put(PG, "autovacuum_naptime", Value::Millis(60_000), constant(same));
@@ -603,7 +702,7 @@ fn vacuum(draft: &mut Draft<'_>, pg: &PostgresBudget) {
                 "At 200, vacuum reads at most some 50,000 pages a second; a disk that gives more can give vacuum more.",
             ),
         ),
-        _ => (200, constant(same)),
+        _ => cost_limit(host),
     };
     draft.put(PG, "autovacuum_vacuum_cost_limit", Value::Int(limit), reason);
     draft.put(PG, "autovacuum_freeze_max_age", Value::Int(200_000_000), constant(same));
@@ -616,6 +715,41 @@ fn vacuum(draft: &mut Draft<'_>, pg: &PostgresBudget) {
             "2MB: vacuum recycles this much of shared_buffers and leaves the rest to queries (the default from 17 on)",
         ),
     );
+}
+
+fn autovacuum_workers_reason(host: &Host<'_>, pg: &PostgresBudget) -> Reason {
+    if host.sizing == Sizing::Guide {
+        return constant("the guide's constant, PostgreSQL's default");
+    }
+    let cpus = host.cpus.value;
+    let by_memory = pg.share / 8 / pg.autovacuum_work_mem.max(1);
+    let inputs = vec![
+        host.cpus.input.clone(),
+        derived("S", units::human_bytes(pg.share), "PostgreSQL's share"),
+        derived("autovacuum_work_mem", units::format_bytes(pg.autovacuum_work_mem), "postgresql.autovacuum_work_mem"),
+    ];
+    let raw = (cpus / 8).min(by_memory);
+    rule("clamp(min(CPUs/8, S/8/autovacuum_work_mem), 3, 8)", format!("min({cpus}/8, {by_memory}) = {raw}"), inputs)
+        .bounds(raw, (3, "PostgreSQL's default"), (8, "they share one cost limit, and more only wait for each other"))
+        .note("Each may hold autovacuum_work_mem; a term of work_mem.")
+}
+
+/// autovacuum_vacuum_cost_limit by the class of the disk, where that is known.
+fn cost_limit(host: &Host<'_>) -> (i64, Reason) {
+    let known = host.sizing == Sizing::Budget && host.disk_input.basis != Basis::Assumed;
+    let limit = match host.disk {
+        DiskClass::Nvme if known => 2000,
+        DiskClass::Ssd if known => 600,
+        _ => return (200, constant("the guide's constant, PostgreSQL's default")),
+    };
+    // cost_delay is 2 ms: 500 rounds a second; a dirtied page costs 20.
+    let dirtied = units::human_bytes(limit * 500 / 20 * 8192);
+    let reason =
+        rule("200 on a rotating disk, 600 on flash, 2000 on NVMe", limit.to_string(), vec![host.disk_input.clone()])
+            .note(format!(
+                "With it vacuum writes at most {dirtied} a second; at 200, 39.1 MB, it falls behind on flash."
+            ));
+    (limit as i64, reason)
 }
 
 fn observability(draft: &mut Draft<'_>) {

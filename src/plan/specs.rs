@@ -50,14 +50,17 @@ const fn spec(
 
 const INT: Kind = Kind::Int(-1, i32::MAX as i64);
 const COUNT: Kind = Kind::Int(0, i32::MAX as i64);
+const OOM: Kind = Kind::Int(-1000, 1000);
 const COST: Kind = Kind::Float(0.0, f64::MAX);
 const OFF_ON_TRY: Kind = Kind::Word(&["off", "on", "try"]);
 
 /// The table.
 #[rustfmt::skip]
 pub static SPECS: &[Spec] = {
-    use Component::{Api, Containers, Disk, DuckDb, Kernel, Limits, Nginx, PgBouncer, PostgreSql, Sqlite};
-    use Kind::{Bool, Bytes, List, Millis, Text, Word};
+    use Component::{
+        Api, Containers, Disk, DuckDb, Kernel, Limits, Maintenance, Nginx, PgBouncer, PostgreSql, Sqlite,
+    };
+    use Kind::{Bool, Bytes, Delay, Limit, List, Millis, Text, Word};
     use TakesEffect::{Reboot, Reload, Restart, Runtime};
     &[
         spec(PostgreSql, "shared_buffers", Bytes, Restart, "memory", "1.1"),
@@ -65,8 +68,8 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "work_mem", Bytes, Reload, "memory", "1.1"),
         spec(PostgreSql, "hash_mem_multiplier", Kind::Float(1.0, 1000.0), Reload, "memory", "1.1"),
         spec(PostgreSql, "maintenance_work_mem", Bytes, Reload, "memory", "1.1"),
-        spec(PostgreSql, "autovacuum_work_mem", Bytes, Reload, "memory", "1.1"),
-        spec(PostgreSql, "wal_buffers", INT, Restart, "memory", "1.1"),
+        spec(PostgreSql, "autovacuum_work_mem", Limit, Reload, "memory", "1.1"),
+        spec(PostgreSql, "wal_buffers", Limit, Restart, "memory", "1.1"),
         spec(PostgreSql, "huge_pages", OFF_ON_TRY, Restart, "memory", "1.1"),
         spec(PostgreSql, "temp_buffers", Bytes, Reload, "memory", "1.1"),
         spec(PostgreSql, "max_connections", Kind::Int(1, 262_143), Restart, "connections", "1.2"),
@@ -74,6 +77,7 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "reserved_connections", COUNT, Restart, "connections", "").since(16),
         spec(PostgreSql, "statement_timeout", Millis, Reload, "connections", "1.2"),
         spec(PostgreSql, "idle_in_transaction_session_timeout", Millis, Reload, "connections", "1.2"),
+        spec(PostgreSql, "transaction_timeout", Millis, Reload, "connections", "").since(17),
         spec(PostgreSql, "lock_timeout", Millis, Reload, "connections", "1.2"),
         spec(PostgreSql, "client_connection_check_interval", Millis, Reload, "connections", ""),
         spec(PostgreSql, "password_encryption", Word(&["scram-sha-256", "md5"]), Reload, "connections", "5.1"),
@@ -113,7 +117,9 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "archive_timeout", Millis, Reload, "WAL and checkpoints", "1.4"),
         spec(PostgreSql, "max_wal_senders", COUNT, Restart, "replication", ""),
         spec(PostgreSql, "max_replication_slots", COUNT, Restart, "replication", ""),
-        spec(PostgreSql, "max_slot_wal_keep_size", Bytes, Reload, "replication", ""),
+        spec(PostgreSql, "max_locks_per_transaction", Kind::Int(10, i32::MAX as i64), Restart, "replication", ""),
+        spec(PostgreSql, "max_prepared_transactions", Kind::Int(0, 262_143), Restart, "replication", ""),
+        spec(PostgreSql, "max_slot_wal_keep_size", Limit, Reload, "replication", ""),
         spec(PostgreSql, "idle_replication_slot_timeout", Millis, Reload, "replication", "").since(18),
         spec(PostgreSql, "wal_sender_timeout", Millis, Reload, "replication", "4.1"),
         spec(PostgreSql, "wal_receiver_timeout", Millis, Reload, "replication", "4.1"),
@@ -127,7 +133,7 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "autovacuum_analyze_threshold", COUNT, Reload, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_vacuum_scale_factor", Kind::Float(0.0, 100.0), Reload, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_analyze_scale_factor", Kind::Float(0.0, 100.0), Reload, "vacuum", "1.5"),
-        spec(PostgreSql, "autovacuum_vacuum_cost_delay", Millis, Reload, "vacuum", "1.5"),
+        spec(PostgreSql, "autovacuum_vacuum_cost_delay", Delay, Reload, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_vacuum_cost_limit", Kind::Int(-1, 10_000), Reload, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_freeze_max_age", COUNT, Restart, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_multixact_freeze_max_age", COUNT, Restart, "vacuum", "1.5"),
@@ -137,12 +143,12 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "track_io_timing", Bool, Reload, "observability", ""),
         spec(PostgreSql, "track_wal_io_timing", Bool, Reload, "observability", ""),
         spec(PostgreSql, "track_cost_delay_timing", Bool, Reload, "observability", "").since(18),
-        spec(PostgreSql, "log_min_duration_statement", Millis, Reload, "observability", ""),
+        spec(PostgreSql, "log_min_duration_statement", Delay, Reload, "observability", ""),
         spec(PostgreSql, "log_checkpoints", Bool, Reload, "observability", ""),
         spec(PostgreSql, "log_lock_waits", Bool, Reload, "observability", ""),
         spec(PostgreSql, "log_lock_failures", Bool, Reload, "observability", "").since(18),
-        spec(PostgreSql, "log_temp_files", Bytes, Reload, "observability", ""),
-        spec(PostgreSql, "log_autovacuum_min_duration", Millis, Reload, "observability", ""),
+        spec(PostgreSql, "log_temp_files", Limit, Reload, "observability", ""),
+        spec(PostgreSql, "log_autovacuum_min_duration", Delay, Reload, "observability", ""),
         spec(PostgreSql, "log_connections", Text, Reload, "observability", "5.2"),
         spec(PostgreSql, "log_disconnections", Bool, Reload, "observability", "5.2"),
         spec(PostgreSql, "log_line_prefix", Text, Reload, "observability", ""),
@@ -220,6 +226,17 @@ pub static SPECS: &[Spec] = {
         spec(Api, "max_overflow", COUNT, Restart, "pool", ""),
         spec(Api, "prepared_statements", Bool, Restart, "pool", ""),
         spec(Api, "backlog", Kind::Int(1, 65_535), Restart, "network", "4.1"),
+        spec(Api, "host", Text, Restart, "network", ""),
+        spec(Api, "port", Kind::Int(1, 65_535), Restart, "network", "3.1"),
+        spec(Api, "keepalive_timeout", Millis, Restart, "network", "3.1"),
+        spec(Api, "forwarded_allow_ips", List, Restart, "network", "3.1"),
+        spec(Api, "database_host", Text, Restart, "pool", "1.2"),
+        spec(Api, "database_port", Kind::Int(1, 65_535), Restart, "pool", "1.2"),
+        spec(Api, "database_name", Text, Restart, "pool", "1.2"),
+        spec(Api, "quota_free", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "quota_premium", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "quota_enterprise", COUNT, Restart, "quotas", "5.3"),
+        spec(Api, "log_level", Word(&["DEBUG", "INFO", "WARNING", "ERROR"]), Restart, "observability", "3.1"),
         spec(Api, "metrics_path", Text, Restart, "observability", "3.1"),
         spec(Api, "log_fields", List, Restart, "observability", "3.1"),
 
@@ -227,7 +244,7 @@ pub static SPECS: &[Spec] = {
         spec(DuckDb, "threads", Kind::Int(1, 100_000), Runtime, "threads", "2.1"),
         spec(DuckDb, "external_threads", Kind::Int(1, 100_000), Runtime, "threads", "2.1"),
         spec(DuckDb, "temp_directory", Text, Runtime, "storage", "2.1"),
-        spec(DuckDb, "max_temp_directory_size", Bytes, Runtime, "storage", "2.1"),
+        spec(DuckDb, "max_temp_directory_size", Limit, Runtime, "storage", "2.1"),
         spec(DuckDb, "extension_directory", Text, Runtime, "storage", "2.3"),
         spec(DuckDb, "checkpoint_threshold", Bytes, Runtime, "storage", "2.1"),
         spec(DuckDb, "default_order", Word(&["ASC", "DESC"]), Runtime, "queries", "2.1"),
@@ -238,7 +255,7 @@ pub static SPECS: &[Spec] = {
         spec(Sqlite, "busy_timeout", Millis, Runtime, "pragmas", ""),
         spec(Sqlite, "cache_size", Kind::Int(i32::MIN as i64, i32::MAX as i64), Runtime, "pragmas", ""),
         spec(Sqlite, "mmap_size", Bytes, Runtime, "pragmas", ""),
-        spec(Sqlite, "journal_size_limit", Bytes, Runtime, "pragmas", ""),
+        spec(Sqlite, "journal_size_limit", Limit, Runtime, "pragmas", ""),
         spec(Sqlite, "wal_autocheckpoint", COUNT, Runtime, "pragmas", ""),
         spec(Sqlite, "foreign_keys", Bool, Runtime, "pragmas", ""),
         spec(Sqlite, "temp_store", Word(&["default", "file", "memory"]), Runtime, "pragmas", ""),
@@ -273,6 +290,25 @@ pub static SPECS: &[Spec] = {
         spec(Limits, "*.nproc", COUNT, Restart, "logins", "4.2"),
         spec(Limits, "root.nofile", COUNT, Restart, "logins", "4.2"),
         spec(Limits, "units.nofile", COUNT, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.memlock", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.postgresql.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.pgbouncer.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.pgbouncer.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.nginx.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.api.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.api.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.api.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.api.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.duckdb.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.duckdb.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.duckdb.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.duckdb.oom_score_adjust", OOM, Restart, "services", "4.1"),
+        spec(Limits, "units.duckdb.state_directory", Text, Restart, "services", "2.3"),
+        spec(Limits, "units.llm.name", Text, Restart, "services", "4.2"),
+        spec(Limits, "units.llm.memory_high", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.llm.memory_max", Bytes, Restart, "services", "4.4"),
+        spec(Limits, "units.llm.oom_score_adjust", OOM, Restart, "services", "4.1"),
 
         spec(Disk, "scheduler", Text, Runtime, "devices", "4.3"),
         spec(Disk, "read_ahead_kb", COUNT, Runtime, "devices", "4.3"),
@@ -287,6 +323,33 @@ pub static SPECS: &[Spec] = {
         spec(Containers, "pgbouncer.memory", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "nginx.memory", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "llm.memory", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.memory_reservation", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.cpus_reservation", Kind::Float(0.0, 65_536.0), Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.nproc", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.volume", Text, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.volume_path", Text, Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.memory_reservation", Bytes, Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.cpus_reservation", Kind::Float(0.0, 65_536.0), Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "nginx.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "pgbouncer.nofile", COUNT, Restart, "compose", "4.4"),
+        spec(Containers, "placement", Text, Restart, "compose", "4.4"),
+        spec(Containers, "subnet", Text, Restart, "network", "5.2"),
+        spec(Containers, "gateway", Text, Restart, "network", "5.2"),
+        spec(Containers, "postgresql.address", Text, Restart, "network", "5.2"),
+        spec(Containers, "postgresql.tls_certificate", Text, Restart, "tls", "5.2"),
+        spec(Containers, "postgresql.tls_certificate_key", Text, Restart, "tls", "5.2"),
+
+        spec(Maintenance, "program", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "index_day", Word(&["daily", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_hour", Kind::Int(0, 23), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_minute", Kind::Int(0, 59), Reload, "timers", "1.6"),
+        spec(Maintenance, "index_user", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "index_env_file", Text, Reload, "timers", "1.6"),
+        spec(Maintenance, "secrets_rotation", Text, Reload, "timers", "5.4"),
+        spec(Maintenance, "secrets_env_file", Text, Reload, "timers", "5.4"),
+        spec(Maintenance, "database_connection_limit", Kind::Int(-1, 262_143), Runtime, "database", "1.2"),
     ]
 };
 

@@ -142,6 +142,294 @@ fn preloaded_libraries_are_kept_and_only_installed_ones_added() {
     assert_eq!(setting.value, "timescaledb, auto_explain, pg_stat_statements");
 }
 
+fn finding<'a>(plan: &'a Plan, name: &str) -> Option<&'a Finding> {
+    plan.findings.iter().find(|f| f.invariant == name)
+}
+
+fn text(profile: &mut Profile, key: &str, word: &str) {
+    flag(profile, key, Value::Text(word.to_owned()));
+}
+
+#[test]
+fn back_ends_of_all_kinds_stay_within_the_servers_limit() {
+    let mut profile = with(&["postgresql", "pgbouncer"]);
+    flag(&mut profile, "pgbouncer.pools", Value::Int(10_000));
+    let plan = build(&facts(4 * TB, 1024), &profile).unwrap();
+    let count = |name: &str| value(&plan, &format!("postgresql.{name}")).parse::<u64>().unwrap();
+    let all = ["max_connections", "max_worker_processes", "max_wal_senders", "autovacuum_worker_slots"].map(count);
+    assert!(all.iter().sum::<u64>() + 2 <= 262_143, "{all:?}");
+    assert!(
+        finding(&plan, "versions").is_none() && finding(&plan, "connections.pool").is_none(),
+        "{:?}",
+        plan.findings
+    );
+
+    let mut profile = with(&["postgresql"]);
+    flag(&mut profile, "postgresql.max_connections", Value::Int(262_143));
+    let found = build(&facts(4 * TB, 16), &profile).unwrap();
+    let broken = finding(&found, "versions").unwrap();
+    assert_eq!(broken.severity, Severity::Error);
+    assert!(broken.message.contains("262143 at most"), "{broken:?}");
+}
+
+#[test]
+fn wal_sizes_are_at_least_two_segments() {
+    let mut facts = facts(GB, 1);
+    let mut cluster = crate::facts::Cluster { major: Some(18), ..Default::default() };
+    cluster.wal_segment_bytes = Some(GB);
+    cluster.data_dir = Some("/data".to_owned());
+    facts.software.clusters = vec![cluster];
+    let plan = build(&facts, &with(&["postgresql"])).unwrap();
+    assert_eq!((value(&plan, "postgresql.max_wal_size"), value(&plan, "postgresql.min_wal_size")), ("2GB", "2GB"));
+    let mut profile = with(&["postgresql"]);
+    flag(&mut profile, "postgresql.min_wal_size", Value::Bytes(80 * MB));
+    let plan = build(&facts, &profile).unwrap();
+    assert!(finding(&plan, "versions").unwrap().message.contains("no less than two WAL segments, 2GB"));
+}
+
+#[test]
+fn huge_pages_that_must_be_there_and_are_not_are_an_error() {
+    let mut profile = with(&["postgresql"]);
+    text(&mut profile, "postgresql.huge_pages", "on");
+    // Asked for at any size: the pages are planned.
+    let plan = build(&facts(4 * GB, 2), &profile).unwrap();
+    let pages: u64 = value(&plan, "kernel.vm.nr_hugepages").parse().unwrap();
+    assert!(pages * 2 * MB > bytes(&plan, "postgresql.shared_buffers"));
+    assert!(finding(&plan, "memory.huge_pages").is_none(), "{:?}", plan.findings);
+    flag(&mut profile, "kernel.vm.nr_hugepages", Value::Int(0));
+    let plan = build(&facts(4 * GB, 2), &profile).unwrap();
+    assert_eq!(finding(&plan, "memory.huge_pages").unwrap().severity, Severity::Error);
+    // In a container nothing that is planned makes them.
+    let mut container = facts(64 * GB, 16);
+    container.container.kind = Some("docker".to_owned());
+    container.memory.huge_pages = Some(0);
+    let mut profile = with(&["postgresql"]);
+    let plan = build(&container, &profile).unwrap();
+    assert_eq!(finding(&plan, "memory.huge_pages").unwrap().severity, Severity::Assumption);
+    text(&mut profile, "postgresql.huge_pages", "on");
+    let plan = build(&container, &profile).unwrap();
+    assert_eq!(finding(&plan, "memory.huge_pages").unwrap().severity, Severity::Error);
+}
+
+#[test]
+fn huge_pages_that_nobody_uses_are_within_the_budget_or_a_warning() {
+    let mut facts = facts(64 * GB, 16);
+    facts.memory.huge_pages = Some(20_000);
+    let plan = build(&facts, &with(&["postgresql"])).unwrap();
+    let found = finding(&plan, "memory.huge_pages").unwrap();
+    assert_eq!(found.severity, Severity::Warning);
+    assert!(found.next.as_deref().unwrap().contains("lower vm.nr_hugepages to 7975"), "{found:?}");
+}
+
+#[test]
+fn a_plan_does_not_follow_the_free_space_of_the_moment() {
+    let on = |free: u64| {
+        let mut facts = facts(16 * GB, 4);
+        let disk = Disk { mount: "/".to_owned(), size_bytes: Some(TB), free_bytes: Some(free), ..Disk::default() };
+        facts.disks = vec![disk];
+        facts.memory.committed_bytes = Some(free % (100 * MB));
+        build(&facts, &with(&["postgresql", "duckdb"])).unwrap().settings
+    };
+    assert_eq!(on(100 * GB), on(109 * GB));
+    assert_ne!(on(100 * GB), on(30 * GB));
+}
+
+#[test]
+fn where_the_disk_is_not_known_wal_follows_the_memory() {
+    let wal = |ram| bytes(&build(&facts(ram, 2), &with(&["postgresql"])).unwrap(), "postgresql.max_wal_size");
+    assert_eq!([wal(512 * MB), wal(32 * GB), wal(TB)], [GB, 2 * GB, 4 * GB]);
+}
+
+#[test]
+fn a_cap_stands_beside_the_number_it_cut() {
+    let plan = build(&facts(200 * GB, 64), &with(&["postgresql"])).unwrap();
+    let reason = |key: &str| plan.setting(key).unwrap().reason.clone();
+    let maintenance = reason("postgresql.maintenance_work_mem");
+    assert_eq!(maintenance.worked, "196 GB/32 = 6.12 GB");
+    assert_eq!(maintenance.caps.len(), 1);
+    let connections = reason("postgresql.max_connections");
+    assert_eq!((connections.worked.as_str(), connections.caps.len()), ("16·64 = 1024", 1));
+    assert_eq!(value(&plan, "postgresql.max_connections"), "200");
+}
+
+#[test]
+fn the_reason_of_a_pin_tells_what_would_be_derived() {
+    let mut profile = with(&["postgresql"]);
+    let derived = build(&facts(16 * GB, 4), &profile).unwrap();
+    let derived = derived.setting("postgresql.work_mem").unwrap();
+    flag(&mut profile, "postgresql.work_mem", Value::Bytes(7 * MB));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    let pinned = plan.setting("postgresql.work_mem").unwrap();
+    assert_eq!(pinned.value, "7MB");
+    assert_eq!(pinned.reason.worked, derived.reason.worked);
+    assert!(pinned.reason.notes.iter().any(|n| n.contains(&format!("{} would be derived", derived.value))));
+}
+
+#[test]
+fn a_standby_is_sized_by_its_primary() {
+    let mut profile = with(&["postgresql"]);
+    for (name, primary) in [
+        ("max_worker_processes", 40),
+        ("max_wal_senders", 30),
+        ("max_locks_per_transaction", 256),
+        ("max_prepared_transactions", 20),
+    ] {
+        flag(&mut profile, &format!("postgresql.primary_{name}"), Value::Int(primary));
+        let plan = build(&facts(64 * GB, 16), &profile).unwrap();
+        assert_eq!(value(&plan, &format!("postgresql.{name}")), primary.to_string());
+        assert!(finding(&plan, "connections.pool").is_none(), "{:?}", plan.findings);
+        let mut pinned = profile.clone();
+        flag(&mut pinned, &format!("postgresql.{name}"), Value::Int(12));
+        let plan = build(&facts(64 * GB, 16), &pinned).unwrap();
+        let found = finding(&plan, "connections.pool").unwrap();
+        assert_eq!(found.severity, Severity::Error);
+        assert_eq!(found.next.as_deref(), Some(format!("raise postgresql.{name} to {primary}").as_str()));
+    }
+}
+
+#[test]
+fn a_running_standby_keeps_at_least_what_it_runs_with() {
+    let mut facts = facts(8 * GB, 2);
+    let settings = [("max_connections", "350"), ("max_locks_per_transaction", "128")];
+    facts.database = Some(crate::facts::Database {
+        standby: Some(true),
+        major: Some(18),
+        settings: settings.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ..Default::default()
+    });
+    let plan = build(&facts, &with(&["postgresql"])).unwrap();
+    assert_eq!(value(&plan, "postgresql.max_connections"), "350");
+    assert_eq!(value(&plan, "postgresql.max_locks_per_transaction"), "128");
+}
+
+#[test]
+fn what_the_version_lacks_and_what_is_not_installed_are_errors() {
+    let mut profile = with(&["postgresql"]);
+    text(&mut profile, "postgresql.io_method", "worker");
+    flag(&mut profile, "postgresql.version", Value::Int(15));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    let found = finding(&plan, "versions").unwrap();
+    assert_eq!(found.severity, Severity::Error);
+    assert_eq!(found.message, "io_method does not exist in PostgreSQL 15; it came with 18");
+
+    let mut facts = facts(16 * GB, 4);
+    facts.software.postgresql =
+        vec![Postgres { major: Some(18), extensions: Some(vec!["auto_explain".to_owned()]), ..Postgres::default() }];
+    let mut profile = with(&["postgresql"]);
+    let list = ["auto_explain", "timescaledb"].map(str::to_owned).to_vec();
+    flag(&mut profile, "postgresql.shared_preload_libraries", Value::List(list));
+    let found = build(&facts, &profile).unwrap();
+    let found = finding(&found, "versions").unwrap();
+    assert!(found.message.contains("timescaledb is not installed"), "{found:?}");
+}
+
+#[test]
+fn writing_without_a_limit_is_a_warning() {
+    let mut profile = with(&["postgresql", "duckdb"]);
+    flag(&mut profile, "duckdb.max_temp_directory_size", Value::Int(-1));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    let found = plan.findings.iter().find(|f| f.severity == Severity::Warning).unwrap();
+    assert_eq!(found.invariant, "disk.wal");
+    assert_eq!(found.next.as_deref(), Some("unset duckdb.max_temp_directory_size"));
+}
+
+#[test]
+fn a_cut_descriptor_limit_is_named() {
+    let mut profile = with(&["postgresql", "nginx"]);
+    flag(&mut profile, "kernel.fs.nr_open", Value::Int(60_000));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    let setting = plan.setting("limits.units.nofile").unwrap();
+    assert_eq!(setting.value, "60000");
+    assert!(setting.reason.caps.iter().any(|c| c.contains("fs.nr_open")), "{setting:?}");
+}
+
+#[test]
+fn certificates_are_judged_by_what_was_read_of_them() {
+    let mut profile = with(&["nginx"]);
+    text(&mut profile, "nginx.tls_certificate", "/etc/ssl/site.pem");
+    text(&mut profile, "nginx.tls_certificate_key", "/etc/ssl/site.key");
+    let judged = |certificate: Option<crate::facts::Certificate>| {
+        let mut facts = facts(4 * GB, 2);
+        facts.certificates = certificate.into_iter().collect();
+        let plan = build(&facts, &profile).unwrap();
+        let check = plan.checks.into_iter().find(|c| c.invariant == "tls.certificates").unwrap();
+        (check.holds, check.message)
+    };
+    let good = crate::facts::Certificate {
+        path: "/etc/ssl/site.pem".to_owned(),
+        key: "/etc/ssl/site.key".to_owned(),
+        not_after: Some("2027-03-01T00:00:00Z".to_owned()),
+        days_left: Some(90),
+        fits_key: Some(true),
+        key_mode: Some("0600".to_owned()),
+        key_open: Some(false),
+        ..Default::default()
+    };
+    assert_eq!(judged(None).0, None);
+    assert_eq!(judged(Some(good.clone())).0, Some(true));
+    type Change = fn(&mut crate::facts::Certificate);
+    let faults: [(Change, &str); 5] = [
+        (|c| c.days_left = Some(-1), "expired"),
+        (|c| c.days_left = Some(12), "in 12 days"),
+        (|c| c.fits_key = Some(false), "is not the certificate of the key"),
+        (|c| c.key_open = Some(true), "may be read by everybody"),
+        (|c| c.missing = true, "is missing"),
+    ];
+    for (change, says) in faults {
+        let mut bad = good.clone();
+        change(&mut bad);
+        let (holds, message) = judged(Some(bad));
+        assert_eq!(holds, Some(false), "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn remedies_name_only_what_is_there() {
+    let mut profile = with(&["postgresql"]);
+    flag(&mut profile, "postgresql.superuser_reserved_connections", Value::Int(300));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    for found in &plan.findings {
+        let next = found.next.as_deref().unwrap_or_default();
+        assert!(!next.contains("pgbouncer") && !next.contains("duckdb") && !next.contains("nginx"), "{found:?}");
+    }
+    assert!(finding(&plan, "connections.pool").is_some());
+    let plan = build(&facts(256 * MB, 1), &with(&["postgresql", "duckdb", "api"])).unwrap();
+    assert!(finding(&plan, "memory.fit").unwrap().next.as_deref().unwrap().contains("host.components"));
+    let plan = build(&facts(64 * MB, 1), &with(&["postgresql"])).unwrap();
+    assert_eq!(finding(&plan, "memory.fit").unwrap().next.as_deref(), Some("give the host more memory"));
+}
+
+#[test]
+fn the_guides_terms_are_told_one_by_one() {
+    let mut profile = with(&["postgresql", "pgbouncer", "duckdb"]);
+    text(&mut profile, "plan.sizing", "guide");
+    let plan = build(&facts(64 * GB, 16), &profile).unwrap();
+    let check = plan.checks.iter().find(|c| c.invariant == "memory.total").unwrap();
+    let number = |name: &str| check.numbers.iter().find(|(n, _)| n.contains(name)).map(|(_, v)| v.as_str()).unwrap();
+    assert_eq!(number("work_mem of clients"), "99.1 GB");
+    assert_eq!(number("temp_buffers"), "6.25 GB");
+    assert_eq!(number("autovacuum workers"), "8.00 GB");
+}
+
+#[test]
+fn large_hosts_get_more_vacuum_and_short_transactions_no_jit() {
+    let mut profile = with(&["postgresql"]);
+    text(&mut profile, "plan.workload", "oltp");
+    text(&mut profile, "host.disk", "nvme");
+    let plan = build(&facts(256 * GB, 64), &profile).unwrap();
+    assert_eq!(value(&plan, "postgresql.autovacuum_max_workers"), "8");
+    assert_eq!(value(&plan, "postgresql.autovacuum_vacuum_cost_limit"), "2000");
+    assert_eq!(value(&plan, "postgresql.jit"), "off");
+    assert_eq!(value(&plan, "postgresql.reserved_connections"), "2");
+    // Sixteen CPUs' share of memory would not bear eight of them.
+    let plan = build(&facts(8 * GB, 64), &profile).unwrap();
+    assert_eq!(value(&plan, "postgresql.autovacuum_max_workers"), "4");
+    let guessed = build(&facts(8 * GB, 4), &with(&["postgresql"])).unwrap();
+    assert_eq!(value(&guessed, "postgresql.autovacuum_vacuum_cost_limit"), "200");
+    assert_eq!(value(&guessed, "postgresql.jit"), "on");
+}
+
 /// Hosts nobody has, and all that somebody has.
 fn any_host() -> impl Strategy<Value = (Facts, Profile)> {
     let sizes = (28u32..=42, 0u64..1 << 28).prop_map(|(bits, odd)| (1u64 << bits) + odd);
@@ -194,6 +482,50 @@ fn any_host() -> impl Strategy<Value = (Facts, Profile)> {
     )
 }
 
+/// Pins at and beyond the ends of what makes sense.
+fn any_pins() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
+    let count = |key: &'static str, least: i64, most: i64| {
+        prop_oneof![Just(least), Just(most), least..=most].prop_map(move |n| (key, Value::Int(n))).boxed()
+    };
+    let size = |key: &'static str| (16u32..=60).prop_map(move |bits| (key, Value::Bytes(1 << bits))).boxed();
+    let pin = proptest::strategy::Union::new([
+        count("postgresql.max_connections", 1, 262_143),
+        count("postgresql.autovacuum_max_workers", 1, 262_143),
+        count("postgresql.max_worker_processes", 0, i64::from(i32::MAX)),
+        count("postgresql.max_parallel_workers", 0, i64::from(i32::MAX)),
+        count("postgresql.max_wal_senders", 0, i64::from(i32::MAX)),
+        count("postgresql.reserved_connections", 0, i64::from(i32::MAX)),
+        count("postgresql.superuser_reserved_connections", 0, i64::from(i32::MAX)),
+        count("postgresql.replicas", 0, 100),
+        count("postgresql.primary_max_connections", 1, 262_143),
+        count("postgresql.primary_max_wal_senders", 0, 262_143),
+        count("pgbouncer.default_pool_size", 1, 100_000),
+        count("pgbouncer.reserve_pool_size", 0, i64::from(i32::MAX)),
+        count("pgbouncer.max_client_conn", 1, 1_000_000),
+        count("pgbouncer.pools", 1, 10_000),
+        count("api.workers", 1, 10_000),
+        count("api.pool_size", 1, 10_000),
+        count("nginx.worker_processes", 1, 65_536),
+        count("nginx.worker_connections", 64, 1_000_000),
+        count("duckdb.threads", 1, 100_000),
+        count("kernel.vm.nr_hugepages", 0, i64::from(i32::MAX)),
+        size("postgresql.shared_buffers"),
+        size("postgresql.work_mem"),
+        size("postgresql.maintenance_work_mem"),
+        size("postgresql.temp_buffers"),
+        size("postgresql.max_wal_size"),
+        size("postgresql.min_wal_size"),
+        size("postgresql.max_slot_wal_keep_size"),
+        size("duckdb.memory_limit"),
+        size("duckdb.max_temp_directory_size"),
+        size("host.other_memory"),
+        size("budget.reserve"),
+        size("llm.memory"),
+        Just(("postgresql.huge_pages", Value::Text("on".to_owned()))).boxed(),
+    ]);
+    proptest::collection::vec(pin, 1..6)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
@@ -213,6 +545,31 @@ proptest! {
                 prop_assert_eq!(bytes % KB, 0, "{} is not whole kB", &setting.key);
             }
             prop_assert!(!setting.reason.formula.is_empty(), "{} has no reason", &setting.key);
+        }
+        for finding in &plan.findings {
+            let known = invariants::find(&finding.invariant).is_some()
+                || invariants::PREMISES.iter().any(|p| p.name == finding.invariant);
+            prop_assert!(known, "{} cannot be explained", &finding.invariant);
+        }
+    }
+
+    /// Whatever is pinned, there is a plan, which names what it breaks.
+    #[test]
+    fn no_pin_is_too_odd_to_be_planned_with((facts, mut profile) in any_host(), pins in any_pins(), guide in any::<bool>()) {
+        if guide {
+            flag(&mut profile, "plan.sizing", Value::Text("guide".to_owned()));
+        }
+        for (key, value) in pins {
+            flag(&mut profile, key, value);
+        }
+        let plan = build(&facts, &profile).unwrap();
+        for finding in &plan.findings {
+            prop_assert!(!finding.message.is_empty());
+            prop_assert!(!guide || finding.severity != Severity::Error, "{finding:?}");
+        }
+        for setting in plan.settings.iter().filter(|s| s.origin.is_some()) {
+            let pinned = &profile.get(&setting.key).unwrap().value;
+            prop_assert_eq!(pinned, &setting.typed);
         }
     }
 

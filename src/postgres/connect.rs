@@ -87,6 +87,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 /// A connection to one server.
 pub struct Session {
     client: tokio_postgres::Client,
+    tls: MakeRustlsConnect,
     notices: Arc<Mutex<VecDeque<String>>>,
     place: String,
     server: String,
@@ -200,6 +201,17 @@ impl Session {
         self.client.is_closed()
     }
 
+    /// Asks the server to cancel the statement that runs, over a connection of its own: that statement then fails with
+    /// SQLSTATE 57014.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn cancel(&self) -> Result<()> {
+        self.client.cancel_token().cancel_query(self.tls.clone()).await.map_err(|e| {
+            Error::failed("connect.cancel", "the statement cannot be cancelled").at(&self.place).because(e)
+        })
+    }
+
     /// Takes the notices and warnings that the server sent since the last call.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
@@ -264,6 +276,41 @@ impl Session {
             _ => None,
         });
         Ok(text.unwrap_or_default())
+    }
+
+    /// Does read-only work inside a transaction that is rolled back, under these settings, which last no longer than
+    /// that: behind a transaction pooler they would otherwise be other clients' settings too.
+    ///
+    /// # Errors
+    /// Those of the work, and what the server said.
+    pub async fn under<T>(&self, settings: &[&str], work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut begin = "BEGIN".to_owned();
+        settings.iter().for_each(|setting| begin.push_str(&format!("; SET LOCAL {setting}")));
+        let result = async {
+            self.batch(&begin).await?;
+            work.await
+        };
+        let result = result.await;
+        let end = self.batch("ROLLBACK").await;
+        let value = result?;
+        end?;
+        Ok(value)
+    }
+
+    /// Runs a statement in the simple protocol and returns its rows as text: for consoles that speak no other
+    /// (PgBouncer's).
+    ///
+    /// # Errors
+    /// What the server said.
+    pub async fn batch_rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let messages = self.client.simple_query(sql).await.map_err(|e| self.failed(e))?;
+        let row = |row: &tokio_postgres::SimpleQueryRow| {
+            (0..row.len()).map(|i| row.try_get(i).ok().flatten().map(str::to_owned)).collect()
+        };
+        Ok(messages
+            .iter()
+            .filter_map(|m| if let SimpleQueryMessage::Row(r) = m { Some(row(r)) } else { None })
+            .collect())
     }
 
     fn failed(&self, error: tokio_postgres::Error) -> Error {
@@ -531,6 +578,7 @@ async fn attempt(
     });
     Ok(Session {
         client,
+        tls: tls.clone(),
         notices,
         place: place.to_owned(),
         server: server.place(),

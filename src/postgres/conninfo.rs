@@ -407,6 +407,12 @@ fn parse_pairs(text: &str, from: &str, out: &mut Parameters) -> Result<()> {
     }
 }
 
+/// A value as a keyword/value string holds it.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 /// `postgresql://[user[:password]@][host[:port][,…]][/dbname][?key=value&…]`.
 fn parse_url(text: &str, from: &str, out: &mut Parameters) -> Result<()> {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);

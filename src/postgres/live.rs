@@ -70,6 +70,7 @@ impl Live {
             replicas: u64::try_from(self.replicas.len()).ok(),
             standby: Some(self.standby),
             wal_compression: self.build.wal_compression.clone(),
+            wal_segment_bytes: self.build.wal_segment_bytes,
             extensions: self.extensions.keys().cloned().collect(),
             settings: self.settings.iter().map(|(name, s)| (name.clone(), s.written())).collect(),
         }

@@ -18,9 +18,15 @@ use toml_edit::{Array, Item, TableLike, Value as Toml};
 /// # Errors
 /// A key that cannot be configured, a value it does not take, a file that is not valid afterwards.
 pub fn set(document: &Document, key: &str, text: &str) -> Result<(String, String)> {
-    let kind = keys::lookup(key).ok_or_else(|| unknown(key))?;
-    let value = input::read_text(kind, text).map_err(|message| Error::usage("config.value", message).at(key))?;
-    let written = toml(&value).to_string();
+    let written = match keys::lookup(key) {
+        Some(kind) => {
+            let value =
+                input::read_text(kind, text).map_err(|message| Error::usage("config.value", message).at(key))?;
+            toml(&value).to_string()
+        }
+        None if keys::in_section(key) => free(text),
+        None => return Err(unknown(key)),
+    };
     let old = document.text();
     let leaves = leaves(document);
     let new = match leaves.iter().find(|l| l.name == key) {
@@ -32,6 +38,25 @@ pub fn set(document: &Document, key: &str, text: &str) -> Result<(String, String
         None => insert(document, &leaves, key, &written),
     };
     checked(document, new, key, true).map(|new| (new, written))
+}
+
+/// A value of a table whose keys are another module's: what reads as a switch, a number, a list or a quoted text is one,
+/// anything else is a text.
+fn free(text: &str) -> String {
+    match text.trim().parse::<Toml>() {
+        Ok(Toml::Boolean(_) | Toml::Integer(_) | Toml::Float(_) | Toml::Array(_) | Toml::String(_)) => {
+            text.trim().to_owned()
+        }
+        _ => Toml::from(text).to_string(),
+    }
+}
+
+/// The value of a key as the file has it, and where: for tables whose keys are another module's.
+#[must_use]
+pub fn written(document: &Document, key: &str) -> Option<(String, String)> {
+    let leaf = leaves(document).into_iter().find(|l| l.name == key)?;
+    let value = document.text().get(leaf.value?)?.to_owned();
+    Some((value, document.place(leaf.key)))
 }
 
 /// The file's text without the key; `None` where the file does not set it. A key that is not known may go too.
@@ -149,6 +174,11 @@ fn insert(document: &Document, leaves: &[Leaf], key: &str, written: &str) -> Str
     let old = document.text();
     let eol = if old.contains("\r\n") { "\r\n" } else { "\n" };
     let quoted = |name: &str| toml_edit::Key::new(name).default_repr().as_raw().as_str().unwrap_or(name).to_owned();
+    // The name of a setting has dots of its own (kernel.vm.swappiness); those of a module's table lead to tables.
+    let name_of = |rest: &str| match keys::lookup(key) {
+        Some(_) => quoted(rest),
+        None => rest.split('.').map(quoted).collect::<Vec<_>>().join("."),
+    };
     let home = home(document.root(), "", &[], key);
     let in_table = |home: &Home<'_>| {
         let prefix = format!("{}.", home.name);
@@ -160,7 +190,7 @@ fn insert(document: &Document, leaves: &[Leaf], key: &str, written: &str) -> Str
         own.filter_map(|l| l.inline.clone().or_else(|| l.value.clone())).map(|s| s.end).max()
     };
     if let Some(home) = &home {
-        let name: Vec<String> = home.dotted.iter().map(|p| quoted(p)).chain([quoted(&home.rest)]).collect();
+        let name: Vec<String> = home.dotted.iter().map(|p| quoted(p)).chain([name_of(&home.rest)]).collect();
         let line = format!("{} = {written}", name.join("."));
         if let Some(inline) =
             home.item.as_inline_table().filter(|t| !t.is_dotted()).and_then(toml_edit::InlineTable::span)
@@ -192,7 +222,7 @@ fn insert(document: &Document, leaves: &[Leaf], key: &str, written: &str) -> Str
     } else {
         eol.repeat(2)
     };
-    format!("{old}{start}[{}]{eol}{} = {written}{eol}", quoted(table), quoted(rest))
+    format!("{old}{start}[{}]{eol}{} = {written}{eol}", quoted(table), name_of(rest))
 }
 
 /// The tables below `under` that have a header of their own.
@@ -284,6 +314,25 @@ mod tests {
         );
         assert_eq!(set_in("host = { ram = \"1GB\" }\n", "host.cpus", "2"), "host = { ram = \"1GB\", cpus = 2 }\n");
         assert_eq!(set_in("host = {}\n", "host.cpus", "2"), "host = { cpus = 2 }\n");
+    }
+
+    #[test]
+    fn a_key_of_a_modules_table_is_written_as_what_it_reads_as() {
+        for (text, toml) in [
+            ("true", "true"),
+            ("8", "8"),
+            ("0.5", "0.5"),
+            ("[\"a\", \"b\"]", "[\"a\", \"b\"]"),
+            ("http://127.0.0.1:11434", "\"http://127.0.0.1:11434\""),
+            ("30s", "\"30s\""),
+            ("\"8\"", "\"8\""),
+            ("2026-11-23", "\"2026-11-23\""),
+        ] {
+            assert_eq!(free(text), toml, "{text}");
+        }
+        let put = |old: &str, key: &str| insert(&document(old), &leaves(&document(old)), key, "1");
+        assert_eq!(put("", "sources.shop.port"), "[sources]\nshop.port = 1\n");
+        assert_eq!(put("[sources.shop]\nkind = 2\n", "sources.shop.port"), "[sources.shop]\nkind = 2\nport = 1\n");
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub fn read(kind: Kind, raw: &Raw) -> Result<Value, String> {
     match (kind, raw) {
         (_, Raw::Text(text)) if !matches!(kind, Kind::List | Kind::Words(_)) => read_text(kind, text),
         (Kind::Bool, Raw::Bool(b)) => Ok(Value::Bool(*b)),
-        (Kind::Int(..) | Kind::Float(..) | Kind::Bytes | Kind::Millis, Raw::Int(i)) => read_text(kind, &i.to_string()),
+        (Kind::Int(..) | Kind::Float(..) | Kind::Bytes | Kind::Millis | Kind::Limit | Kind::Delay, Raw::Int(i)) => {
+            read_text(kind, &i.to_string())
+        }
         (Kind::Float(..), Raw::Float(f)) => read_text(kind, &f.to_string()),
         (Kind::List | Kind::Words(_), Raw::List(items)) => {
             let mut texts = Vec::new();
@@ -69,8 +71,10 @@ pub fn read_text(kind: Kind, text: &str) -> Result<Value, String> {
     let bare = text.trim();
     let unitless = bare.parse::<f64>().is_ok_and(|n| n > 0.0);
     match kind {
-        Kind::Bytes if unitless => Err(format!("{bare} has no unit; write kB, MB, GB or TB after it, as in \"64GB\"")),
-        Kind::Millis if unitless => {
+        Kind::Bytes | Kind::Limit if unitless => {
+            Err(format!("{bare} has no unit; write kB, MB, GB or TB after it, as in \"64GB\""))
+        }
+        Kind::Millis | Kind::Delay if unitless => {
             Err(format!("{bare} has no unit; write ms, s, min, h or d after it, as in \"30s\""))
         }
         _ => kind.parse(bare),
@@ -86,6 +90,8 @@ pub fn expected(kind: Kind) -> String {
         Kind::Float(low, high) => format!("a number from {low} to {high}"),
         Kind::Bytes => "a size such as \"64GB\"".to_owned(),
         Kind::Millis => "a duration such as \"30s\"".to_owned(),
+        Kind::Limit => "a size such as \"64GB\", or -1".to_owned(),
+        Kind::Delay => "a duration such as \"30s\", or -1".to_owned(),
         Kind::Word(words) => format!("one of {}", quoted(words)),
         Kind::Text => "a text".to_owned(),
         Kind::List => "a list of texts such as [\"vector\", \"pgaudit\"]".to_owned(),

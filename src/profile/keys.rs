@@ -42,6 +42,11 @@ pub static KEYS: &[Key] = &[
         help: "The parts of the stack that live on this host; by default those whose programs are installed, and PostgreSQL alone where none is",
     },
     Key {
+        name: "host.containers",
+        kind: Kind::Bool,
+        help: "Whether the stack runs in containers, so that compose files are made [default: where Docker is installed]",
+    },
+    Key {
         name: "plan.profile",
         kind: Kind::Text,
         help: "The profile, by name or file, instead of the one the host's facts choose; `llmsql profile list` shows them",
@@ -103,9 +108,34 @@ pub static KEYS: &[Key] = &[
         help: "The primary's max_connections, which a standby may not go below",
     },
     Key {
+        name: "postgresql.primary_max_worker_processes",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_worker_processes, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_wal_senders",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_wal_senders, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_locks_per_transaction",
+        kind: Kind::Int(10, i32::MAX as i64),
+        help: "The primary's max_locks_per_transaction, which a standby may not go below",
+    },
+    Key {
+        name: "postgresql.primary_max_prepared_transactions",
+        kind: Kind::Int(0, 262_143),
+        help: "The primary's max_prepared_transactions, which a standby may not go below",
+    },
+    Key {
         name: "postgresql.wal_rate",
         kind: Kind::Bytes,
         help: "WAL written in a second at peak; `plan --dsn` measures it",
+    },
+    Key {
+        name: "postgresql.replica_outage",
+        kind: Kind::Millis,
+        help: "How long a standby may be away before its slot is given up, where the WAL rate is known [default: 1h]",
     },
     Key {
         name: "postgresql.archive_dir",
@@ -173,7 +203,16 @@ pub struct Section {
 }
 
 /// The tables that belong to other modules.
-pub static SECTIONS: &[Section] = &[];
+pub static SECTIONS: &[Section] = &[Section {
+    name: "secrets",
+    help: "The env file, PgBouncer's file, reload commands, ages, tiers of API keys, and what each secret is for",
+}];
+
+/// Whether a key stands in a table that belongs to another module, which knows what it takes.
+#[must_use]
+pub fn in_section(key: &str) -> bool {
+    key.split_once('.').is_some_and(|(table, rest)| !rest.is_empty() && SECTIONS.iter().any(|s| s.name == table))
+}
 
 /// The known name an unknown one was most likely meant to be: the one with the fewest slips of the finger, if they are
 /// few for its length. A wrong or missing table counts as one or two.

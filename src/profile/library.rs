@@ -162,19 +162,22 @@ impl Library {
             };
             let so_far = chain.iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(" → ");
             let next = self.find(&parent, &folder).map_err(|mut e| {
+                // Named by its path, the profile does not stand among the names, its own included.
+                if e.code == "profile.unknown" && parent == last.name {
+                    return itself(&place, &so_far, &parent);
+                }
                 e.what = format!("{} ({so_far} → {parent})", e.what);
                 e.place.get_or_insert_with(|| format!("{place}: extends"));
                 e
             })?;
             if chain.iter().any(|e| same(&e.source, &next.source)) {
-                let what = if same(&last.source, &next.source) {
-                    format!("the profile extends itself ({so_far} → {})", next.name)
-                } else {
-                    format!("the profiles extend each other in a circle ({so_far} → {})", next.name)
-                };
-                return Err(Error::usage("profile.cycle", what)
-                    .at(format!("{place}: extends"))
-                    .next("extend a profile that stands on its own, such as a built-in one under another name"));
+                if same(&last.source, &next.source) {
+                    return Err(itself(&place, &so_far, &next.name));
+                }
+                return Err(cycle(
+                    &place,
+                    format!("the profiles extend each other in a circle ({so_far} → {})", next.name),
+                ));
             }
             chain.push(next);
         }
@@ -194,6 +197,16 @@ impl Library {
         }
         Ok((FALLBACK.to_owned(), "no other profile's conditions hold".to_owned()))
     }
+}
+
+fn itself(place: &str, so_far: &str, name: &str) -> Error {
+    cycle(place, format!("the profile extends itself ({so_far} → {name})"))
+}
+
+fn cycle(place: &str, what: String) -> Error {
+    Error::usage("profile.cycle", what)
+        .at(format!("{place}: extends"))
+        .next("extend a profile that stands on its own, such as a built-in one under another name")
 }
 
 /// Whether two profiles are one, symlinks and `..` followed.

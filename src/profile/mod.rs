@@ -154,6 +154,10 @@ pub enum Kind {
     Bytes,
     /// A duration: `30s`.
     Millis,
+    /// A size, or `-1`, which stands for none, for no limit or for the server's own choice.
+    Limit,
+    /// A duration, or `-1`, which stands for never or for another setting's.
+    Delay,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Any text.
@@ -186,10 +190,9 @@ impl Kind {
                 Ok(x) => Err(format!("{x} is outside {low} to {high}")),
                 Err(_) => Err(format!("\"{text}\" is not a number")),
             },
-            // PostgreSQL's word for off or without a limit, in settings that are otherwise a size or a duration.
-            Kind::Bytes | Kind::Millis if text == "-1" => Ok(Value::Int(-1)),
-            Kind::Bytes => units::parse_bytes(text).map(Value::Bytes),
-            Kind::Millis => units::parse_millis(text).map(Value::Millis),
+            Kind::Limit | Kind::Delay if text == "-1" => Ok(Value::Int(-1)),
+            Kind::Bytes | Kind::Limit => units::parse_bytes(text).map(Value::Bytes),
+            Kind::Millis | Kind::Delay => units::parse_millis(text).map(Value::Millis),
             Kind::Word(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
             Kind::Word(words) => Err(format!("\"{text}\" is none of {}", words.join(", "))),
             Kind::Text => Ok(Value::Text(text.to_owned())),

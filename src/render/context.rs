@@ -20,6 +20,8 @@ const LINES: usize = 3;
 pub(super) struct Context {
     /// Lines for the file's head, without a comment marker.
     header: Vec<String>,
+    /// What a comment of the file begins with.
+    comment: &'static str,
     /// llmsql's version.
     version: &'static str,
     /// The profile in force.
@@ -37,11 +39,75 @@ pub(super) struct Context {
     /// What NGINX's files need to know of its version, build and settings; only where it is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     edge: Option<Edge>,
+    /// The devices that hold databases, with what is planned for them.
+    devices: Vec<Device>,
+    /// Mount points that hold databases, with the options that are advised.
+    mounts: Vec<Entry>,
+    /// The containers that are planned, with the guide's names of their services.
+    services: Vec<Service>,
+    /// The application's database as SQL writes it.
+    database: Database,
+    /// The unit of the planned cluster; empty where there is none.
+    postgresql_unit: String,
+}
+
+/// A block device.
+#[derive(Debug, Serialize)]
+struct Device {
+    /// `nvme0n1`.
+    name: String,
+    /// Whether it has a rotating disk, where the kernel says.
+    rotational: Option<bool>,
+    scheduler: Option<Entry>,
+    read_ahead_kb: Option<Entry>,
+}
+
+/// A container.
+#[derive(Debug, Serialize)]
+struct Service {
+    /// The component's name, with which its settings begin.
+    name: &'static str,
+    /// The service's name in the guide's docker-compose.yml.
+    service: &'static str,
+}
+
+/// The services of the guide's docker-compose.yml (4.4, and the addresses of 3.1).
+const SERVICES: &[Service] = &[
+    Service { name: "postgresql", service: "postgres18" },
+    Service { name: "pgbouncer", service: "pgbouncer" },
+    Service { name: "nginx", service: "nginx" },
+    Service { name: "api", service: "api-server" },
+    Service { name: "duckdb", service: "duckdb-server" },
+    Service { name: "llm", service: "llm-gateway" },
+];
+
+/// A name as SQL writes it.
+#[derive(Debug, Serialize)]
+struct Database {
+    /// `'llm_analytics'`.
+    literal: String,
+    /// `"llm_analytics"`.
+    identifier: String,
 }
 
 /// The names of [`Context`]'s variables.
-pub(super) const VARIABLES: &[&str] =
-    &["header", "version", "profile", "sizing", "groups", "databases", "settings", "why", "edge"];
+pub(super) const VARIABLES: &[&str] = &[
+    "header",
+    "comment",
+    "version",
+    "profile",
+    "sizing",
+    "groups",
+    "databases",
+    "settings",
+    "why",
+    "edge",
+    "devices",
+    "mounts",
+    "services",
+    "database",
+    "postgresql_unit",
+];
 
 /// Settings under one heading.
 #[derive(Debug, Serialize)]
@@ -96,6 +162,8 @@ struct Entry {
     quoted: String,
     /// The same for YAML.
     yaml: String,
+    /// The same for SQL: numbers and words as they are, texts and sizes in quotes.
+    sql: String,
     /// The name in `[databases]`: the name behind `databases.`.
     entry: String,
     /// The user of a limit.
@@ -146,8 +214,13 @@ const PATRONI_OWN: &[&str] = &[
 pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
     let mut groups: Vec<Group> = Vec::new();
     let mut databases = Vec::new();
-    for setting in plan.settings.iter().filter(|s| s.component == spec.component && (spec.takes)(s)) {
+    let (mut devices, mut mounts) = (Vec::new(), Vec::new());
+    for setting in spec.settings(plan) {
         let entry = entry(setting)?;
+        if setting.component == Component::Disk {
+            disk(plan, entry, &mut devices, &mut mounts);
+            continue;
+        }
         if setting.component == Component::PgBouncer && setting.name.starts_with("databases.") {
             databases.push(entry);
             continue;
@@ -162,7 +235,18 @@ pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
         settings.entry(setting.component.name()).or_default().insert(setting.name.clone(), setting.value.clone());
     }
     let sizing = plan.host.sizing.to_owned();
+    let limited = |service: &&Service| plan.setting(&format!("containers.{}.memory", service.name)).is_some();
+    let database = plan.profile.text("postgresql.database").unwrap_or("llm_analytics");
     Ok(Context {
+        comment: spec.syntax.comment(),
+        devices,
+        mounts,
+        services: SERVICES.iter().filter(limited).map(|s| Service { ..*s }).collect(),
+        database: Database {
+            literal: sql_literal(database),
+            identifier: format!("\"{}\"", database.replace('"', "\"\"")),
+        },
+        postgresql_unit: super::files::text(plan, "limits.units.postgresql.name").to_owned(),
         header: header(plan, spec, &sizing),
         version: env!("CARGO_PKG_VERSION"),
         profile: plain(&plan.profile.name),
@@ -175,20 +259,42 @@ pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
     })
 }
 
+/// Puts what is planned for a device or mount point with what stands there of it.
+fn disk(plan: &Plan, entry: Entry, devices: &mut Vec<Device>, mounts: &mut Vec<Entry>) {
+    if entry.item == "mount_options" {
+        mounts.push(entry);
+        return;
+    }
+    let name = entry.user.clone();
+    if !devices.iter().any(|d: &Device| d.name == name) {
+        let known = plan.facts.disks.iter().flat_map(|d| &d.devices).find(|d| d.name == name);
+        let rotational = known.and_then(|d| d.rotational);
+        devices.push(Device { name: name.clone(), rotational, scheduler: None, read_ahead_kb: None });
+    }
+    if let Some(device) = devices.iter_mut().find(|d| d.name == name) {
+        match entry.item.as_str() {
+            "scheduler" => device.scheduler = Some(entry),
+            _ => device.read_ahead_kb = Some(entry),
+        }
+    }
+}
+
+/// A text as SQL writes it.
+fn sql_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 fn header(plan: &Plan, spec: &FileSpec, sizing: &str) -> Vec<String> {
-    let example = plan
-        .settings
-        .iter()
-        .filter(|s| s.component == spec.component)
-        .find(|s| matches!(s.name.as_str(), "work_mem" | "default_pool_size" | "vm.swappiness"))
-        .or_else(|| plan.settings.iter().find(|s| s.component == spec.component && (spec.takes)(s)));
-    let pin = example.map_or_else(String::new, |s| format!("`llmsql config set {} {}`", s.key, plain(&s.value)));
+    let known = |s: &&Setting| matches!(s.name.as_str(), "work_mem" | "default_pool_size" | "vm.swappiness");
+    let example = spec.settings(plan).find(known).or_else(|| spec.settings(plan).find(|s| !s.value.is_empty()));
+    let pin = example
+        .map_or_else(String::new, |s| format!("; pin a value with `llmsql config set {} {}`", s.key, plain(&s.value)));
     let profile = plain(&plan.profile.name);
     let mut lines = vec![format!("llmsql {}, profile {profile}, sizing {sizing}.", env!("CARGO_PKG_VERSION"))];
     lines.push(match spec.ownership {
-        super::Ownership::Whole => format!("Ours alone: edits are lost; pin a value with {pin}."),
-        super::Ownership::Shared => format!("Only the keys below are ours, others stay; pin a value with {pin}."),
-        super::Ownership::Adopt => format!("Written where no other file is in its place; pin a value with {pin}."),
+        super::Ownership::Whole => format!("Ours alone: edits are lost{pin}."),
+        super::Ownership::Shared => format!("Only the keys below are ours, others stay{pin}."),
+        super::Ownership::Adopt => format!("Written where no other file is in its place{pin}."),
     });
     lines
 }
@@ -197,12 +303,8 @@ fn entry(setting: &Setting) -> Result<Entry> {
     let Setting { key, name, value, .. } = setting;
     let refuse = |what: &str| Error::failed("render.value", what).at(key);
     let quoted = postgresql_conf::quote(value).ok_or_else(|| refuse("the value has a NUL, which no file can hold"))?;
-    // PostgreSQL's and YAML's quoting can hold any text, no other of these files can.
-    if setting.component != Component::PostgreSql && value.contains(['\n', '\r']) {
-        return Err(refuse("the value has a line end, which this file cannot hold"));
-    }
-    if setting.component == Component::Nginx && value.contains([';', '{', '}', '"', '\'', '\\', '#', '$']) {
-        return Err(refuse("the value has one of ; { } \" ' \\ # $, which nginx would take for more than a value"));
+    if let Some(what) = unfit(setting) {
+        return Err(refuse(what));
     }
     if super::shared::has_password(value) {
         return Err(refuse("the value holds a password, which must not stand in a rendered file").next(
@@ -217,6 +319,10 @@ fn entry(setting: &Setting) -> Result<Entry> {
         value: value.clone(),
         quoted,
         yaml: yaml(setting),
+        sql: match setting.typed {
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => value.clone(),
+            _ => sql_literal(value),
+        },
         entry: name.strip_prefix("databases.").unwrap_or(name).to_owned(),
         user: user.to_owned(),
         item: item.to_owned(),
@@ -224,6 +330,49 @@ fn entry(setting: &Setting) -> Result<Entry> {
         patroni_dynamic: PATRONI_DYNAMIC.contains(&name.as_str()),
         patroni_own: PATRONI_OWN.contains(&name.as_str()),
     })
+}
+
+/// Why the setting's file cannot hold its value. PostgreSQL's quoting can hold any text; in the others a value must not be
+/// able to become anything else than a value.
+fn unfit(setting: &Setting) -> Option<&'static str> {
+    let Setting { component, name, value, .. } = setting;
+    if *component != Component::PostgreSql && value.contains(['\n', '\r']) {
+        return Some("the value has a line end, which this file cannot hold");
+    }
+    let blank = || value.contains(char::is_whitespace);
+    let quoting = || value.contains(['"', '\'', '\\', '#', '$', '`', '%']);
+    match component {
+        Component::Nginx if value.contains([';', '{', '}', '"', '\'', '\\', '#', '$']) => {
+            Some("the value has one of ; { } \" ' \\ # $, which nginx would take for more than a value")
+        }
+        Component::Limits if name.ends_with(".name") && !is_unit_name(value) => {
+            Some("the value is no unit's name, such as api-server.service")
+        }
+        Component::Api | Component::Disk | Component::Limits | Component::Maintenance | Component::Containers
+            if quoting() =>
+        {
+            Some("the value has one of \" ' \\ # $ ` %, which readers of this file take in different ways")
+        }
+        Component::Disk | Component::Containers if name != "placement" && blank() => {
+            Some("the value has a blank, which this file cannot hold")
+        }
+        Component::Api if !matches!(setting.typed, Value::List(_)) && blank() => {
+            Some("the value has a blank, which readers of this file take in different ways")
+        }
+        Component::Maintenance
+            if name != "secrets_rotation" && (blank() || value.contains([';', '&', '|', '<', '>'])) =>
+        {
+            Some("the value has a blank or one of ; & | < >, which a shell would take for more than a value")
+        }
+        _ => None,
+    }
+}
+
+/// systemd.unit(5): the name of a service.
+fn is_unit_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.@".contains(c);
+    name.strip_suffix(".service")
+        .is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.') && stem.chars().all(allowed))
 }
 
 /// A YAML scalar: numbers as they are, everything else in double quotes, since YAML 1.1 readers take `on` for a boolean.

@@ -27,6 +27,8 @@ pub(super) struct Edge {
     api_keys_glob: String,
     /// Seconds between two logins at the allowed rate.
     login_retry_after: i64,
+    /// Where the API answers with its metrics.
+    metrics_path: String,
     /// Networks that may see health, metrics and status.
     allowed: Vec<String>,
     /// Origins whose scripts may read answers.
@@ -109,10 +111,19 @@ impl Edge {
             brotli: module("brotli", false),
             api_keys_glob: last.map_or_else(String::new, |last| format!("{}[{last}]", letters.as_str())),
             login_retry_after: (60 + per_minute - 1) / per_minute,
+            metrics_path: metrics_path(plan),
             allowed: list("metrics_allow"),
             origins: list("cors_origins"),
             upstreams: upstreams.into(),
         }))
+    }
+}
+
+/// The API's own path; the guide's where the API lives on another host.
+fn metrics_path(plan: &Plan) -> String {
+    match plan.setting("api.metrics_path").map(|s| &s.typed) {
+        Some(Value::Text(path)) => path.clone(),
+        _ => "/metrics".to_owned(),
     }
 }
 

@@ -19,9 +19,28 @@ pub enum Syntax {
     Nginx,
     /// YAML.
     Yaml,
+    /// A unit of systemd, or a drop-in.
+    Unit,
+    /// Rules of udev.
+    Udev,
+    /// `NAME=value`, as systemd, Docker and a shell read it alike.
+    Env,
+    /// `cron.d`.
+    Cron,
+    /// SQL.
+    Sql,
+}
+
+impl Syntax {
+    /// What a comment begins with.
+    #[must_use]
+    pub fn comment(self) -> &'static str {
+        if self == Syntax::Sql { "--" } else { "#" }
+    }
 }
 
 /// One row.
+#[derive(Clone, Copy)]
 pub struct FileSpec {
     /// Name of the template, as a path below `templates/`.
     pub template: &'static str,
@@ -33,107 +52,266 @@ pub struct FileSpec {
     pub component: Component,
     /// Which of the component's settings stand in it.
     pub takes: fn(&Setting) -> bool,
+    /// Whether this plan has the file: most need a setting to stand in it.
+    here: Option<fn(&Plan) -> bool>,
     /// Permission bits.
     pub mode: u32,
     /// Its language.
     pub syntax: Syntax,
 }
 
+impl FileSpec {
+    /// A file of ours alone, readable by everybody, with all settings of its component.
+    const fn whole(component: Component, template: &'static str, target: fn(&Plan) -> String, syntax: Syntax) -> Self {
+        FileSpec {
+            template,
+            target,
+            ownership: Ownership::Whole,
+            component,
+            takes: |_| true,
+            here: None,
+            mode: 0o644,
+            syntax,
+        }
+    }
+
+    /// A unit or drop-in, with these settings of its component, where systemd runs and the test holds.
+    const fn unit(
+        component: Component,
+        template: &'static str,
+        target: fn(&Plan) -> String,
+        here: fn(&Plan) -> bool,
+    ) -> Self {
+        FileSpec { here: Some(here), ..Self::whole(component, template, target, Syntax::Unit) }
+    }
+
+    const fn owned(self, ownership: Ownership) -> Self {
+        FileSpec { ownership, ..self }
+    }
+
+    const fn takes(self, takes: fn(&Setting) -> bool) -> Self {
+        FileSpec { takes, ..self }
+    }
+
+    const fn here(self, here: fn(&Plan) -> bool) -> Self {
+        FileSpec { here: Some(here), ..self }
+    }
+
+    const fn mode(self, mode: u32) -> Self {
+        FileSpec { mode, ..self }
+    }
+
+    /// Whether this plan has the file.
+    #[must_use]
+    pub fn is_wanted(&self, plan: &Plan) -> bool {
+        match self.here {
+            Some(here) => here(plan),
+            None => plan.settings.iter().any(|s| s.component == self.component && (self.takes)(s)),
+        }
+    }
+
+    /// The settings that stand in it.
+    pub fn settings<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Setting> {
+        plan.settings.iter().filter(|s| s.component == self.component && (self.takes)(s))
+    }
+}
+
+/// The settings of one service's drop-in: its own, and what every service gets.
+macro_rules! drop_in {
+    ($name:literal) => {
+        FileSpec::unit(
+            Component::Limits,
+            "systemd/service.conf.j2",
+            |plan| {
+                format!("/etc/systemd/system/{}.d/50-llmsql.conf", text(plan, concat!("limits.units.", $name, ".name")))
+            },
+            |plan| plan.setting(concat!("limits.units.", $name, ".name")).is_some(),
+        )
+        .takes(|s| s.name == "units.nofile" || is_of_unit(&s.name, $name))
+    };
+}
+
 /// Every file, in the order they are shown.
-pub static TABLE: &[FileSpec] = &[
-    FileSpec {
-        template: "postgresql/50-llmsql.conf.j2",
-        target: |plan| format!("{}/conf.d/50-llmsql.conf", postgresql_dir(plan)),
-        ownership: Ownership::Whole,
-        component: Component::PostgreSql,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::PostgreSql,
-    },
-    FileSpec {
-        template: "postgresql/postgresql.conf.j2",
-        target: |plan| format!("{}/postgresql.conf", postgresql_dir(plan)),
-        ownership: Ownership::Shared,
-        component: Component::PostgreSql,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::PostgreSql,
-    },
-    FileSpec {
-        template: "pgbouncer/pgbouncer.ini.j2",
-        target: |_| "/etc/pgbouncer/pgbouncer.ini".to_owned(),
-        ownership: Ownership::Shared,
-        component: Component::PgBouncer,
-        takes: |_| true,
-        mode: 0o640,
-        syntax: Syntax::Ini,
-    },
-    FileSpec {
-        template: "nginx/nginx.conf.j2",
-        target: |_| "/etc/nginx/nginx.conf".to_owned(),
-        ownership: Ownership::Adopt,
-        component: Component::Nginx,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::Nginx,
-    },
-    FileSpec {
-        template: "nginx/rate-limiting.conf.j2",
-        target: |_| "/etc/nginx/conf.d/rate-limiting.conf".to_owned(),
-        ownership: Ownership::Whole,
-        component: Component::Nginx,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::Nginx,
-    },
-    FileSpec {
-        template: "nginx/caching.conf.j2",
-        target: |_| "/etc/nginx/conf.d/caching.conf".to_owned(),
-        ownership: Ownership::Whole,
-        component: Component::Nginx,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::Nginx,
-    },
-    FileSpec {
-        template: "nginx/llmsql.conf.j2",
-        target: |_| "/etc/nginx/conf.d/llmsql.conf".to_owned(),
-        ownership: Ownership::Whole,
-        component: Component::Nginx,
-        takes: |_| true,
-        mode: 0o644,
-        syntax: Syntax::Nginx,
-    },
-    FileSpec {
-        template: "kernel/99-llm-sql-tuning.conf.j2",
-        target: |_| "/etc/sysctl.d/99-llm-sql-tuning.conf".to_owned(),
-        ownership: Ownership::Whole,
-        component: Component::Kernel,
-        takes: is_sysctl,
-        mode: 0o644,
-        syntax: Syntax::Sysctl,
-    },
-    FileSpec {
-        template: "limits/99-llm-sql.conf.j2",
-        target: |_| "/etc/security/limits.d/99-llm-sql.conf".to_owned(),
-        ownership: Ownership::Whole,
-        component: Component::Limits,
-        takes: |setting| !setting.name.starts_with("units."),
-        mode: 0o644,
-        syntax: Syntax::Limits,
-    },
-];
+pub static TABLE: &[FileSpec] = {
+    use Component::{Api, Containers, Disk, DuckDb, Kernel, Limits, Maintenance, Nginx, PgBouncer, PostgreSql, Sqlite};
+    &[
+        FileSpec::whole(
+            PostgreSql,
+            "postgresql/50-llmsql.conf.j2",
+            |plan| format!("{}/conf.d/50-llmsql.conf", postgresql_dir(plan)),
+            Syntax::PostgreSql,
+        ),
+        FileSpec::whole(
+            PostgreSql,
+            "postgresql/postgresql.conf.j2",
+            |plan| format!("{}/postgresql.conf", postgresql_dir(plan)),
+            Syntax::PostgreSql,
+        )
+        .owned(Ownership::Shared),
+        FileSpec::whole(
+            PgBouncer,
+            "pgbouncer/pgbouncer.ini.j2",
+            |_| "/etc/pgbouncer/pgbouncer.ini".to_owned(),
+            Syntax::Ini,
+        )
+        .owned(Ownership::Shared)
+        .mode(0o640),
+        FileSpec::whole(Nginx, "nginx/nginx.conf.j2", |_| "/etc/nginx/nginx.conf".to_owned(), Syntax::Nginx)
+            .owned(Ownership::Adopt),
+        FileSpec::whole(
+            Nginx,
+            "nginx/rate-limiting.conf.j2",
+            |_| "/etc/nginx/conf.d/rate-limiting.conf".to_owned(),
+            Syntax::Nginx,
+        ),
+        FileSpec::whole(Nginx, "nginx/caching.conf.j2", |_| "/etc/nginx/conf.d/caching.conf".to_owned(), Syntax::Nginx),
+        FileSpec::whole(Nginx, "nginx/llmsql.conf.j2", |_| "/etc/nginx/conf.d/llmsql.conf".to_owned(), Syntax::Nginx),
+        FileSpec::whole(Api, "api/api.env.j2", |_| "/etc/llmsql/api/api.env".to_owned(), Syntax::Env),
+        FileSpec::whole(Api, "api/logging.yaml.j2", |_| "/etc/llmsql/api/logging.yaml".to_owned(), Syntax::Yaml),
+        FileSpec::whole(
+            DuckDb,
+            "duckdb/settings.sql.j2",
+            |_| "/etc/llmsql/duckdb/settings.sql".to_owned(),
+            Syntax::Sql,
+        ),
+        FileSpec::whole(Sqlite, "sqlite/pragmas.sql.j2", |_| "/etc/llmsql/sqlite/pragmas.sql".to_owned(), Syntax::Sql),
+        FileSpec::whole(
+            Kernel,
+            "kernel/99-llm-sql-tuning.conf.j2",
+            |_| "/etc/sysctl.d/99-llm-sql-tuning.conf".to_owned(),
+            Syntax::Sysctl,
+        )
+        .takes(is_sysctl),
+        FileSpec::unit(
+            Kernel,
+            "systemd/llmsql-thp.service.j2",
+            |_| "/etc/systemd/system/llmsql-thp.service".to_owned(),
+            |plan| has_systemd(plan) && has_both_thp(plan),
+        )
+        .takes(|s| !is_sysctl(s)),
+        FileSpec::whole(
+            Limits,
+            "limits/99-llm-sql.conf.j2",
+            |_| "/etc/security/limits.d/99-llm-sql.conf".to_owned(),
+            Syntax::Limits,
+        )
+        .takes(|s| !s.name.starts_with("units.")),
+        drop_in!("postgresql"),
+        drop_in!("pgbouncer"),
+        drop_in!("nginx"),
+        drop_in!("api"),
+        drop_in!("duckdb"),
+        drop_in!("llm"),
+        FileSpec::whole(
+            Disk,
+            "udev/60-llmsql.rules.j2",
+            |_| "/etc/udev/rules.d/60-llmsql.rules".to_owned(),
+            Syntax::Udev,
+        ),
+        FileSpec::whole(
+            Containers,
+            "compose/docker-compose.resources.yml.j2",
+            |_| "/etc/llmsql/docker-compose.resources.yml".to_owned(),
+            Syntax::Yaml,
+        ),
+        FileSpec::whole(
+            Containers,
+            "compose/docker-compose.security.yml.j2",
+            |_| "/etc/llmsql/docker-compose.security.yml".to_owned(),
+            Syntax::Yaml,
+        ),
+        FileSpec::whole(Maintenance, "secrets/env.example.j2", |_| "/etc/llmsql/.env.example".to_owned(), Syntax::Env)
+            .takes(|_| false)
+            .here(has_database),
+        FileSpec::whole(
+            Maintenance,
+            "sql/hardening.sql.j2",
+            |_| "/etc/llmsql/sql/hardening.sql".to_owned(),
+            Syntax::Sql,
+        )
+        .takes(|_| false)
+        .here(has_database),
+        FileSpec::whole(
+            Maintenance,
+            "sql/connection-limits.sql.j2",
+            |_| "/etc/llmsql/sql/connection-limits.sql".to_owned(),
+            Syntax::Sql,
+        )
+        .takes(|s| s.name == "database_connection_limit"),
+        FileSpec::unit(
+            Maintenance,
+            "systemd/llmsql-index.service.j2",
+            |_| "/etc/systemd/system/llmsql-index.service".to_owned(),
+            |plan| has_systemd(plan) && has_database(plan),
+        )
+        .takes(is_of_job),
+        FileSpec::unit(
+            Maintenance,
+            "systemd/llmsql-index.timer.j2",
+            |_| "/etc/systemd/system/llmsql-index.timer".to_owned(),
+            |plan| has_systemd(plan) && has_database(plan),
+        )
+        .takes(is_of_job),
+        FileSpec::whole(Maintenance, "cron/llmsql.j2", |_| "/etc/cron.d/llmsql".to_owned(), Syntax::Cron)
+            .takes(is_of_job),
+        FileSpec::unit(
+            Maintenance,
+            "systemd/llmsql-secrets.service.j2",
+            |_| "/etc/systemd/system/llmsql-secrets.service".to_owned(),
+            |plan| has_systemd(plan) && rotates(plan),
+        )
+        .takes(|s| s.name.starts_with("secrets_")),
+        FileSpec::unit(
+            Maintenance,
+            "systemd/llmsql-secrets.timer.j2",
+            |_| "/etc/systemd/system/llmsql-secrets.timer".to_owned(),
+            |plan| has_systemd(plan) && rotates(plan),
+        )
+        .takes(|s| s.name.starts_with("secrets_")),
+    ]
+};
 
 /// What `render --patroni` prints instead: Patroni writes PostgreSQL's files itself.
-pub static PATRONI: FileSpec = FileSpec {
-    template: "postgresql/patroni.yml.j2",
-    target: |_| "/etc/patroni/patroni.yml".to_owned(),
-    ownership: Ownership::Shared,
-    component: Component::PostgreSql,
-    takes: |_| true,
-    mode: 0o600,
-    syntax: Syntax::Yaml,
-};
+pub static PATRONI: FileSpec = FileSpec::whole(
+    Component::PostgreSql,
+    "postgresql/patroni.yml.j2",
+    |_| "/etc/patroni/patroni.yml".to_owned(),
+    Syntax::Yaml,
+)
+.owned(Ownership::Shared)
+.mode(0o600);
+
+/// Whether systemd's files count here: where it runs, or where nothing is known of the host.
+fn has_systemd(plan: &Plan) -> bool {
+    plan.facts.container.systemd != Some(false)
+}
+
+fn has_both_thp(plan: &Plan) -> bool {
+    ["kernel.thp.enabled", "kernel.thp.defrag"].iter().all(|key| plan.setting(key).is_some())
+}
+
+/// Whether there is a database to maintain.
+fn has_database(plan: &Plan) -> bool {
+    plan.setting("maintenance.program").is_some()
+}
+
+/// Whether secrets are rotated by a timer, which is only on request.
+fn rotates(plan: &Plan) -> bool {
+    !text(plan, "maintenance.secrets_rotation").is_empty()
+}
+
+fn is_of_job(setting: &Setting) -> bool {
+    setting.name == "program" || setting.name.starts_with("index_")
+}
+
+fn is_of_unit(name: &str, unit: &str) -> bool {
+    name.strip_prefix("units.").and_then(|rest| rest.strip_prefix(unit)).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// A setting as its file writes it; empty where it is not planned.
+pub(super) fn text<'a>(plan: &'a Plan, key: &str) -> &'a str {
+    plan.setting(key).map_or("", |s| s.value.as_str())
+}
 
 /// Transparent huge pages are kernel settings too, but no sysctl key sets them.
 fn is_sysctl(setting: &Setting) -> bool {

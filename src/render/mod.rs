@@ -3,12 +3,14 @@
 //! Every file is rendered and read back by its own parser before any is written anywhere; the same plan gives the same
 //! bytes. [`files::TABLE`] is the one list of files, [`layout`] puts them into a folder.
 
+pub mod adopt;
 mod context;
 mod edge;
 pub mod files;
 pub mod layout;
 pub mod shared;
 pub mod templates;
+mod wellformed;
 
 use crate::error::{Error, Exit, Result};
 use crate::formats::{self, Problem};
@@ -87,6 +89,52 @@ impl RenderedFile {
     }
 }
 
+/// A file in its place: where it goes, given what stands there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Path on the host; beside the operator's own file where that is kept.
+    pub target: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// What the operator should know of his own file, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// What is added to the name of a file that is written beside the operator's own.
+pub const BESIDE: &str = ".llmsql";
+
+impl RenderedFile {
+    /// The file, given what stands at the target now (`None` where nothing does). `replace` takes the place of a file of
+    /// the operator's that ours would otherwise be written beside.
+    ///
+    /// # Errors
+    /// A value that the operator's own file cannot hold.
+    pub fn place(&self, existing: Option<&[u8]>, replace: bool) -> Result<Placed> {
+        let bytes = self.content(existing)?;
+        let mut placed = Placed { target: self.target.clone(), bytes, remarks: Vec::new() };
+        let Some(theirs) = existing else { return Ok(placed) };
+        if let Some(edit) = &self.edit {
+            placed.remarks = edit.kept(theirs);
+        }
+        if self.ownership == Ownership::Adopt
+            && let adopt::Adoption::Beside { holds, lacks } = adopt::judge(theirs, &self.bytes)
+        {
+            let held = holds.join(", ");
+            if replace {
+                placed.remarks.push(format!("it is replaced, and loses {held}"));
+                return Ok(placed);
+            }
+            placed.target.push_str(BESIDE);
+            let lacks = if lacks.is_empty() { "nothing of ours".to_owned() } else { lacks.join("; ") };
+            placed.remarks.push(format!(
+                "it has {held}, so ours is written beside it as {}; it lacks {lacks}; --adopt replaces it",
+                placed.target
+            ));
+        }
+        Ok(placed)
+    }
+}
+
 /// Renders every file of the plan, or none.
 ///
 /// # Errors
@@ -96,12 +144,12 @@ pub fn render(plan: &Plan, options: &Options) -> Result<Vec<RenderedFile>> {
     wanted(plan, options).map(|spec| one(plan, options, spec)).collect()
 }
 
-/// The rows of the table that this plan has settings for.
+/// The rows of the table that this plan has files of.
 pub fn wanted<'a>(plan: &'a Plan, options: &'a Options) -> impl Iterator<Item = &'static FileSpec> + 'a {
     files::TABLE
         .iter()
         .filter(|spec| options.only.is_empty() || options.only.contains(&spec.component))
-        .filter(|spec| plan.settings.iter().any(|s| s.component == spec.component && (spec.takes)(s)))
+        .filter(|spec| spec.is_wanted(plan))
 }
 
 /// PostgreSQL's settings in the form of Patroni's YAML, of which PostgreSQL's own files would be overwritten.
@@ -182,7 +230,7 @@ fn one(plan: &Plan, options: &Options, spec: &'static FileSpec) -> Result<Render
 }
 
 /// The first setting that the file's own parser does not read back as it was planned.
-fn misread<'a>(plan: &'a Plan, spec: &FileSpec, bytes: &[u8]) -> Option<&'a Setting> {
+fn misread<'a>(plan: &'a Plan, spec: &'a FileSpec, bytes: &[u8]) -> Option<&'a Setting> {
     use formats::limits::Kind;
     let right: Box<dyn Fn(&Setting) -> bool> = match (spec.syntax, spec.ownership) {
         (Syntax::PostgreSql, Ownership::Whole) => {
@@ -208,9 +256,9 @@ fn misread<'a>(plan: &'a Plan, spec: &FileSpec, bytes: &[u8]) -> Option<&'a Sett
                 })
             })
         }
-        (Syntax::PostgreSql | Syntax::Nginx | Syntax::Yaml, _) => return None,
+        _ => return None,
     };
-    plan.settings.iter().filter(|s| s.component == spec.component && (spec.takes)(s)).find(|s| !right(s))
+    spec.settings(plan).find(|s| !right(s))
 }
 
 /// The first fault the file's own parser finds.
@@ -225,6 +273,11 @@ fn fault(syntax: Syntax, bytes: &[u8]) -> Option<Problem> {
             let (line, column) = e.location().map_or((1, 1), |l| (l.line(), l.column()));
             Problem { line, column, message: e.to_string() }
         }),
+        Syntax::Unit => wellformed::unit(bytes),
+        Syntax::Udev => wellformed::udev(bytes),
+        Syntax::Env => wellformed::env(bytes),
+        Syntax::Cron => wellformed::cron(bytes),
+        Syntax::Sql => wellformed::sql(bytes),
     }
 }
 

@@ -26,6 +26,19 @@ pub struct IniKey {
     pub value: String,
     /// Why, for where the key is new.
     pub comment: Vec<String>,
+    /// Whether the operator's own value stays where there is one.
+    pub keep: bool,
+}
+
+impl IniKey {
+    /// The operator's value that stays, where it is another than ours.
+    fn theirs<'a>(&self, doc: &'a ini::Document) -> Option<&'a str> {
+        let own = doc.get(self.section, &self.key).or_else(|| {
+            // A database of its own would take its clients away from where `*` sends them.
+            (self.section == "databases").then(|| doc.get(self.section, "*")).flatten()
+        })?;
+        (self.keep && own != self.value).then_some(own)
+    }
 }
 
 impl Edit {
@@ -42,7 +55,11 @@ impl Edit {
             }
             Edit::Ini(keys) => {
                 let mut doc = ini::Document::parse(existing);
-                for IniKey { section, key, value, comment } in keys {
+                for ours in keys {
+                    if ours.theirs(&doc).is_some() {
+                        continue;
+                    }
+                    let IniKey { section, key, value, comment, .. } = ours;
                     let merged = match doc.get(section, key) {
                         Some(theirs) if *section == "databases" => merge_connection(theirs, value),
                         _ => value.clone(),
@@ -55,6 +72,33 @@ impl Edit {
     }
 }
 
+impl Edit {
+    /// What of the operator's stays although the plan has it otherwise, a sentence each, passwords left out.
+    #[must_use]
+    pub fn kept(&self, existing: &[u8]) -> Vec<String> {
+        let Edit::Ini(keys) = self else { return Vec::new() };
+        let doc = ini::Document::parse(existing);
+        let mut kept = Vec::new();
+        for ours in keys {
+            let Some(theirs) = ours.theirs(&doc) else { continue };
+            let shown = format!("{} = {theirs}\n", ours.key);
+            let (shown, _) = crate::formats::redact::redact(shown.as_bytes());
+            let pin = if ours.section == "databases" { "pgbouncer.databases." } else { "pgbouncer." };
+            kept.push(format!(
+                "keeps its own {}, where {} is planned: `llmsql config set {pin}{} …` changes it",
+                String::from_utf8_lossy(&shown).trim_end(),
+                ours.value,
+                ours.key
+            ));
+        }
+        kept
+    }
+}
+
+/// Keys of PgBouncer that say who may come in and where from. Changed under a running stack they lock clients out: a
+/// userlist of md5 hashes answers no scram-sha-256, and an application that keeps session state fails in transaction mode.
+const OPERATORS: &[&str] = &["auth_type", "auth_file", "listen_addr", "listen_port", "pool_mode"];
+
 /// The edit of a shared file; `None` for a file that is ours.
 pub(super) fn edit(plan: &Plan, spec: &FileSpec) -> Option<Edit> {
     match (spec.ownership, spec.component) {
@@ -66,7 +110,9 @@ pub(super) fn edit(plan: &Plan, spec: &FileSpec) -> Option<Edit> {
                     Some(name) => ("databases", name),
                     None => ("pgbouncer", s.name.as_str()),
                 };
-                IniKey { section, key: key.to_owned(), value: s.value.clone(), comment: context::why(s) }
+                let entrance = section == "databases" || OPERATORS.contains(&key);
+                let keep = entrance && s.origin.is_none();
+                IniKey { section, key: key.to_owned(), value: s.value.clone(), comment: context::why(s), keep }
             });
             Some(Edit::Ini(keys.collect()))
         }
@@ -128,12 +174,38 @@ mod tests {
     }
 
     #[test]
+    fn who_may_come_in_stays_the_operators_and_the_difference_is_said() {
+        let key = |section, key: &str, value: &str, keep| IniKey {
+            section,
+            key: key.into(),
+            value: value.into(),
+            comment: Vec::new(),
+            keep,
+        };
+        let edit = Edit::Ini(vec![
+            key("databases", "llm", "host=127.0.0.1", true),
+            key("pgbouncer", "auth_type", "scram-sha-256", true),
+            key("pgbouncer", "listen_port", "6432", true),
+            key("pgbouncer", "pool_mode", "transaction", false),
+        ]);
+        let theirs = b"[databases]\n* = host=db2 password=p\n[pgbouncer]\nauth_type = md5\nlisten_port = 6432\npool_mode = session\n";
+        let ours = String::from_utf8(edit.apply(theirs).unwrap()).unwrap();
+        assert_eq!(ours, String::from_utf8_lossy(theirs).replace("session", "transaction"));
+        let said = edit.kept(theirs);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("host=db2") && !said[0].contains("password=p"), "{said:?}");
+        assert!(said[1].contains("auth_type = md5") && said[1].contains("scram-sha-256"), "{said:?}");
+        assert!(edit.kept(ours.as_bytes()).len() == 2 && edit.kept(b"").is_empty());
+    }
+
+    #[test]
     fn our_keys_are_put_into_the_operators_file_and_nothing_else_changes() {
         let key = |key: &str, value: &str| IniKey {
             section: "pgbouncer",
             key: key.into(),
             value: value.into(),
             comment: vec!["why".into()],
+            keep: false,
         };
         let edit = Edit::Ini(vec![key("max_client_conn", "500"), key("default_pool_size", "20")]);
         let theirs =

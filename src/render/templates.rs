@@ -17,9 +17,16 @@ macro_rules! built_in {
 }
 
 built_in![
+    "api/api.env.j2",
+    "api/logging.yaml.j2",
+    "compose/docker-compose.resources.yml.j2",
+    "compose/docker-compose.security.yml.j2",
+    "cron/llmsql.j2",
+    "duckdb/settings.sql.j2",
     "header.j2",
     "kernel/99-llm-sql-tuning.conf.j2",
     "limits/99-llm-sql.conf.j2",
+    "macros.j2",
     "nginx/caching.conf.j2",
     "nginx/llmsql.conf.j2",
     "nginx/macros.j2",
@@ -29,6 +36,18 @@ built_in![
     "postgresql/50-llmsql.conf.j2",
     "postgresql/patroni.yml.j2",
     "postgresql/postgresql.conf.j2",
+    "secrets/env.example",
+    "secrets/env.example.j2",
+    "sql/connection-limits.sql.j2",
+    "sql/hardening.sql.j2",
+    "sqlite/pragmas.sql.j2",
+    "systemd/llmsql-index.service.j2",
+    "systemd/llmsql-index.timer.j2",
+    "systemd/llmsql-secrets.service.j2",
+    "systemd/llmsql-secrets.timer.j2",
+    "systemd/llmsql-thp.service.j2",
+    "systemd/service.conf.j2",
+    "udev/60-llmsql.rules.j2",
 ];
 
 /// The operator's template folder may not be deeper or larger than this; a wrong folder ends early.
@@ -87,7 +106,9 @@ impl Templates {
     /// Whether the operator's own takes the place of the built-in one, in it or in one it includes.
     #[must_use]
     pub fn is_overridden(&self, name: &str) -> bool {
-        [name, "header.j2", "nginx/macros.j2"].iter().any(|name| self.overrides.contains_key(*name))
+        [name, "header.j2", "macros.j2", "nginx/macros.j2", "secrets/env.example"]
+            .iter()
+            .any(|name| self.overrides.contains_key(*name))
     }
 
     /// The variables a template reads, sorted.
@@ -99,11 +120,12 @@ impl Templates {
         let template = environment.get_template(name).map_err(|e| self.fault(&e))?;
         let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         // A template that includes the header reads its lines too.
-        if template.source().contains("header.j2") && !names.iter().any(|n| n == "header") {
-            names.push("header".to_owned());
+        if template.source().contains("header.j2") {
+            names.extend(["comment", "header"].map(str::to_owned));
         }
         names.retain(|n| VARIABLES.contains(&n.split('.').next().unwrap_or(n)));
         names.sort();
+        names.dedup();
         Ok(names)
     }
 

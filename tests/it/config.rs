@@ -206,3 +206,17 @@ fn every_key_is_listed_with_what_it_takes() {
     assert_eq!(entry("kernel.vm.swappiness")["variable"], "LLMSQL_KERNEL_VM_SWAPPINESS");
     assert!(list.as_array().unwrap().iter().all(|e| e["help"].as_str().is_some_and(|h| !h.is_empty())));
 }
+
+#[test]
+fn a_table_that_other_commands_read_can_be_set_too() {
+    for section in llmsql::profile::keys::SECTIONS {
+        let dir = host();
+        let key = format!("{}.name_of_a_test", section.name);
+        config(&dir, &["set", &key, "30s"]).run().success().stderr_has("= \"30s\"").stderr_has("by the commands");
+        config(&dir, &["get", &key]).run().success().stdout_has("\"30s\"");
+        config(&dir, &["unset", &key]).run().success();
+        config(&dir, &["get", &key]).run().code(1).stderr_has("is not set");
+    }
+    let dir = host();
+    config(&dir, &["set", "weather.today", "fine"]).run().code(64).stderr_has("unknown key");
+}

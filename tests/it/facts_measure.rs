@@ -2,7 +2,7 @@
 
 use crate::support::Llmsql;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -125,4 +125,144 @@ fn a_tree_cannot_be_measured() {
     let dir = tempfile::tempdir().unwrap();
     Llmsql::new().args(["facts", "--measure"]).root(dir.path()).run().code(64).stderr_has("only the running host");
     Llmsql::new().args(["facts", "--measure-seconds", "3"]).run().code(64);
+}
+
+#[test]
+fn figures_that_cannot_be_kept_are_printed_all_the_same() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    // A file where the folder should be: not even root can make one there.
+    let state = here.path().join("state");
+    fs::write(&state, "").expect("a file");
+    let mount = here.path().join("data");
+    fs::create_dir(&mount).expect("a folder");
+    let run = Llmsql::new()
+        .args(["facts", "--measure", "--measure-seconds", "1", "--format", "json", "--mount"])
+        .arg(&mount)
+        .env("STATE_DIRECTORY", state.join("below"))
+        .run()
+        .success();
+    assert!(run.json()["measurements"].as_array().is_some_and(|m| !m.is_empty()), "{run:?}");
+    run.stderr_has("cannot be kept").stderr_has("--facts FILE");
+}
+
+/// An ext4 on a loop device that a cgroup lets do so many reads and writes a second, and read 100 MB in it; all gone with
+/// the value.
+struct Throttled {
+    /// Memory holds the image, so that nothing but the throttle decides.
+    memory: Tmpfs,
+    device: String,
+    cgroup: PathBuf,
+}
+
+impl Throttled {
+    /// `None`, with the reason, where the machine does not allow it.
+    fn new(operations: u32) -> Option<Self> {
+        let memory = Tmpfs::new("500m")?;
+        let image = memory.0.path().join("image");
+        fs::File::create(&image).and_then(|file| file.set_len(400 << 20)).expect("an image");
+        let told = |command: &mut Command| {
+            let output = command.output().map_err(|e| e.to_string())?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+            if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        };
+        let make = || -> Result<Throttled, String> {
+            told(Command::new("mkfs.ext4").args(["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"]).arg(&image))?;
+            let device = told(Command::new("losetup").args(["-f", "--show"]).arg(&image))?;
+            let number = told(Command::new("lsblk").args(["-dno", "MAJ:MIN", &device]))?;
+            let unique = format!("llmsql-test-{}", std::process::id());
+            let old = Path::new("/sys/fs/cgroup/blkio");
+            let cgroup = if old.exists() { old.join(&unique) } else { Path::new("/sys/fs/cgroup").join(&unique) };
+            let throttled = Throttled { memory, device, cgroup };
+            let put = |file: &str, text: String| {
+                fs::write(throttled.cgroup.join(file), text).map_err(|e| format!("{file}: {e}"))
+            };
+            fs::create_dir(&throttled.cgroup).map_err(|e| e.to_string())?;
+            if old.exists() {
+                put("blkio.throttle.read_iops_device", format!("{number} {operations}"))?;
+                put("blkio.throttle.write_iops_device", format!("{number} {operations}"))?;
+                put("blkio.throttle.read_bps_device", format!("{number} {}", 100 << 20))?;
+            } else {
+                put("io.max", format!("{number} riops={operations} wiops={operations} rbps={}", 100 << 20))?;
+            }
+            let mount = throttled.mount();
+            fs::create_dir(&mount).map_err(|e| e.to_string())?;
+            told(Command::new("mount").arg(&throttled.device).arg(mount))?;
+            Ok(throttled)
+        };
+        make().map_err(|why| eprintln!("not judged: no throttled device can be made here: {why}")).ok()
+    }
+
+    fn mount(&self) -> PathBuf {
+        self.memory.0.path().join("mounted")
+    }
+
+    /// Runs a program inside the cgroup; its output, as JSON.
+    fn json(&self, program: &Path, args: &[&str]) -> serde_json::Value {
+        let output = Command::new("sh")
+            .args(["-c", "echo $$ > \"$0\" && exec \"$@\""])
+            .arg(self.cgroup.join("cgroup.procs"))
+            .arg(program)
+            .args(args)
+            .env("STATE_DIRECTORY", self.memory.0.path())
+            .current_dir(self.mount())
+            .output()
+            .expect("sh can be run");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    }
+
+    /// What fio finds with these options, per second.
+    fn fio(&self, options: &[&str], side: &str) -> f64 {
+        let fio = crate::support::servers().join("bin/fio");
+        let common = ["--name=test", "--filename=fio", "--size=64m", "--direct=1", "--ioengine=psync", "--runtime=4"];
+        let args: Vec<&str> = common
+            .iter()
+            .chain(options)
+            .copied()
+            .chain(["--time_based", "--group_reporting", "--output-format=json"])
+            .collect();
+        let told = self.json(&fio, &args);
+        told.pointer(&format!("/jobs/0/{side}")).and_then(serde_json::Value::as_f64).expect("a figure")
+    }
+}
+
+impl Drop for Throttled {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.mount()).output();
+        let _ = Command::new("losetup").args(["-d", &self.device]).output();
+        let _ = fs::remove_dir(&self.cgroup);
+    }
+}
+
+/// Needs root, a loop device and half a minute: `LLMSQL_EXTENDED=1`.
+#[test]
+fn figures_are_within_a_factor_of_two_of_fios() {
+    if std::env::var_os("LLMSQL_EXTENDED").is_none() {
+        eprintln!("not judged: LLMSQL_EXTENDED=1 compares with fio");
+        return;
+    }
+    let Some(throttled) = Throttled::new(400) else { return };
+    let reads = throttled.fio(&["--rw=randread", "--bs=8k"], "read/iops");
+    let deep = throttled.fio(&["--rw=randread", "--bs=8k", "--numjobs=16"], "read/iops");
+    let sequence = throttled.fio(&["--rw=read", "--bs=1m"], "read/bw_bytes");
+    let writes = throttled
+        .fio(&["--rw=write", "--bs=8k", "--fsync=1", "--direct=0", "--overwrite=1", "--fallocate=none"], "write/iops");
+    let args = ["facts", "--measure", "--measure-seconds", "12", "--format", "json", "--mount", "."];
+    let facts = throttled.json(&Llmsql::path(), &args);
+    let ours = &facts["measurements"][0];
+    let mut wrong = Vec::new();
+    for (name, fio) in [
+        ("random_read_iops_1", reads),
+        ("random_read_iops_16", deep),
+        ("sequential_read_bytes", sequence),
+        ("fsyncs_per_second", writes),
+    ] {
+        let found = ours[name].as_f64().expect("a figure");
+        println!("{name}: {found:.0}, fio {fio:.0}");
+        if !(0.5..=2.0).contains(&(found / fio)) {
+            wrong.push(format!("{name}: {found:.0}, fio {fio:.0}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let left: Vec<_> = fs::read_dir(throttled.mount()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    assert!(left.iter().all(|name| name == "fio" || name == "lost+found"), "{left:?}");
 }

@@ -1,4 +1,4 @@
-//! Completions and manual pages: what is checked in is what the program prints, and the shells and mandoc accept it.
+//! Completions, manual pages and the schema of a plan: what is checked in is what the program prints, and the shells and mandoc accept it.
 //!
 //! `LLMSQL_REWRITE=1` writes them anew instead of comparing.
 
@@ -62,6 +62,12 @@ fn scripts() -> BTreeMap<String, String> {
 
 fn pages() -> BTreeMap<String, String> {
     man::pages().expect("the pages").into_iter().map(|page| (page.file, page.roff)).collect()
+}
+
+#[test]
+fn the_schema_is_what_the_program_prints() {
+    let schema = Llmsql::new().args(["plan", "--schema"]).run().success().stdout;
+    compare("schema", &[("plan.schema.json".to_owned(), schema)].into());
 }
 
 #[test]

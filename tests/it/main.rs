@@ -2,19 +2,30 @@
 
 mod support;
 
+mod apply;
 mod catalogue;
+mod certificates;
 mod config;
 mod documents;
+mod edge;
 mod examples;
 mod facts;
 mod facts_measure;
+mod files;
 mod generated;
 mod golden;
+mod harden;
 mod harness;
 mod index;
+mod live;
 mod load;
+mod messages;
 mod nginx;
 mod profile;
 mod render;
 mod schema;
+mod secrets;
 mod servers;
+mod sql;
+mod traps;
+mod trees;

@@ -1,6 +1,6 @@
 //! The rendered NGINX files in the real servers, in front of a small real back end.
 
-use crate::support::{Llmsql, Nginx};
+use crate::support::{Llmsql, Nginx, free_port, program};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A back end that answers every request with what it was asked, and counts connections and requests.
-struct BackEnd {
+pub struct BackEnd {
     port: u16,
     connections: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl BackEnd {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -34,7 +34,7 @@ impl BackEnd {
         BackEnd { port, connections, requests }
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub fn seen(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -70,25 +70,30 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) {
             let _ = reader.read(&mut [0; 1]);
             return;
         }
-        let body = format!("answer {number}");
-        let _ = write!(write, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let (kind, body) = match head.split(' ').nth(1) {
+            Some("/api/v1/long") => ("Content-Type: application/json\r\n", format!("[\"{}\"]", "long ".repeat(1000))),
+            Some("/api/v1/broken") => ("", String::new()),
+            _ => ("", format!("answer {number}")),
+        };
+        let status = if body.is_empty() { "500 Internal Server Error" } else { "200 OK" };
+        let _ = write!(write, "HTTP/1.1 {status}\r\n{kind}Content-Length: {}\r\n\r\n{body}", body.len());
     }
 }
 
 /// An answer, its headers by lower-case name.
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: HashMap<String, String>,
-    body: String,
+    pub body: String,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
-fn get(edge: &Nginx, path: &str, headers: &[&str]) -> Answer {
+pub fn get(edge: &Nginx, path: &str, headers: &[&str]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
     let extra: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n").unwrap();
@@ -101,48 +106,73 @@ fn get(edge: &Nginx, path: &str, headers: &[&str]) -> Answer {
     Answer { status, headers, body: body.to_owned() }
 }
 
-/// Renders for a port and starts nginx with the set, put where this user may write.
-fn edge(mainline: bool, back_end: &BackEnd, keys: &str, settings: &[&str]) -> Nginx {
-    let own = tempfile::tempdir().unwrap().keep();
-    let address = format!("127.0.0.1:{}", back_end.port);
-    let start = |port: u16| {
-        let set = |name: &str, value: &str| ["--set".to_owned(), format!("nginx.{name}={value}")];
-        let mut run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "2", "--only", "nginx", "--out"]);
-        run = run.arg(own.join("out")).args(["--set", "host.components=nginx,postgresql"]);
-        for name in ["api_upstream", "duckdb_upstream", "llm_upstream"] {
-            run = run.args(set(name, &address));
-        }
-        for (name, value) in [("http_port", port.to_string()), ("ipv6", "off".into()), ("worker_processes", "1".into())]
-        {
-            run = run.args(set(name, &value));
-        }
-        for setting in settings {
-            run = run.args(["--set", setting]);
-        }
-        run.run().success();
-        config(&own, keys)
-    };
-    let nginx = Nginx::start(mainline, start);
-    fs::remove_dir_all(own).unwrap();
-    nginx
+/// What the plan is told of the nginx that the test runs: its version, what it was built with.
+pub fn facts(mainline: bool) -> serde_json::Value {
+    let output = program(if mainline { "nginx-mainline" } else { "nginx" }).arg("-V").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let after = |mark: &str| said.split_once(mark).unwrap().1.split([' ', '\n']).next().unwrap().to_owned();
+    let built = said.split(' ').filter_map(|w| w.strip_prefix("--with-")?.strip_suffix("_module"));
+    let mut modules: Vec<&str> = built.collect();
+    // Loaded by its package's file below modules-enabled, which the tests do by themselves.
+    modules.extend((!mainline).then_some("brotli"));
+    let nginx = serde_json::json!({ "version": after("nginx/"), "openssl": after("OpenSSL "), "modules": modules });
+    serde_json::json!({ "schema": 1, "absent": [], "software": { "nginx": nginx } })
+}
+
+/// Renders the set for a port, where this user may write.
+pub fn render(own: &Path, mainline: bool, upstream: u16, port: u16, settings: &[&str]) {
+    let address = format!("127.0.0.1:{upstream}");
+    let file = own.join("facts.json");
+    fs::write(&file, facts(mainline).to_string()).unwrap();
+    let set = |name: &str, value: &str| ["--set".to_owned(), format!("nginx.{name}={value}")];
+    let mut run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "2", "--only", "nginx", "--out"]);
+    run = run.arg(own.join("out")).arg("--facts").arg(file).args(["--set", "host.components=nginx,postgresql"]);
+    for name in ["api_upstream", "duckdb_upstream", "llm_upstream"] {
+        run = run.args(set(name, &address));
+    }
+    let tls = settings.iter().any(|s| s.starts_with("nginx.tls_certificate="));
+    let ports = if tls { [free_port(), port] } else { [port, free_port()] };
+    for (name, value) in [
+        ("http_port", ports[0].to_string()),
+        ("https_port", ports[1].to_string()),
+        ("ipv6", "off".into()),
+        ("worker_processes", "1".into()),
+    ] {
+        run = run.args(set(name, &value));
+    }
+    for setting in settings {
+        run = run.args(["--set", setting]);
+    }
+    run.run().success();
+}
+
+/// Starts nginx with the set. Where a certificate is named it listens for HTTPS, and for HTTP on another port.
+pub fn edge(mainline: bool, back_end: &BackEnd, keys: &str, settings: &[&str]) -> Nginx {
+    let own = tempfile::tempdir().unwrap();
+    let modules = crate::support::servers().join("debian/usr/lib/nginx/modules");
+    let brotli = format!("load_module {}/ngx_http_brotli_filter_module.so;\n", modules.display());
+    Nginx::start(mainline, |port| {
+        render(own.path(), mainline, back_end.port, port, settings);
+        let text = config(own.path(), keys);
+        if mainline { text } else { brotli + &text }
+    })
 }
 
 /// The set as one file without absolute paths: what it includes stands in it, and what only root or a package's folder
 /// provides is left out.
-fn config(own: &Path, keys: &str) -> String {
+pub fn config(own: &Path, keys: &str) -> String {
     let read = |name: &str| fs::read_to_string(own.join("out/etc/nginx").join(name)).unwrap();
     let parts: String =
         ["caching.conf", "llmsql.conf", "rate-limiting.conf"].map(|n| read(&format!("conf.d/{n}"))).concat();
     let text = read("nginx.conf").replace("include /etc/nginx/conf.d/*.conf;", &parts);
-    let left_out =
-        ["user ", "error_log ", "pid ", "include /etc/nginx/modules", "include /etc/nginx/mime", "access_log /"];
+    let package = ["user ", "error_log ", "pid ", "include /etc/nginx/modules", "include /etc/nginx/mime"];
+    let left_out = [&package[..], &["access_log /var/log/nginx/access.log"]].concat();
     let mut out = String::new();
     for line in text.lines().filter(|l| !left_out.iter().any(|start| l.trim_start().starts_with(start))) {
         let line = line.replace("/var/lib/nginx/llmsql-cache", "cache").replace("/var/cache/nginx/llmsql", "cache");
+        let line = line.replace("/var/log/nginx/llmsql.access.log", "llmsql.access.log");
         if line.contains("include /etc/nginx/secrets/api-keys.ma[p];") {
             out.push_str(keys);
-        } else if line.trim_start().starts_with("stub_status") {
-            continue;
         } else {
             out.push_str(&line);
         }
@@ -151,12 +181,12 @@ fn config(own: &Path, keys: &str) -> String {
     out
 }
 
-fn both(test: impl Fn(bool)) {
+pub fn both(test: impl Fn(bool)) {
     test(false);
     test(true);
 }
 
-const KEYS: &str = "\"p-key\" premium;\n\"e-key\" enterprise;\n\"typo-key\" premum;\n";
+pub const KEYS: &str = "\"p-key\" premium;\n\"e-key\" enterprise;\n\"typo-key\" premum;\n";
 
 #[test]
 fn each_tier_is_limited_after_its_burst_and_not_before() {
@@ -168,19 +198,30 @@ fn each_tier_is_limited_after_its_burst_and_not_before() {
             "nginx.api_burst=3",
             "nginx.premium_rate=1",
             "nginx.premium_burst=6",
+            "nginx.enterprise_rate=1",
+            "nginx.enterprise_burst=9",
+            "nginx.llm_rate=1",
+            "nginx.llm_burst=2",
             "nginx.limit_conn=1000",
         ];
         let edge = edge(mainline, &back_end, KEYS, &slow);
         let passed = |headers: &[&str]| (0..20).take_while(|_| get(&edge, "/api/v1/x", headers).status == 200).count();
         let premium = passed(&["X-API-Key: p-key"]);
         assert!((7..=9).contains(&premium), "{premium} requests of a premium key passed");
+        let enterprise = passed(&["X-API-Key: e-key"]);
+        assert!((10..=12).contains(&enterprise), "{enterprise} requests of an enterprise key passed");
         let anybody = passed(&[]);
         assert!((4..=6).contains(&anybody), "{anybody} requests of an address passed");
         let limited = get(&edge, "/api/v1/x", &["X-API-Key: revoked"]);
         assert_eq!(limited.status, 429, "a revoked key has no tier and shares its address's limit");
         assert_eq!(get(&edge, "/api/v1/x", &["X-API-Key: typo-key"]).status, 429, "a tier that is none lifts no limit");
-        assert_eq!(get(&edge, "/api/v1/x", &["X-API-Key: e-key"]).status, 200);
         assert_eq!(limited.header("retry-after"), "1");
+        let login: Vec<Answer> = (0..8).map(|_| get(&edge, "/api/v1/auth/login", &["X-API-Key: e-key"])).collect();
+        let tried = login.iter().take_while(|a| a.status == 200).count();
+        assert_eq!(tried, 6, "a burst of 5 at the login, whatever the key");
+        assert_eq!((login[6].status, login[6].header("retry-after")), (429, "12"), "5 a minute");
+        let llm = (0..8).take_while(|_| get(&edge, "/llm/api/tags", &["X-API-Key: e-key"]).status == 200).count();
+        assert!((3..=5).contains(&llm), "{llm} requests to the LLM gateway passed");
         assert_eq!(limited.header("x-content-type-options"), "nosniff");
         let body: serde_json::Value = serde_json::from_str(&limited.body).unwrap();
         assert_eq!((body["error"].as_str(), body["retry_after"].as_i64()), (Some("RateLimitExceeded"), Some(1)));

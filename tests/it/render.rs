@@ -47,7 +47,8 @@ fn the_same_host_gives_the_same_bytes_and_a_later_render_takes_the_place_of_the_
     assert_eq!(tree(&out), first);
     render().root(host.path()).args(["--only", "kernel", "--out"]).arg(&out).run().success();
     let paths: Vec<String> = tree(&out).keys().map(|p| p.display().to_string()).collect();
-    assert_eq!(paths, [".llmsql-render.json", "etc/sysctl.d/99-llm-sql-tuning.conf"]);
+    let kernel = ["etc/sysctl.d/99-llm-sql-tuning.conf", "etc/systemd/system/llmsql-thp.service"];
+    assert_eq!(paths, [".llmsql-render.json", kernel[0], kernel[1]]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside the folder");
 }
 
@@ -91,8 +92,13 @@ fn the_operators_own_file_keeps_what_is_not_ours_and_its_passwords_stay_at_home(
     assert_eq!(ini.get("pgbouncer", "admin_users"), Some("ops"));
     assert_eq!(
         ini.get("databases", "llm_analytics"),
-        Some("host=127.0.0.1 password=REDACTED pool_size=7 port=5432 dbname=llm_analytics")
+        Some("host=old password=REDACTED pool_size=7"),
+        "where its clients are sent is the operator's"
     );
+    let pinned = "pgbouncer.databases.llm_analytics=host=new port=5432";
+    let run = render().root(host.path()).args(["--only", "pgbouncer", "--set", pinned]).run().success();
+    let line = "\nllm_analytics = host=new password=REDACTED pool_size=7 port=5432\n";
+    assert!(run.stdout.contains(line), "{}", run.stdout);
     assert!(text.starts_with("; mine\n"));
     assert_eq!(fs::read_to_string(etc.join("pgbouncer.ini")).unwrap(), own, "the host's file is not touched");
 }
@@ -195,7 +201,7 @@ fn the_list_says_for_each_template_where_it_goes_and_what_it_reads() {
     let row = rows.as_array().unwrap().iter().find(|r| r["template"] == "pgbouncer/pgbouncer.ini.j2").unwrap();
     assert_eq!(row["target"], "/etc/pgbouncer/pgbouncer.ini");
     assert_eq!(row["ownership"], "shared");
-    assert_eq!(row["variables"], serde_json::json!(["databases", "groups", "header"]));
+    assert_eq!(row["variables"], serde_json::json!(["comment", "databases", "groups", "header"]));
 }
 
 #[test]

@@ -12,8 +12,8 @@ mod proxies;
 
 pub use llmsql::{Llmsql, Run};
 pub use planned::Planned;
-pub use postgres::Postgres;
-pub use proxies::{Nginx, PgBouncer};
+pub use postgres::{Builder, Postgres, home, psql};
+pub use proxies::{Daemon, Nginx, PgBouncer};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
@@ -136,7 +136,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal(Signal::SIGINT);
+        // The number of one that has ended may by now be another's, even that of the tests.
+        if !self.has_ended() {
+            self.signal(Signal::SIGINT);
+        }
         let start = Instant::now();
         while !self.has_ended() && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(10));

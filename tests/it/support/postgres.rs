@@ -15,6 +15,8 @@ pub const USER: &str = "postgres";
 pub struct Builder {
     home: PathBuf,
     fragment: String,
+    wal_segment_mb: Option<u32>,
+    primary: Option<u16>,
 }
 
 impl Builder {
@@ -24,6 +26,34 @@ impl Builder {
         self.fragment.push_str(fragment);
         self.fragment.push('\n');
         self
+    }
+
+    /// Has it made with WAL segments of this size.
+    #[must_use]
+    pub fn wal_segments_of(mut self, megabytes: u32) -> Self {
+        self.wal_segment_mb = Some(megabytes);
+        self
+    }
+
+    /// Makes it a standby of another server of the same version.
+    #[must_use]
+    pub fn standby_of(mut self, primary: &Postgres) -> Self {
+        self.primary = Some(primary.port());
+        self
+    }
+
+    /// The command that makes the data folder.
+    fn make(&self, data: &Path) -> Command {
+        if let Some(port) = self.primary {
+            let mut command = as_server_user(self.home.join("bin/pg_basebackup"));
+            let conninfo = format!("host=127.0.0.1 port={port} user={USER}");
+            command.args(["-R", "--no-sync", "--checkpoint=fast", "-d", &conninfo, "-D"]).arg(data);
+            return command;
+        }
+        let mut command = as_server_user(self.home.join("bin/initdb"));
+        command.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "-D"]);
+        command.arg(data).args(self.wal_segment_mb.map(|mb| format!("--wal-segsize={mb}")));
+        command
     }
 
     /// Starts it.
@@ -36,13 +66,10 @@ impl Builder {
     pub fn try_start(self) -> Result<Postgres, String> {
         let dir = server_dir();
         let data = dir.path().join("data");
-        let initdb = as_server_user(self.home.join("bin/initdb"))
-            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "-D"])
-            .arg(&data)
-            .output()
-            .expect("setpriv can be run");
-        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
-        fs::create_dir(data.join("conf.d")).expect("a folder in the data folder");
+        let made = self.make(&data).output().expect("setpriv can be run");
+        assert!(made.status.success(), "the data folder: {}", String::from_utf8_lossy(&made.stderr));
+        // A standby has its primary's.
+        fs::create_dir_all(data.join("conf.d")).expect("a folder in the data folder");
         super::give_to_server_user(&data.join("conf.d"));
         let conf = data.join("postgresql.conf");
         let text = fs::read_to_string(&conf).expect("initdb has written it") + "\ninclude_dir = 'conf.d'\n";
@@ -68,12 +95,12 @@ impl Postgres {
     /// A server of this major version; 18 has pgvector, contrib and pgbench, and no TLS.
     #[allow(clippy::new_ret_no_self, reason = "a server begins as the builder of one")]
     pub fn new(major: u32) -> Builder {
-        Builder { home: home(&major.to_string()), fragment: String::new() }
+        Builder { home: home(&major.to_string()), fragment: String::new(), wal_segment_mb: None, primary: None }
     }
 
-    /// A server 18 built with TLS, lz4 and zstd; it has pgvector and no other extension.
+    /// A server 18 built with TLS, without lz4; it has pgvector and no other extension.
     pub fn with_tls() -> Builder {
-        Builder { home: home("18-tls"), fragment: String::new() }
+        Builder { home: home("18-tls"), fragment: String::new(), wal_segment_mb: None, primary: None }
     }
 
     /// The major versions that can be started here: 14 to 18, on arm64 15 to 18.

@@ -9,6 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+/// A server that a test has configured by itself.
+pub struct Daemon {
+    _process: Process,
+}
+
+impl Daemon {
+    /// Starts it in a folder, where its output goes to `log`, and waits until it listens on the port.
+    #[track_caller]
+    pub fn start(command: Command, dir: &Path, port: u16) -> Self {
+        let process = start(command, dir, port).unwrap_or_else(|log| panic!("a server does not start: {log}"));
+        Daemon { _process: process }
+    }
+
+    /// Ends it.
+    pub fn stop(self) {}
+}
+
 /// Starts a server that listens on a port, and waits until it does; with its log where it ends instead.
 fn start(mut command: Command, dir: &Path, port: u16) -> Result<Process, String> {
     let log = dir.join("log");
@@ -84,6 +101,23 @@ impl PgBouncer {
         PgBouncer { port, _process: process, dir }
     }
 
+    /// Starts it with exactly the file that is made for its folder and a free port.
+    #[track_caller]
+    pub fn with(file: impl FnOnce(&Path, u16) -> String) -> Self {
+        let dir = server_dir();
+        let port = free_port();
+        let path = dir.path().join("pgbouncer.ini");
+        write_for_server(&path, &file(dir.path(), port));
+        let mut command = as_server_user(servers().join("bin/pgbouncer"));
+        command.arg(&path);
+        let process = start(command, dir.path(), port).unwrap_or_else(|log| panic!("PgBouncer does not start: {log}"));
+        PgBouncer { port, _process: process, dir }
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -154,10 +188,20 @@ impl Nginx {
         self.dir.path()
     }
 
+    /// Has it read its configuration again.
+    pub fn reload(&self) {
+        self._process.signal(nix::sys::signal::Signal::SIGHUP);
+    }
+
     /// The whole answer to a GET of `path`, head and body.
     pub fn get(&self, path: &str) -> String {
+        self.get_with(path, "")
+    }
+
+    /// The same with more lines in the request's head, each with its line end.
+    pub fn get_with(&self, path: &str, head: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("nginx listens");
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("nginx reads");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n{head}\r\n").expect("nginx reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("nginx answers");
         answer

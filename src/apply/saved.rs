@@ -1,0 +1,78 @@
+//! Plans that are looked at today and executed tomorrow.
+
+use super::change::{ChangeSet, SCHEMA, Standing};
+use super::write;
+use crate::error::{Error, Exit, Result};
+use crate::output::file::{self, Attributes, Expected};
+use crate::root::Root;
+use std::path::Path;
+
+/// Keeps a plan in a file that only its owner may read (0600); passwords are not in it.
+///
+/// # Errors
+/// Those of writing.
+pub fn save(path: &Path, set: &ChangeSet) -> Result<()> {
+    let failed = |e: std::io::Error| Error::failed("plan.save", "cannot be written").at(path.display()).because(e);
+    let text = serde_json::to_vec_pretty(set).map_err(|e| failed(e.into()))?;
+    let path = file::target(path)?;
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let private = Attributes { uid, gid, mode: 0o600, xattrs: Default::default() };
+    let staged = file::stage(&path, &text, Some(&private), "").map_err(failed)?;
+    staged.commit(Expected::Anything).map_err(|e| failed(e.into()))
+}
+
+/// Reads a saved plan, the content of `path`.
+///
+/// # Errors
+/// What is no saved plan, or one of another version of llmsql (64).
+pub fn parse(text: &[u8], path: &Path) -> Result<ChangeSet> {
+    let set: ChangeSet = serde_json::from_slice(text).map_err(|e| {
+        Error::usage("plan.saved", "is no saved plan")
+            .at(path.display())
+            .next("make one with llmsql diff --save FILE")
+            .because(e)
+    })?;
+    if set.schema == SCHEMA {
+        return Ok(set);
+    }
+    Err(Error::usage("plan.saved", format!("was saved by llmsql {}, whose plans this version cannot read", set.llmsql))
+        .at(path.display())
+        .next("make it anew with llmsql diff --save FILE"))
+}
+
+/// Refuses a change whose base has changed since it was planned.
+///
+/// # Errors
+/// The first file or kernel value that is neither as it was nor as it shall be (10); those of reading.
+pub fn fresh(root: &Root, set: &ChangeSet) -> Result<()> {
+    let stale = |place: &str| {
+        Err(Error::new(Exit::Stale, "apply.stale", "was changed since this was planned, so nothing is overwritten")
+            .at(place)
+            .next("look at what stands there now with llmsql diff, and plan anew"))
+    };
+    for file in &set.files {
+        if file.standing(root)?.0 == Standing::Edited {
+            return stale(&file.target);
+        }
+    }
+    for value in &set.kernel {
+        let now = write::kernel_value(root, &value.path);
+        if now.as_ref().is_some_and(|now| *now != value.old && *now != value.new) {
+            return stale(&value.path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether everything already stands as the change would have it.
+///
+/// # Errors
+/// Those of reading.
+pub fn is_done(root: &Root, set: &ChangeSet) -> Result<bool> {
+    for file in &set.files {
+        if file.standing(root)?.0 != Standing::New {
+            return Ok(false);
+        }
+    }
+    Ok(set.kernel.iter().all(|v| write::kernel_value(root, &v.path).is_none_or(|now| now == v.new)))
+}

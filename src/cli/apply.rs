@@ -1,0 +1,147 @@
+//! `llmsql apply`: the plan on the host.
+
+use super::Global;
+use super::changing::Changing;
+use super::connection::ConnectionArgs;
+use super::unreadable;
+use crate::apply::run::{self, Applied, Work};
+use crate::apply::servers::{Servers, Verdict, Wishes};
+use crate::apply::{ApplyPermit, ChangeSet, saved};
+use crate::error::{Exit, Result};
+use crate::facts;
+use crate::output::{self, Format, changes};
+use crate::root::Root;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back
+///
+/// Every file is judged by its own server before any is replaced. What is replaced, and every kernel value, is kept in a
+/// journal, so that `llmsql rollback` brings it back. A kill at any moment loses nothing: `llmsql recover` finishes or
+/// undoes what was begun. A second apply of the same plan changes and reloads nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    llmsql apply --dry-run\n  \
+    llmsql apply --yes\n  \
+    llmsql apply --only postgresql --yes\n  \
+    llmsql apply tonight.plan --yes    # saved by: llmsql diff --save tonight.plan\n  \
+    llmsql --root /mnt/image apply --yes\n\n\
+    Exit codes: 0 done, 1 failed and nothing was changed, 3 failed and everything was put back, 4 an interrupted change \
+    waits for recover, 5 the plan violates an invariant, 10 the host has changed since it was planned, 11 another run \
+    changes this host, 13 refused (right, space, a server's verdict), 64 usage.")]
+pub struct Arguments {
+    /// A plan that `llmsql diff --save FILE` has kept
+    #[arg(value_name = "FILE", conflicts_with_all = ["only", "cluster", "adopt", "allow", "templates", "ram", "cpus", "disk", "sizing", "workload", "profile", "settings", "file"])]
+    saved: Option<PathBuf>,
+    #[command(flatten)]
+    way: Way,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// How a change is made.
+#[derive(Debug, Clone, Args)]
+pub struct Way {
+    /// Change without asking
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+    /// Do everything but write: show the changes and have the servers judge them
+    #[arg(long)]
+    dry_run: bool,
+    /// Restart servers whose new values need it, and prove them after
+    #[arg(long, conflicts_with = "dry_run")]
+    restart: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// The result as `--format json` prints it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    /// The generation's number; `null` where nothing was changed.
+    generation: Option<i64>,
+    change: &'a ChangeSet,
+    verdicts: &'a [Verdict],
+    notes: &'a [String],
+}
+
+impl Arguments {
+    /// Plans or reads the plan, and applies it.
+    ///
+    /// # Errors
+    /// Those of [`Changing::prepare`] and [`Way::go`].
+    pub fn run(&self, global: &Global) -> Result<Exit> {
+        let root = global.root();
+        run::refuse_if_interrupted(&root)?;
+        let (set, notes) = match &self.saved {
+            Some(path) => (saved::parse(&std::fs::read(path).map_err(|e| unreadable(path, e))?, path)?, Vec::new()),
+            None => {
+                let (_, prepared) = self.changing.prepare(global)?;
+                (prepared.set, prepared.notes)
+            }
+        };
+        self.way.go(&root, &set, &notes, global.format)
+    }
+}
+
+impl Way {
+    /// Shows a change, has it judged and confirmed, and makes it.
+    ///
+    /// # Errors
+    /// What the validators say; no confirmation; those of [`Work::apply`].
+    pub fn go(&self, root: &Root, set: &ChangeSet, notes: &[String], format: Format) -> Result<Exit> {
+        notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        let shown = Shown { generation: None, change: set, verdicts: &[], notes };
+        if set.is_empty() || saved::is_done(root, set)? {
+            output::note("nothing to change");
+            return shown.print(format);
+        }
+        saved::fresh(root, set)?;
+        if format == Format::Table {
+            output::stdout(&changes::table(set))?;
+        }
+        let facts = facts::collect(root);
+        let servers = Servers::find(root, &facts, set, self.wishes()?);
+        let verdicts = servers.validate(set)?;
+        verdicts.iter().for_each(verdict);
+        let shown = Shown { verdicts: &verdicts, ..shown };
+        if self.dry_run {
+            output::note("nothing was changed (--dry-run)");
+            return shown.print(format);
+        }
+        let question = format!("Change {} files and {} kernel values?", set.files.len(), set.kernel.len());
+        let Some(permit) = ApplyPermit::ask(self.yes, &question)? else {
+            output::note("nothing was changed");
+            return Ok(Exit::Done);
+        };
+        let work = Work::open(root)?;
+        work.journal.none_pending()?;
+        // Another run, or somebody at an editor, may have come in between.
+        saved::fresh(root, set)?;
+        let Applied { id, notes: more } = work.apply(&permit, set, &mut |set, side| servers.settle(set, side))?;
+        more.iter().for_each(|note| output::note(&format!("note: {note}")));
+        output::note(&format!("done: generation {id}; take it back with: llmsql rollback {id}"));
+        Shown { generation: Some(id), notes: &[notes, &more].concat(), ..shown }.print(format)
+    }
+
+    /// What is asked of the servers.
+    fn wishes(&self) -> Result<Wishes> {
+        let conninfo = self.connection.dsn.as_ref().map(|_| self.connection.conninfo()).transpose()?;
+        Ok(Wishes { restart: self.restart, conninfo })
+    }
+}
+
+fn verdict(verdict: &Verdict) {
+    let word = if verdict.validated { "valid" } else { "not validated" };
+    output::note(&format!("{word}: {} ({})", verdict.what, verdict.how));
+}
+
+impl Shown<'_> {
+    fn print(&self, format: Format) -> Result<Exit> {
+        if format != Format::Table {
+            output::document(self, format)?;
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,199 @@
+//! What is looked at beside a build and after it: drift, recall, latency, and the probes that follow the lists.
+
+use super::session::retry;
+use super::{How, Outcome, ProbesFor, Rebuild, comment_sql, now};
+use crate::error::{Error, Result};
+use crate::index::catalogue::{self, VectorIndex};
+use crate::index::drift::{self, Drift};
+use crate::index::note::Note;
+use crate::index::plan::IndexPlan;
+use crate::index::recall::{self, Queries};
+use crate::postgres::connect::{Session, quote_ident};
+use std::time::Duration;
+
+/// The check of a build is short.
+const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
+
+/// How long the exact answers of the check may take, beside the build.
+const EXACT: Duration = Duration::from_millis(500);
+
+/// How long its queries by the old index may take, which the build waits for.
+const BEFORE: Duration = Duration::from_millis(40);
+
+/// How long its queries by the new index may take.
+const AFTER: Duration = Duration::from_millis(200);
+
+/// Queries for the check, and their median latency by the old index in milliseconds.
+pub(super) struct Probed {
+    queries: Queries,
+    before_ms: Option<f64>,
+}
+
+/// What was read beside the build.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Drift of the old index, where it was not known before.
+    pub(super) drift: Option<Drift>,
+    sample: drift::Sample,
+    probed: Option<Probed>,
+}
+
+impl Rebuild {
+    /// Samples queries and takes their latency by the old index; nothing where there is none to take.
+    pub(super) async fn probe(&self, session: &Session, plan: &IndexPlan) -> Option<Probed> {
+        let index = &plan.index;
+        if plan.rows == 0 {
+            return None;
+        }
+        let queries = recall::sample(session, &self.server, index, plan.rows, CHECK).await.ok()?;
+        let before = match index.valid {
+            true => recall::at(session, index, &queries, plan.search().0, BEFORE).await.ok(),
+            false => None,
+        };
+        Some(Probed { queries, before_ms: before.map(|m| m.p50_ms) })
+    }
+
+    /// What the check after the build needs and takes time, done while the build goes on: the drift of the old index,
+    /// rows to measure the new one's with, and exact answers. What fails here fails no build.
+    pub(super) async fn beside(&self, session: &Session, plan: &IndexPlan, probed: Option<Probed>) -> Beside {
+        let mut beside = Beside { probed, ..Beside::default() };
+        let index = &plan.index;
+        // The workers are the build's.
+        if session.batch("SET max_parallel_workers_per_gather = 0").await.is_err() {
+            return beside;
+        }
+        beside.sample = drift::sample(session, &self.server, index, plan.rows).await.unwrap_or_default();
+        if plan.drift.is_none() {
+            let drift = drift::of_sample(session, &self.server, index, &beside.sample).await;
+            // Of the new index, where the build was faster.
+            let still = catalogue::find(session, &index.schema, &index.name).await;
+            let still = still.is_ok_and(|now| now.is_some_and(|now| now.oid == index.oid));
+            beside.drift = drift.ok().flatten().filter(|_| still);
+        }
+        if let Some(probed) = &mut beside.probed
+            && recall::answer(session, index, &mut probed.queries, EXACT).await.is_err()
+        {
+            beside.probed = None;
+        }
+        beside
+    }
+
+    /// Proves the new index, checks what queries find by it, notes what it was built on, moves the probes.
+    pub(super) async fn finish(
+        &self,
+        watcher: &Session,
+        plan: &IndexPlan,
+        beside: &Beside,
+        outcome: &mut Outcome,
+    ) -> Result<VectorIndex> {
+        let new = catalogue::again(watcher, &plan.index).await?;
+        let wrong = |code, what: String| Err(Error::failed(code, what).at(self.here(&new)));
+        if !new.valid {
+            return wrong("index.invalid", "the new index is invalid".to_owned());
+        }
+        let wanted = plan.target.as_ref().map(|t| t.lists);
+        let lists = drift::built(watcher, &self.server, &new).await?.and_then(|built| built.lists);
+        if let Some((is, wanted)) = lists.zip(wanted).filter(|(is, wanted)| is != wanted) {
+            return wrong("index.lists", format!("the new index has {is} lists and not {wanted}"));
+        }
+        outcome.lists_after = wanted;
+        let drift = drift::begin(watcher, &self.server, &new, &beside.sample).await?;
+        if let Some(probed) = &beside.probed {
+            let check = self.check_queries(watcher, &new, plan, probed, outcome);
+            let checked = self.unless_stopped(watcher, async { Ok(check.await) }).await;
+            outcome.cut_short(checked);
+        }
+        let drift = drift.end().await?;
+        let note = Note {
+            rows: Some(plan.rows),
+            lists: wanted,
+            imbalance: drift.map(|d| d.imbalance),
+            distance: drift.map(|d| d.distance),
+            seconds: Some(outcome.build_seconds),
+            built: Some(now()),
+            rebuilding: None,
+            was: None,
+            others: None,
+        };
+        retry(watcher, &comment_sql(&new, &note)).await?;
+        if !plan.grows() {
+            self.move_probes(watcher, plan, outcome).await?;
+        }
+        Ok(new)
+    }
+
+    /// Recall, latency and whether the planner uses it. The index is good without: what fails here is a note.
+    async fn check_queries(
+        &self,
+        watcher: &Session,
+        new: &VectorIndex,
+        plan: &IndexPlan,
+        probed: &Probed,
+        outcome: &mut Outcome,
+    ) {
+        let (_, probes) = plan.search();
+        let checked: Result<_> = async {
+            let used = recall::is_used(watcher, new, &probed.queries, probes).await?;
+            Ok((used, recall::at(watcher, new, &probed.queries, probes, AFTER).await?))
+        }
+        .await;
+        let setting = recall::setting(new);
+        match checked {
+            Ok((used, measured)) => {
+                if !used {
+                    outcome
+                        .notes
+                        .push(format!("with {setting} = {probes} the planner prefers another way than this index"));
+                }
+                outcome.recall = Some(measured.recall);
+                outcome.latency_ms = probed.before_ms.map(|before| (before, measured.p50_ms));
+            }
+            Err(e) => outcome.notes.push(format!("recall was not measured: {e}")),
+        }
+    }
+
+    /// VACUUM where enough rows have changed; after everything else, since it may take long.
+    pub(super) async fn vacuum(&self, worker: &Session, new: &VectorIndex, outcome: &mut Outcome) {
+        if !new.wants_vacuum() {
+            return;
+        }
+        let sql = format!("VACUUM (ANALYZE, SKIP_LOCKED) {}", new.quoted_table());
+        let vacuum = async { Ok(worker.batch(&sql).await) };
+        match self.unless_stopped(worker, vacuum).await {
+            Ok(Err(e)) => outcome.notes.push(format!("VACUUM failed: {e}")),
+            stopped => outcome.cut_short(stopped.map(drop)),
+        }
+    }
+
+    pub(super) async fn move_probes(&self, session: &Session, plan: &IndexPlan, outcome: &mut Outcome) -> Result<()> {
+        let Some(probes) = plan.probes_after else { return Ok(()) };
+        if self.wish.probes == ProbesFor::Print {
+            if plan.probes != Some(probes)
+                && self.wish.how == How::Reindex
+                && plan.lists != plan.target.as_ref().map(|t| t.lists)
+            {
+                outcome.notes.push(format!("the application should SET ivfflat.probes = {probes}"));
+            }
+            return Ok(());
+        }
+        self.set_probes(session, Some(probes)).await?;
+        outcome.notes.push(format!("ivfflat.probes is {probes} now, for new sessions"));
+        Ok(())
+    }
+
+    /// Sets the probes for whom they are to be moved, or puts them back to the default.
+    pub(super) async fn set_probes(&self, session: &Session, probes: Option<u32>) -> Result<()> {
+        let database = quote_ident(&self.server.database);
+        let whose = match &self.wish.probes {
+            ProbesFor::Print => return Ok(()),
+            ProbesFor::Database => format!("DATABASE {database}"),
+            ProbesFor::Role(role) => format!("ROLE {} IN DATABASE {database}", quote_ident(role)),
+        };
+        session
+            .batch(&match probes {
+                Some(probes) => format!("ALTER {whose} SET ivfflat.probes = {probes}"),
+                None => format!("ALTER {whose} RESET ivfflat.probes"),
+            })
+            .await
+    }
+}

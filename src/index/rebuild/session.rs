@@ -1,0 +1,155 @@
+//! The sessions of a rebuild: no timeout ends them, no pooler stands between, one run a table, and a signal stops them.
+
+use super::{Rebuild, Stop};
+use crate::error::{Error, Exit, Result};
+use crate::index::catalogue::{Server, VectorIndex};
+use crate::postgres::connect::{RowExt, Session, is_sqlstate};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+/// How long DDL that needs a lock for a moment waits for it.
+pub(super) const DDL_WAIT: &str = "5s";
+
+/// How often DDL that did not get its lock is tried.
+pub(super) const DDL_TRIES: u32 = 3;
+
+/// After that time, what still runs is cancelled again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(200);
+
+impl Rebuild {
+    /// A new session that no timeout ends.
+    pub(super) async fn session(&self) -> Result<Session> {
+        let session = Session::open(&self.info).await?;
+        quiet_session(&session, &self.server).await?;
+        Ok(session)
+    }
+
+    /// Does read-only work on a session, and cancels it when a signal comes.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        session: &Session,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        let exit = tokio::select! {
+            result = &mut work => return result,
+            exit = stopped(&self.stop) => exit,
+        };
+        // Its own error is that it was cancelled.
+        let _ = cancel(session, work).await;
+        Err(interrupted(exit))
+    }
+}
+
+/// Cancels what a session does until it has ended, and returns what became of it. Work that were dropped could leave its
+/// transaction open, with the locks that it holds.
+pub(super) async fn cancel<T>(session: &Session, mut work: Pin<&mut impl Future<Output = T>>) -> T {
+    loop {
+        // What cannot be cancelled ends by itself; a request may come between two statements.
+        let _ = session.cancel().await;
+        if let Ok(ended) = tokio::time::timeout(CANCEL_AGAIN, &mut work).await {
+            return ended;
+        }
+    }
+}
+
+/// Waits for a signal; for ever where nobody listens for them.
+pub async fn stopped(stop: &Stop) -> Exit {
+    let mut stop = stop.clone();
+    let exit = stop.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+    match exit {
+        Some(exit) => exit,
+        None => std::future::pending().await,
+    }
+}
+
+/// The error of a run that a signal ended.
+#[must_use]
+pub fn interrupted(exit: Exit) -> Error {
+    Error::new(exit, "index.interrupted", "interrupted; the old index serves")
+}
+
+/// No timeout of the database or the role may end a rebuild half-way.
+async fn quiet_session(session: &Session, server: &Server) -> Result<()> {
+    let mut sql = format!(
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; \
+         SET lock_timeout = '{DDL_WAIT}'"
+    );
+    if server.version_num >= 170_000 {
+        sql.push_str("; SET transaction_timeout = 0");
+    }
+    session.batch(&sql).await
+}
+
+/// Two sessions that share a back end, or both get one lock, or are older than their connection, go through a pooler:
+/// there, SET would leak to other clients and the lock would be nobody's.
+pub(super) async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
+    let one: i32 = first.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
+    let two: i32 = second.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
+    let mut pooled = one == two;
+    if !pooled {
+        let try_lock = "SELECT pg_try_advisory_lock(hashtext('llmsql.direct'), $1) AS got";
+        let got: bool = first.query_one(try_lock, &[(&one, Type::INT4)]).await?.value("got")?;
+        let also: bool = second.query_one(try_lock, &[(&one, Type::INT4)]).await?.value("got")?;
+        pooled = got == also;
+        for (session, got) in [(first, got), (second, also)] {
+            if got {
+                session
+                    .query("SELECT pg_advisory_unlock(hashtext('llmsql.direct'), $1)", &[(&one, Type::INT4)])
+                    .await?;
+            }
+        }
+    }
+    if pooled {
+        return Err(Error::new(Exit::Precondition, "index.pooler", "the connection goes through a transaction pooler")
+            .at(second.place())
+            .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's"));
+    }
+    Ok(())
+}
+
+/// Takes the table's lock or says who has it. Never waits: a waiter would deadlock with the other's REINDEX.
+pub(super) async fn lock(session: &Session, index: &VectorIndex) -> Result<()> {
+    let key = i32::from_ne_bytes(index.table_oid.to_ne_bytes());
+    let row = session
+        .query_one("SELECT pg_try_advisory_lock(hashtext('llmsql.index'), $1) AS got", &[(&key, Type::INT4)])
+        .await?;
+    if row.value("got")? {
+        return Ok(());
+    }
+    let holder = session
+        .query_opt(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1 \
+             AND classid = hashtext('llmsql.index')::int8::bit(32)::int8::oid",
+            &[(&index.table_oid, Type::OID)],
+        )
+        .await
+        .ok()
+        .flatten()
+        .and_then(|row| row.value::<i32>("pid").ok());
+    let who = holder.map_or(String::new(), |pid| format!(" (process {pid} of the server)"));
+    Err(Error::new(
+        Exit::Locked,
+        "index.locked",
+        format!("another run rebuilds an index of {}{who}", index.quoted_table()),
+    )
+    .at(session.place())
+    .next("wait for it to end"))
+}
+
+/// Runs DDL that needs a lock for a moment, several times if need be.
+pub(super) async fn retry(session: &Session, sql: &str) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        match session.batch(sql).await {
+            Err(e) if tries < DDL_TRIES && is_sqlstate(&e, &SqlState::LOCK_NOT_AVAILABLE) => {
+                // A statement of several leaves its transaction open.
+                session.batch("ROLLBACK").await?;
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What the planned version of PostgreSQL takes: names, limits, relations between settings, and what it preloads.
+
+use super::{Court, number};
+use crate::plan::{Component, budget};
+use crate::postgres::catalogue;
+use crate::profile::keys;
+use crate::units;
+use crate::value::Value;
+
+impl Court<'_> {
+    pub(super) fn versions(&mut self) {
+        if !self.host.has(Component::PostgreSql) {
+            return;
+        }
+        let mut wrong = self.beyond_limits();
+        wrong.extend(self.not_in_this_version());
+        wrong.extend(self.too_many_backends());
+        wrong.extend(self.below_two_segments());
+        wrong.extend(self.not_installed());
+        let numbers = vec![
+            number("version", self.host.major),
+            number("settings", self.settings.iter().filter(|s| s.component == Component::PostgreSql).count()),
+        ];
+        let holds = wrong.is_empty();
+        let message = if holds {
+            format!("PostgreSQL {} knows every setting and its value", self.host.major)
+        } else {
+            wrong.join("; ")
+        };
+        self.verdict("versions", Some(holds), numbers, message, "correct or unset the pinned value");
+    }
+
+    fn beyond_limits(&self) -> Vec<String> {
+        let settings = self.settings.iter().filter(|s| s.component == Component::PostgreSql);
+        settings
+            .filter_map(|s| match catalogue::find(&s.name, self.host.major) {
+                None => Some(self.unknown(&s.name)),
+                Some(e) => e.check(&s.value).err().map(|e| format!("{} = {}: {e}", s.name, s.value)),
+            })
+            .collect()
+    }
+
+    /// Pinned settings that the planned version lacks, and that are therefore no part of the plan.
+    fn not_in_this_version(&self) -> Vec<String> {
+        let pinned = self.host.profile.values.keys().filter(|key| self.value(key).is_none());
+        pinned
+            .filter(|key| !keys::KEYS.iter().any(|k| k.name == key.as_str()))
+            .filter_map(|key| key.strip_prefix("postgresql."))
+            .filter(|name| catalogue::find(name, self.host.major).is_none())
+            .map(|name| self.unknown(name))
+            .collect()
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let major = self.host.major;
+        let versions = catalogue::forms(name);
+        let there = match (versions.first(), versions.last()) {
+            (Some(first), _) if first.since > major => format!("; it came with {}", first.since),
+            (_, Some(last)) if last.until < major => format!("; {} was the last to have it", last.until),
+            _ => String::new(),
+        };
+        format!("{name} does not exist in PostgreSQL {major}{there}")
+    }
+
+    /// The server adds up its back ends of all kinds, and does not start with more than 262143.
+    fn too_many_backends(&self) -> Option<String> {
+        let pg = self.budget.postgresql.as_ref()?;
+        let connections = self.count("postgresql.max_connections")?;
+        let others = pg.other_backends(self.host.major);
+        let all = connections.saturating_add(others);
+        (all > budget::MOST_BACKENDS).then(|| {
+            format!(
+                "max_connections {connections} and {others} autovacuum workers, background workers and WAL senders are \
+                 {all} back ends; the server takes {} at most",
+                budget::MOST_BACKENDS
+            )
+        })
+    }
+
+    /// The server takes no less than two WAL segments for either end of the WAL's size.
+    fn below_two_segments(&self) -> Vec<String> {
+        let least = 2 * self.host.wal_segment();
+        ["max_wal_size", "min_wal_size"]
+            .into_iter()
+            .filter_map(|name| {
+                let size = self.count(&format!("postgresql.{name}")).filter(|size| *size < least)?;
+                let (size, least) = (units::format_bytes(size), units::format_bytes(least));
+                Some(format!("{name} = {size}: the server takes no less than two WAL segments, {least}"))
+            })
+            .collect()
+    }
+
+    /// Pinned libraries that are not installed: the server would not start. Only where the host's own folder of
+    /// libraries is known: several (auto_explain) are no extensions, which is all that a live server names.
+    fn not_installed(&self) -> Option<String> {
+        let setting = self.settings.iter().find(|s| s.key == "postgresql.shared_preload_libraries")?;
+        setting.origin.as_ref()?;
+        let Value::List(libraries) = &setting.typed else { return None };
+        let installed = self.host.server()?.extensions.as_ref()?;
+        let missing: Vec<&str> = libraries
+            .iter()
+            .map(|name| name.trim_start_matches("$libdir/").trim_end_matches(".so"))
+            .filter(|name| !name.contains('/') && !installed.iter().any(|i| i == name))
+            .collect();
+        (!missing.is_empty()).then(|| {
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            format!(
+                "shared_preload_libraries: {} {verb} not installed beside PostgreSQL {}, which would not start",
+                missing.join(", "),
+                self.host.major
+            )
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! Keeping the process's memory to itself.
+
+use crate::error::{Error, Result};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Switches core dumps of this process off, and with them other processes' sight of its memory (`PR_SET_DUMPABLE`). Only
+/// the soft limit is lowered, so that the services which a reload command starts can have theirs.
+///
+/// # Errors
+/// Those of prctl and setrlimit.
+pub fn no_core_dumps() -> Result<()> {
+    let off = || -> nix::Result<()> {
+        let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+        setrlimit(Resource::RLIMIT_CORE, 0, hard)?;
+        nix::sys::prctl::set_dumpable(false)
+    };
+    off().map_err(|e| Error::failed("secrets.core_dumps", "core dumps cannot be switched off").because(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_secrets_leaves_no_core() {
+        no_core_dumps().unwrap();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap().0, 0);
+        assert!(!nix::sys::prctl::get_dumpable().unwrap());
+    }
+}

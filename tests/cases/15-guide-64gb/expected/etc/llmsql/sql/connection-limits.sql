@@ -1,0 +1,16 @@
+-- llmsql 0.1.0, profile large, sizing guide.
+-- Ours alone: edits are lost; pin a value with `llmsql config set maintenance.database_connection_limit 197`.
+-- psql -X -v ON_ERROR_STOP=1 -f connection-limits.sql, as a superuser or the database's owner; may be run again.
+
+-- max(3/4·max_connections, C) = max(3/4·200, 200)
+-- One database cannot take every connection there is, as the guide's 150 of 200; superusers are not bound by
+-- it.
+DO $llmsql$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = 'llm_analytics') THEN
+        ALTER DATABASE "llm_analytics" CONNECTION LIMIT 197;
+    ELSE
+        RAISE NOTICE 'there is no database %; nothing was limited', 'llm_analytics';
+    END IF;
+END
+$llmsql$;

@@ -1,0 +1,6 @@
+//! Changing a host: difference, apply, rollback, recover, history, status.
+
+mod crash;
+mod files;
+mod stack;
+mod tree;

@@ -1,0 +1,500 @@
+//! Vector indexes on a real server: what each failure leaves behind, and what queries notice of a rebuild.
+
+mod connect;
+mod load;
+mod signals;
+
+use crate::support::{Builder, Llmsql, PgBouncer, Postgres, Run, server_dir, wait_for};
+use llmsql::index::Element;
+use llmsql::index::memory::Shape;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A server with pgvector and what measures drift, and a folder for the history.
+struct Bench {
+    server: Postgres,
+    state: TempDir,
+}
+
+/// Rows around 50 centres, `shift` away from where others are.
+fn rows(count: u32, shift: u32) -> String {
+    format!(
+        "INSERT INTO docs (embedding) SELECT (SELECT array_agg(sin((i % 50) * 7 + d * 3) + {shift} * (d % 2) + \
+         0.2 * random()) FROM generate_series(1, 16) d)::vector FROM generate_series(1, {count}) i"
+    )
+}
+
+impl Bench {
+    fn new(config: &str) -> Self {
+        let bench = Bench::on(Postgres::new(18).config(config));
+        bench.sql("CREATE EXTENSION pageinspect; CREATE EXTENSION tsm_system_rows");
+        bench
+    }
+
+    /// On a server that need not have what measures drift.
+    fn on(server: Builder) -> Self {
+        let server = server.config("client_connection_check_interval = 100ms").start();
+        server.query("CREATE EXTENSION vector");
+        Bench { server, state: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// With a table `docs` and an index of 10 lists on it.
+    fn with_docs(config: &str, count: u32) -> Self {
+        let bench = Bench::new(config);
+        bench.add_docs(count);
+        bench
+    }
+
+    fn add_docs(&self, count: u32) {
+        self.sql("CREATE TABLE docs (id bigserial PRIMARY KEY, embedding vector(16))");
+        self.sql(&rows(count, 0));
+        self.sql("CREATE INDEX docs_idx ON docs USING ivfflat (embedding vector_l2_ops) WITH (lists = 10)");
+        self.sql("ANALYZE docs");
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.server.query(sql)
+    }
+
+    fn index(&self, arguments: &[&str]) -> Run {
+        self.index_at(&self.server.dsn(), arguments)
+    }
+
+    fn index_at(&self, dsn: &str, arguments: &[&str]) -> Run {
+        let run = Llmsql::new().env("STATE_DIRECTORY", self.state.path()).arg("index").args(arguments);
+        run.args(["--dsn", dsn]).run()
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        self.spawn_at(&self.server.dsn(), arguments)
+    }
+
+    fn spawn_at(&self, dsn: &str, arguments: &[&str]) -> Child {
+        Command::new(Llmsql::path())
+            .args(["index"])
+            .args(arguments)
+            .args(["--dsn", dsn])
+            .env("STATE_DIRECTORY", self.state.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts")
+    }
+
+    fn lists(&self, index: &str) -> String {
+        self.sql(&format!("SELECT array_to_string(reloptions, ',') FROM pg_class WHERE relname = '{index}'"))
+    }
+
+    /// Names of indexes that REINDEX CONCURRENTLY left behind.
+    fn leftovers(&self) -> String {
+        self.sql("SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ '_cc(new|old)'")
+    }
+
+    /// The old index of 10 lists serves, nothing is noted, and there is no leftover but these.
+    #[track_caller]
+    fn assert_as_before(&self, leftovers: &str) {
+        assert_eq!(self.lists("docs_idx"), "lists=10");
+        assert_eq!(self.leftovers(), leftovers);
+        assert_eq!(self.sql("SELECT coalesce(obj_description('docs_idx'::regclass), '')"), "");
+    }
+
+    /// A session that keeps a transaction with a snapshot open until it is dropped, after this query.
+    fn open_transaction(&self, query: &str) -> Held {
+        let mut command = self.server.client("psql");
+        command.args(["-XAtq", "-c", "BEGIN ISOLATION LEVEL REPEATABLE READ", "-c", query]);
+        command.args(["-c", "SELECT pg_sleep(300)"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let held = Held(command.spawn().expect("psql starts"));
+        wait_for("the transaction", || {
+            let found = self
+                .sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)' AND state = 'active'");
+            (found == "1").then_some(())
+        });
+        held
+    }
+
+    /// Waits until a REINDEX waits for other sessions' transactions.
+    fn wait_until_reindex_waits(&self) {
+        wait_for("REINDEX to wait", || {
+            let waits = "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting%'";
+            (self.sql(waits) == "1").then_some(())
+        });
+    }
+}
+
+/// A client, gone with its value.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_memory_formula_is_the_servers_to_the_kb() {
+    let bench = Bench::new("autovacuum = off");
+    let mut tried = 0;
+    for (element, sql, opclass) in [
+        (Element::Vector, "vector", "vector_l2_ops"),
+        (Element::Vector, "vector", "vector_cosine_ops"),
+        (Element::Halfvec, "halfvec", "halfvec_l2_ops"),
+        (Element::Bit, "bit", "bit_hamming_ops"),
+    ] {
+        for (dimensions, lists, rows) in
+            [(64, 100, 2000), (401, 150, 1500), (1000, 90, 700), (32, 700, 12_000), (3, 1500, 3000)]
+        {
+            let value = match element {
+                Element::Bit => format!("repeat('01', 1000)::bit({dimensions})"),
+                _ => format!("(SELECT array_agg(random()) FROM generate_series(1, {dimensions}) WHERE i > 0)::{sql}"),
+            };
+            bench.sql(&format!(
+                "DROP TABLE IF EXISTS t; CREATE TABLE t (v {sql}({dimensions})); \
+                 INSERT INTO t SELECT {value} FROM generate_series(1, {rows}) i; INSERT INTO t VALUES (NULL)"
+            ));
+            let heap_blocks = bench.sql("SELECT pg_relation_size('t') / 8192").parse().expect("a number");
+            let shape = Shape { element, dimensions, heap_blocks, block_bytes: 8192, rows: u64::from(rows as u32) };
+            let kb = shape.ivfflat_kb(lists);
+            let build = |kb: u64| {
+                bench.server.try_query(&format!(
+                    "SET maintenance_work_mem = '{kb}kB'; CREATE INDEX ON t USING ivfflat (v {opclass}) WITH (lists = {lists})"
+                ))
+            };
+            let short = build(kb - 1).expect_err("one kB short");
+            assert!(short.contains("memory required"), "{sql}({dimensions}) {lists} {rows}: {short}");
+            build(kb).unwrap_or_else(|e| panic!("{sql}({dimensions}) {lists} {rows} with {kb} kB: {e}"));
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 20);
+}
+
+#[test]
+fn timeouts_of_the_database_do_not_end_a_rebuild_and_the_comment_keeps_its_words() {
+    let bench = Bench::with_docs("", 20_000);
+    bench.sql("COMMENT ON INDEX docs_idx IS 'ask Ada''s team'");
+    bench.sql("ALTER DATABASE postgres SET statement_timeout = '300ms'");
+    bench.sql("ALTER DATABASE postgres SET lock_timeout = '10ms'");
+    bench.sql("ALTER DATABASE postgres SET transaction_timeout = '300ms'");
+    bench.index(&["rebuild", "--all", "--set-probes", "database"]).success().stdout_has("141 lists (was 10)");
+    let comment = bench.sql("SELECT obj_description('docs_idx'::regclass)");
+    assert!(comment.starts_with("ask Ada's team [llmsql rows=20000 lists=141"), "{comment}");
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "12");
+    // A second run in a row leaves it, without a word.
+    let again = bench.index(&["rebuild", "--all", "--if-needed"]).success();
+    assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", ""));
+    let list = bench.index(&["list", "--format", "json"]).success().json();
+    assert_eq!(list["indexes"][0]["built"]["lists"], 141);
+    assert_eq!(list["indexes"][0]["last_run"]["action"], "left");
+}
+
+#[test]
+fn a_cancelled_build_leaves_the_old_index_its_options_and_what_is_not_ours() {
+    let bench = Bench::with_docs("", 5000);
+    // As REINDEX leaves it, and of somebody else.
+    bench.sql("CREATE INDEX docs_idx_ccnew ON docs USING ivfflat (embedding vector_l2_ops) WITH (lists = 5)");
+    bench.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'docs_idx_ccnew'::regclass");
+    let transaction = bench.open_transaction("SELECT 1");
+    let mut run = bench.spawn(&["rebuild", "--all"]);
+    bench.wait_until_reindex_waits();
+    assert_eq!(bench.lists("docs_idx"), "lists=70");
+    bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index");
+    assert_eq!(run.wait().expect("the program ends").code(), Some(1));
+    bench.assert_as_before("docs_idx_ccnew");
+    drop(transaction);
+    bench.index(&["rebuild", "--all"]).success();
+    assert_eq!((bench.lists("docs_idx").as_str(), bench.leftovers().as_str()), ("lists=70", "docs_idx_ccnew"));
+    let history = bench.index(&["list", "--history"]).success();
+    let words: Vec<&str> = ["rebuilt", "failed"].into_iter().filter(|w| history.stdout.contains(w)).collect();
+    assert_eq!(words, ["rebuilt", "failed"], "{}", history.stdout);
+}
+
+#[test]
+fn a_long_transaction_is_named_and_waited_for_only_so_long() {
+    let bench = Bench::with_docs("", 5000);
+    let transaction = bench.open_transaction("SELECT count(*) FROM docs");
+    bench.index(&["rebuild", "--all", "--max-wait", "1s"]).code(11).stderr_has("gave up after waiting 1 s");
+    assert_eq!(bench.lists("docs_idx"), "lists=10");
+    // What has been touched by the open transaction cannot be dropped before its end.
+    assert_eq!(bench.leftovers(), "docs_idx_ccnew");
+    drop(transaction);
+    bench.index(&["rebuild", "--all"]).success().stderr_has("dropped docs_idx_ccnew");
+    assert_eq!((bench.lists("docs_idx").as_str(), bench.leftovers().as_str()), ("lists=70", ""));
+}
+
+#[test]
+fn a_killed_run_is_cleaned_up_after_and_others_leftovers_are_not_touched() {
+    let bench = Bench::with_docs("", 5000);
+    bench.sql("CREATE TABLE other (v vector(3)); INSERT INTO other SELECT '[1,2,3]' FROM generate_series(1, 100)");
+    bench.sql("CREATE INDEX other_idx ON other USING ivfflat (v vector_l2_ops) WITH (lists = 10)");
+    let transaction = bench.open_transaction("SELECT 1");
+    let mut run = bench.spawn(&["rebuild", "docs_idx"]);
+    bench.wait_until_reindex_waits();
+    kill(Pid::from_raw(run.id() as i32), Signal::SIGKILL).expect("a signal");
+    run.wait().expect("it is gone");
+    wait_for("the back end to notice", || {
+        (bench.sql("SELECT count(*) FROM pg_stat_progress_create_index") == "0").then_some(())
+    });
+    drop(transaction);
+    assert_eq!(bench.leftovers(), "docs_idx_ccnew");
+    // Of the same pattern, and not ours.
+    bench.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'other_idx'::regclass");
+    bench.sql("ALTER INDEX other_idx RENAME TO other_idx_ccnew");
+    bench.sql("CREATE INDEX other_idx ON other USING ivfflat (v vector_l2_ops) WITH (lists = 10)");
+    bench.index(&["list"]).success().stderr_has("docs_idx_ccnew").stderr_has("not one of ours");
+    bench.index(&["rebuild", "--all"]).success().stderr_has("dropped docs_idx_ccnew");
+    assert_eq!(bench.leftovers(), "other_idx_ccnew");
+    assert_eq!(bench.lists("docs_idx"), "lists=70");
+}
+
+#[test]
+fn of_two_runs_at_once_the_second_says_so_and_ends() {
+    let bench = Bench::with_docs("", 5000);
+    let transaction = bench.open_transaction("SELECT 1");
+    let mut first = bench.spawn(&["rebuild", "--all"]);
+    bench.wait_until_reindex_waits();
+    bench.index(&["rebuild", "--all"]).code(11).stderr_has("another run");
+    drop(transaction);
+    assert!(first.wait().expect("it ends").success());
+    assert_eq!(bench.lists("docs_idx"), "lists=70");
+}
+
+#[test]
+fn a_transaction_pooler_is_refused() {
+    let bench = Bench::with_docs("", 2000);
+    let ini = "[databases]\n[pgbouncer]\npool_mode = transaction\nmax_client_conn = 50\ndefault_pool_size = 5\n";
+    let pooler = PgBouncer::start(&bench.server, ini);
+    let dsn = format!("postgresql://postgres@127.0.0.1:{}/postgres", pooler.port());
+    bench.index_at(&dsn, &["rebuild", "--all"]).code(13).stderr_has("transaction pooler");
+    // Reading goes through it, and leaves no settings to the next client.
+    bench.index_at(&dsn, &["plan", "--count"]).success();
+    bench.index_at(&dsn, &["recall"]).success();
+    let left =
+        "SELECT name FROM pg_settings WHERE source = 'session' AND name IN ('row_security', 'statement_timeout')";
+    assert_eq!((pooler.query(left).as_str(), pooler.query("SHOW row_security").as_str()), ("", "on"));
+    assert_eq!(bench.lists("docs_idx"), "lists=10");
+}
+
+#[test]
+fn every_type_and_odd_rows_and_names_and_partitions_are_rebuilt() {
+    let bench = Bench::new("");
+    bench.sql(
+        "CREATE SCHEMA \"My \"\"S\"; CREATE TABLE \"My \"\"S\".\"T a\" (\"the V\" vector(3)); \
+         INSERT INTO \"My \"\"S\".\"T a\" SELECT CASE WHEN i % 10 = 0 THEN NULL WHEN i % 10 = 1 THEN '[0,0,0]' \
+         ELSE '[' || i || ',1,' || i % 7 || ']' END::vector FROM generate_series(1, 4000) i; \
+         CREATE INDEX \"I'd x\" ON \"My \"\"S\".\"T a\" USING ivfflat (\"the V\" vector_cosine_ops); \
+         CREATE TABLE halves (h halfvec(4)); INSERT INTO halves SELECT format('[%s,2,3,4]', i % 100)::halfvec FROM generate_series(1, 3000) i; \
+         CREATE INDEX halves_idx ON halves USING ivfflat (h halfvec_ip_ops); \
+         CREATE TABLE bits (b bit(12)); INSERT INTO bits SELECT i::bit(12) FROM generate_series(1, 3000) i; \
+         CREATE INDEX bits_idx ON bits USING ivfflat (b bit_hamming_ops); \
+         CREATE TABLE nothing (v vector(3)); CREATE INDEX nothing_idx ON nothing USING ivfflat (v vector_l2_ops); \
+         CREATE TABLE exprs (v vector(4)); INSERT INTO exprs SELECT format('[%s,2,3,4]', i % 100)::vector FROM generate_series(1, 2500) i; \
+         CREATE INDEX exprs_idx ON exprs USING ivfflat ((v::halfvec(4)) halfvec_l2_ops) WHERE v IS NOT NULL; \
+         CREATE TABLE graph (v vector(3)); INSERT INTO graph SELECT format('[%s,2,3]', i)::vector FROM generate_series(1, 500) i; \
+         CREATE INDEX graph_idx ON graph USING hnsw (v vector_l2_ops); \
+         CREATE TABLE parts (k int, v vector(3)) PARTITION BY RANGE (k); \
+         CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (1000); \
+         CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (1000) TO (9000); \
+         INSERT INTO parts SELECT i, format('[%s,2,3]', i)::vector FROM generate_series(1, 2600) i; \
+         CREATE INDEX parts_idx ON parts USING ivfflat (v vector_l2_ops)",
+    );
+    let run = bench.index(&["rebuild", "--all", "--jobs", "2", "--m", "8", "--format", "json"]).success().json();
+    let lists = |index: &str| -> i64 {
+        let found = run["indexes"].as_array().expect("a list").iter().find(|i| i["index"] == index);
+        let found = found.unwrap_or_else(|| panic!("no {index} in {run}"));
+        assert_eq!(found["action"], "rebuilt", "{found}");
+        found["lists_after"].as_i64().unwrap_or_default()
+    };
+    assert_eq!(lists("My \"S.I'd x"), 60);
+    assert_eq!(lists("public.halves_idx"), 54);
+    assert_eq!(lists("public.bits_idx"), 54);
+    assert_eq!(lists("public.nothing_idx"), 1);
+    assert_eq!(lists("public.exprs_idx"), 50);
+    assert_eq!(lists("public.parts_1_v_idx"), 31);
+    assert_eq!(lists("public.parts_2_v_idx"), 40);
+    assert_eq!(lists("public.graph_idx"), 0);
+    assert_eq!(bench.lists("graph_idx"), "m=8");
+    assert_eq!(bench.sql("SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
+    assert_eq!(bench.leftovers(), "");
+    // Nothing is to be done a second time.
+    let again = bench.index(&["rebuild", "--all", "--if-needed", "--m", "8", "--format", "json"]).success().json();
+    let actions: Vec<&str> = again["indexes"].as_array().unwrap().iter().filter_map(|i| i["action"].as_str()).collect();
+    assert!(actions.iter().all(|a| *a == "left"), "{again}");
+    bench.index(&["rebuild", "halves_idx", "--method", "swap", "--opclass", "halfvec_l2_ops"]).success();
+    assert!(bench.sql("SELECT pg_get_indexdef('halves_idx'::regclass)").contains("halfvec_l2_ops"));
+    assert_eq!(bench.sql("SELECT count(*) FROM pg_indexes WHERE tablename = 'halves'"), "1");
+}
+
+#[test]
+fn a_table_dropped_meanwhile_is_an_error_and_nothing_else() {
+    let bench = Bench::with_docs("", 3000);
+    // The lock is waited for in the ALTER, behind a transaction that drops the table.
+    let mut command = bench.server.client("psql");
+    command.args([
+        "-XAtq",
+        "-c",
+        "BEGIN",
+        "-c",
+        "LOCK docs IN SHARE UPDATE EXCLUSIVE MODE",
+        "-c",
+        "SELECT pg_sleep(3)",
+    ]);
+    command.args(["-c", "DROP TABLE docs", "-c", "COMMIT"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut dropper = Held(command.spawn().expect("psql starts"));
+    wait_for("the lock", || {
+        (bench.sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3)'") == "1").then_some(())
+    });
+    bench.index(&["rebuild", "--all"]).code(1).stderr_has("dropped meanwhile");
+    dropper.0.wait().expect("it ends");
+}
+
+#[test]
+fn roles_without_the_right_are_told_the_grant_and_owners_need_no_superuser() {
+    let bench = Bench::with_docs("", 3000);
+    bench.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON docs TO reader; CREATE ROLE owner LOGIN; ALTER TABLE docs OWNER TO owner");
+    bench.sql("GRANT CREATE ON SCHEMA public TO owner");
+    let as_role = |role: &str| bench.server.dsn().replace("postgres@", &format!("{role}@"));
+    bench.index_at(&as_role("reader"), &["rebuild", "--all"]).code(13).stderr_has("GRANT \"owner\" TO \"reader\"");
+    bench.index_at(&as_role("owner"), &["rebuild", "--all"]).success();
+    assert_eq!(bench.lists("docs_idx"), "lists=54");
+    // Without the pages, the comment tells the lists.
+    let plan = bench.index_at(&as_role("owner"), &["plan", "--format", "json"]).success().json();
+    assert_eq!((&plan["plans"][0]["lists"], &plan["plans"][0]["verdict"]["rebuild"]), (&54.into(), &false.into()));
+    // A policy would hide rows: an error, and not a wrong count.
+    bench.sql("ALTER TABLE docs ENABLE ROW LEVEL SECURITY; ALTER TABLE docs FORCE ROW LEVEL SECURITY");
+    bench.index_at(&as_role("owner"), &["rebuild", "--all"]).code(1).stderr_has("row-level security");
+}
+
+#[test]
+fn too_little_memory_clamps_the_lists_and_too_little_for_one_is_refused() {
+    let bench = Bench::with_docs("", 40_000);
+    bench.index(&["rebuild", "--all", "--memory", "5MB"]).success();
+    let lists: u32 = bench.lists("docs_idx").trim_start_matches("lists=").parse().expect("a number");
+    assert!((50..200).contains(&lists), "{lists}");
+    bench.index(&["plan", "--memory", "5MB"]).success().stdout_has("do not fit into the memory");
+    let listed = bench.index(&["list", "--memory", "5MB", "--format", "json"]).success().json();
+    assert_eq!(listed["indexes"][0]["target_lists"], lists, "{listed}");
+    bench.index(&["rebuild", "--all", "--memory", "100kB"]).code(13).stderr_has("--memory");
+}
+
+#[test]
+fn a_full_tablespace_is_refused_before_anything_is_done() {
+    let dir = server_dir();
+    let place: PathBuf = dir.path().join("small");
+    std::fs::create_dir(&place).expect("a folder");
+    crate::support::give_to_server_user(&place);
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&place).expect("its owner"));
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &format!("size=3m,mode=0700,uid={owner}"), "tmpfs"])
+        .arg(&place)
+        .status();
+    if !mount.is_ok_and(|s| s.success()) {
+        eprintln!("not run: mounting a tmpfs takes root");
+        return;
+    }
+    let bench = Bench::with_docs("", 40_000);
+    bench.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", place.display()));
+    bench.sql("DROP INDEX docs_idx; CREATE INDEX docs_idx ON docs USING ivfflat (embedding vector_l2_ops) WITH (lists = 10) WHERE id < 20000");
+    let moved = bench.server.try_query("ALTER INDEX docs_idx SET TABLESPACE small");
+    let run = moved.is_ok().then(|| bench.index(&["rebuild", "--all"]));
+    // Who may not know where the data folder is finds out while building, and everything is put back.
+    bench.sql("CREATE ROLE owner LOGIN; ALTER TABLE docs OWNER TO owner; GRANT CREATE ON TABLESPACE small TO owner");
+    let owner = bench.server.dsn().replace("postgres@", "owner@");
+    let late = moved.is_ok().then(|| bench.index_at(&owner, &["rebuild", "--all"]));
+    let after = (bench.lists("docs_idx"), bench.leftovers());
+    bench.sql("ALTER INDEX docs_idx SET TABLESPACE pg_default");
+    bench.sql("DROP TABLESPACE small");
+    let _ = Command::new("umount").arg(&place).status();
+    moved.expect("the index fits once");
+    run.expect("a run").code(13).stderr_has("free");
+    late.expect("a run").code(13).stderr_has("the disk is full");
+    assert_eq!(after, ("lists=10".to_owned(), String::new()));
+}
+
+#[test]
+fn rows_of_another_distribution_call_for_a_rebuild_and_more_of_the_same_do_not() {
+    for (shift, rebuild) in [(0, false), (40, true)] {
+        let bench = Bench::with_docs("", 20_000);
+        bench.index(&["rebuild", "--all"]).success();
+        bench.sql(&rows(15_000, shift));
+        bench.sql("ANALYZE docs");
+        let plan = bench.index(&["plan", "--format", "json"]).success().json();
+        assert_eq!(plan["plans"][0]["verdict"]["rebuild"], rebuild, "{plan}");
+        bench.index(&["plan", "--detailed-exitcode"]).code(if rebuild { 2 } else { 0 });
+        let run = bench.index(&["rebuild", "--all", "--if-needed"]).success();
+        if rebuild {
+            // Beside the latency that was measured, the one that was predicted.
+            run.stdout_has("ms a query (was").stdout_has("predicted");
+        } else {
+            assert_eq!(run.stdout, "");
+        }
+        let again = bench.index(&["rebuild", "--all", "--if-needed"]).success();
+        assert_eq!(again.stdout, "");
+    }
+}
+
+#[test]
+fn cron_hears_nothing_outside_the_window_and_prometheus_reads_the_rest() {
+    let bench = Bench::with_docs("", 3000);
+    let file = bench.state.path().join("index.prom");
+    // A minute that is not now, whatever the clock says.
+    let hour = jiff::Zoned::now().time().hour();
+    let window = format!("{:02}:00-{:02}:01", (hour + 12) % 24, (hour + 12) % 24);
+    let run = bench.index(&["rebuild", "--all", "--window", &window]).success();
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    assert_eq!(bench.lists("docs_idx"), "lists=10");
+    bench.index(&["rebuild", "--all", "--if-needed", "--textfile", file.to_str().expect("a path")]).success();
+    let text = std::fs::read_to_string(&file).expect("the metrics");
+    assert!(text.contains("llmsql_index_rebuilt 1\n"), "{text}");
+    assert!(
+        text.contains("llmsql_index_target_lists{database=\"postgres\",schema=\"public\",index=\"docs_idx\"} 54\n"),
+        "{text}"
+    );
+    bench.index(&["recall", "--target", "0.9"]).success().stdout_has("is the smallest that reaches 0.9");
+    bench.index(&["rebuild"]).code(64).stderr_has("--all");
+    bench.index(&["rebuild", "nowhere"]).code(64).stderr_has("public.docs_idx");
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let bench = Bench::with_docs("", 3000);
+    bench.index(&["rebuild", "--all", "--dry-run"]).success().stdout_has("docs in postgres: rebuild");
+    let run = bench.index(&["rebuild", "--all", "--dry-run", "--jobs", "2", "--memory", "64MB", "--format", "json"]);
+    let json = run.success().json();
+    assert_eq!((&json["exit"], &json["dry_run"]), (&0.into(), &true.into()));
+    assert_eq!(json["plans"][0]["target"]["lists"], 54);
+    // Two builds at a time share the memory.
+    assert_eq!(json["plans"][0]["allowance"]["bytes"], 32 << 20);
+    bench.assert_as_before("");
+}
+
+#[test]
+fn a_standby_is_refused_and_named() {
+    let mut bench = Bench::with_docs("", 3000);
+    let signal = bench.server.data_dir().join("standby.signal");
+    crate::support::write_for_server(&signal, "");
+    bench.server.restart().expect("a standby without a primary still answers");
+    assert_eq!(bench.sql("SELECT pg_is_in_recovery()"), "t");
+    bench.index(&["list"]).success().stdout_has("docs_idx");
+    bench.index(&["rebuild", "--all"]).code(13).stderr_has("standby").stderr_has("primary");
+}
+
+#[test]
+fn a_swap_that_was_cut_short_is_cleaned_up() {
+    let bench = Bench::with_docs("", 5000);
+    // The new index cannot be dropped by the run itself while a transaction has read it.
+    let transaction = bench.open_transaction("SELECT count(*) FROM docs");
+    bench
+        .index(&["rebuild", "docs_idx", "--method", "swap", "--opclass", "vector_ip_ops", "--max-wait", "1s"])
+        .code(11)
+        .stderr_has("gave up");
+    assert!(!bench.sql("SELECT pg_get_indexdef('docs_idx'::regclass)").contains("vector_ip_ops"));
+    drop(transaction);
+    bench.index(&["rebuild", "docs_idx", "--method", "swap", "--opclass", "vector_ip_ops"]).success();
+    assert!(bench.sql("SELECT pg_get_indexdef('docs_idx'::regclass)").contains("vector_ip_ops"));
+    assert_eq!(bench.sql("SELECT string_agg(indexname, ',') FROM pg_indexes WHERE indexname ~ 'llmsql'"), "");
+}
