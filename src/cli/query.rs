@@ -114,7 +114,7 @@ impl DataArgs {
         }
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
         let free = nix::sys::statvfs::statvfs(scratch)
-            .map_or(10 * GB, |s| u64::from(s.blocks_available()).saturating_mul(s.fragment_size()));
+            .map_or(10 * GB, |s| s.blocks_available().saturating_mul(s.fragment_size()));
         Ok(Limits { memory, threads: self.threads.or(settings.threads).unwrap_or(cpus), spill: free / 2 })
     }
 }

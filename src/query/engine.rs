@@ -150,7 +150,7 @@ impl Engine {
     /// A source that cannot be opened.
     pub fn open(&mut self) -> Result<Schema> {
         self.running = None;
-        let exe = std::env::current_exe().map_err(|e| cannot_start(e))?;
+        let exe = std::env::current_exe().map_err(cannot_start)?;
         let mut command = Command::new(exe);
         command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         for (name, _) in std::env::vars_os() {

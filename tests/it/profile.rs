@@ -121,7 +121,7 @@ fn what_is_wrong_in_a_profile_is_told_with_line_and_column() {
     );
     wrong("values:\n  host: {ram: 1GB\n", &["my.yaml:3:1: "]);
     wrong("colour: red\n", &["my.yaml:1:1: unknown field `colour`"]);
-    wrong("when: {ram_at_least: lots}\n", &["my.yaml:1:7: ", "\"lots\" is not a unit of size"]);
+    wrong("when: {ram_at_least: lots}\n", &["my.yaml:1:7: ", "\"lots\" is not a size"]);
     fs::write(dir.path().join("my.yaml"), b"name: \xff\n").unwrap();
     refused(profile(&dir, &["show", "./my.yaml"]).run(), &["my.yaml:1:7: not UTF-8"]);
 }

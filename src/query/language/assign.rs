@@ -198,6 +198,7 @@ impl Context<'_, '_> {
                 }
             }
             Meaning::Metric(_) => 0.3,
+            Meaning::Nothing => 0.0,
         }
     }
 
@@ -391,5 +392,6 @@ fn item(meaning: &Meaning) -> Item {
         Meaning::Column(column) => Item::Column(*column),
         Meaning::Value(column, text) => Item::Value(*column, text.clone()),
         Meaning::Metric(name) => Item::Metric(name.clone()),
+        Meaning::Nothing => Item::Unknown,
     }
 }

@@ -108,6 +108,49 @@ pub enum Cue {
     Idle,
 }
 
+impl std::fmt::Display for Cue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ask | Self::Which | Self::Who | Self::HowMuch => "asks",
+            Self::When => "asks for a time",
+            Self::Where => "asks for a place",
+            Self::Count => "number of",
+            Self::Agg(_) => "aggregate",
+            Self::Distinct => "each once",
+            Self::Superlative(true, _) | Self::Frequent(true) | Self::Top(true) => "most",
+            Self::Superlative(false, _) | Self::Frequent(false) | Self::Top(false) => "least",
+            Self::Compare(op, _) | Self::Behind(op) => op.sql(),
+            Self::Between => "between",
+            Self::Each | Self::Per(_) | Self::PerPart(_) => "for each",
+            Self::Order | Self::Alphabetical | Self::Ascending => "ordered upward",
+            Self::Descending => "ordered downward",
+            Self::Not | Self::Without | Self::But => "not",
+            Self::Both => "both",
+            Self::Or => "or",
+            Self::And => "and",
+            Self::Relative | Self::Whose | Self::With => "begins a condition",
+            Self::Named => "is called",
+            Self::Aged => "age",
+            Self::Contains(_) => "contains",
+            Self::Times => "times",
+            Self::Everything => "every column",
+            Self::Share => "share of",
+            Self::Running => "running total",
+            Self::Change(_) => "change",
+            Self::All
+            | Self::Idle
+            | Self::Of
+            | Self::In
+            | Self::By
+            | Self::Have
+            | Self::Be
+            | Self::Do
+            | Self::Pronoun
+            | Self::Stop => "",
+        })
+    }
+}
+
 /// A quality that an adjective speaks of, and the columns that measure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
@@ -366,7 +409,7 @@ fn comparisons(add: &mut dyn FnMut(Cue, &str)) {
 fn structure(add: &mut dyn FnMut(Cue, &str)) {
     add(
         Cue::Each,
-        "each|for each|of each|in each|by each|from each|to each|per|every|for every|in every|of every|for all the different|grouped by|group by|for each of the|for each of|broken down by|split by|by every|across each|on each|at each|with each|for different|in different|of different",
+        "each|for each|of each|in each|by each|from each|to each|per|every|for every|in every|of every|for all the different|grouped by|group by|for each of the|for each of|broken down by|split by|by every|across each|on each|at each|with each|for different|in different|of different|for the different|for all different|in the different|for each different|of each different",
     );
     for (bucket, part, unit) in [
         (Bucket::Minute, None, "minute"),

@@ -73,7 +73,7 @@ impl Draft {
     /// The query, if there is something to show, and what did not fit as a cost.
     #[must_use]
     pub fn query(mut self, index: &Index<'_>, hints: &[String]) -> Option<(Query, f64)> {
-        self.settle(index);
+        self.settle();
         let mut query = Query { distinct: self.distinct, entity: self.entity, ..Query::default() };
         query.tables.clone_from(&self.tables);
         self.select(index, &mut query);
@@ -94,7 +94,7 @@ impl Draft {
     }
 
     /// Chooses what is asked about and what of it is shown where the question does not say.
-    fn settle(&mut self, index: &Index<'_>) {
+    fn settle(&mut self) {
         let plain = self.outputs.iter().any(|o| !matches!(o, Output::Rows(_)));
         let shown: Vec<TableId> = self
             .outputs
@@ -124,7 +124,6 @@ impl Draft {
                 }
             });
         }
-        let _ = index;
     }
 
     fn select(&mut self, index: &Index<'_>, query: &mut Query) {

@@ -103,7 +103,7 @@ pub struct Index<'a> {
     pub time: BTreeMap<TableId, ColumnId>,
     by_stem: HashMap<String, Vec<Element>>,
     by_value: HashMap<String, Vec<Value>>,
-    vocabulary: HashMap<String, Vec<ColumnId>>,
+    vocabulary: HashSet<String>,
 }
 
 impl<'a> Index<'a> {
@@ -120,7 +120,7 @@ impl<'a> Index<'a> {
             time: BTreeMap::new(),
             by_stem: HashMap::new(),
             by_value: HashMap::new(),
-            vocabulary: HashMap::new(),
+            vocabulary: HashSet::new(),
             tables: Vec::new(),
         };
         std::mem::swap(&mut index.tables, &mut tables);
@@ -175,13 +175,7 @@ impl<'a> Index<'a> {
     /// Whether a word in small letters occurs inside a value.
     #[must_use]
     pub fn in_values(&self, lower: &str) -> bool {
-        self.vocabulary.contains_key(lower)
-    }
-
-    /// The columns in whose values a word in small letters occurs.
-    #[must_use]
-    pub fn inside(&self, lower: &str) -> &[ColumnId] {
-        self.vocabulary.get(lower).map_or(&[], Vec::as_slice)
+        self.vocabulary.contains(lower)
     }
 
     /// Finds a table by its name in any case of letters.
@@ -324,10 +318,7 @@ impl<'a> Index<'a> {
                     let lower = text.to_lowercase();
                     let stems: Vec<String> = tokens(&lower).into_iter().map(|t| t.stem).collect();
                     for token in tokens(&lower).into_iter().filter(|t| t.lower.len() > 2) {
-                        let columns = self.vocabulary.entry(token.lower).or_default();
-                        if columns.last() != Some(&column) {
-                            columns.push(column);
-                        }
+                        self.vocabulary.insert(token.lower);
                     }
                     let value = Value { column, text: text.clone() };
                     let stems = stems.join(" ");

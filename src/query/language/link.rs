@@ -22,6 +22,8 @@ pub enum Meaning {
     Value(ColumnId, String),
     /// A figure of the operator's, by its name's stems.
     Metric(Vec<String>),
+    /// Nothing: the word only resembles a name.
+    Nothing,
 }
 
 impl Meaning {
@@ -31,7 +33,7 @@ impl Meaning {
         match self {
             Self::Table(table) => Some(*table),
             Self::Column(column) | Self::Value(column, _) => Some(column.table),
-            Self::Metric(_) => None,
+            Self::Metric(_) | Self::Nothing => None,
         }
     }
 }
@@ -103,7 +105,8 @@ impl Linker<'_, '_> {
             let after = tokens.iter().position(|t| t.start >= date.end).unwrap_or(tokens.len());
             if let Some(first) = first.filter(|first| *first < after) {
                 let length = after - first;
-                add(size(length) + 0.5, first, after, Piece::Date(at));
+                let score = if date.certain { size(length) + 0.5 } else { 0.6 * size(length) };
+                add(score, first, after, Piece::Date(at));
             }
         }
         for (start, token) in tokens.iter().enumerate() {
@@ -179,10 +182,11 @@ impl Linker<'_, '_> {
                 continue;
             }
             let mut candidates = self.names(&stems);
-            if stems.first() == Some(&"number") && phrase.get(1).is_some_and(|t| t.lower == "of") {
+            let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
+            if stems.first() == Some(&"number") && behind.is_some_and(|t| t.lower == "of") {
                 candidates.retain(|c| !self.is_numbering(c));
             }
-            if let Some(best) = candidates.first() {
+            if let Some(best) = candidates.first().cloned() {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);
                 #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
                 let fillers = phrase.iter().filter(|t| is_filler(&t.lower)).count() as f64;
@@ -191,6 +195,10 @@ impl Linker<'_, '_> {
                     .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
                 if best.strength < 0.8 && fillers > 0.0 || !joined {
                     continue;
+                }
+                if phrase.len() == 1 && best.strength < 0.95 {
+                    let verb = last.lower.ends_with("ed") || last.lower.ends_with("ing") || last.lower.ends_with("ten");
+                    candidates.push(Candidate { meaning: Meaning::Nothing, strength: if verb { 0.5 } else { 0.22 } });
                 }
                 let words = if fillers > 0.0 { size(stems.len()) - 0.12 } else { size(stems.len()) };
                 let whole = if fillers > 0.0 && best.strength > 0.95 { 0.06 } else { 0.0 };
@@ -240,6 +248,7 @@ impl Linker<'_, '_> {
             }
         }
         self.called(stems, &mut found);
+        self.without_tail(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         let mut seen: Vec<Meaning> = Vec::new();
         found.retain(|c| {
@@ -250,6 +259,19 @@ impl Linker<'_, '_> {
         });
         found.truncate(KEPT);
         found
+    }
+
+    /// `phone number` of a column that is only called phone.
+    fn without_tail(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
+        if !matches!(*tail, "number" | "valu" | "amount" | "inform" | "detail" | "level" | "type" | "date")
+            || found.iter().any(|c| c.strength > 0.8)
+        {
+            return;
+        }
+        let whole = |c: &Candidate| c.strength > 0.9 && matches!(c.meaning, Meaning::Column(_));
+        let columns = self.names(rest).into_iter().filter(whole);
+        found.extend(columns.map(|c| Candidate { strength: 0.8 * c.strength, ..c }));
     }
 
     /// The name of something that has no column of that name: what its rows are called by, or the column itself.

@@ -23,8 +23,6 @@ pub enum Agg {
     Deviation,
     /// The number of distinct values.
     Distinct,
-    /// The number of rows that have a value.
-    Values,
 }
 
 /// A piece of the calendar by which rows are grouped.
@@ -53,10 +51,6 @@ pub enum Part {
     Hour,
     /// 0, Sunday, to 6.
     Weekday,
-    /// 1 to 12.
-    Month,
-    /// The year's number.
-    Year,
 }
 
 /// What is computed.
@@ -72,10 +66,6 @@ pub enum Expr {
     Bucket(Bucket, ColumnId),
     /// A part of a column's times.
     Part(Part, ColumnId),
-    /// Two expressions and `+`, `-`, `*` or `/` between.
-    Arith(Box<Expr>, char, Box<Expr>),
-    /// The share in percent of rows that hold.
-    ShareWhere(Vec<Cond>),
     /// A figure and its share in percent of the whole.
     ShareOf(Box<Expr>),
     /// A figure added up over the groups in their order.
@@ -84,8 +74,6 @@ pub enum Expr {
     Change(Box<Expr>),
     /// A figure against that of the group before, in percent.
     ChangePercent(Box<Expr>),
-    /// The figure over rows that hold.
-    Where(Box<Expr>, Vec<Cond>),
     /// The operator's own figure.
     Metric(TableId, String, String),
 }
@@ -142,8 +130,6 @@ pub enum Literal {
     Text(String),
     /// A number.
     Number(f64),
-    /// True or false.
-    Bool(bool),
     /// A moment.
     Time(DateTime),
 }
@@ -153,8 +139,6 @@ pub enum Literal {
 pub enum Operand {
     /// A value.
     Literal(Literal),
-    /// Another column or figure.
-    Expr(Expr),
     /// The one value a query gives.
     Query(Box<Query>),
 }
@@ -194,10 +178,6 @@ pub enum Cond {
 pub enum SetOp {
     /// Rows of both.
     Intersect,
-    /// Rows of the first that the second has not.
-    Except,
-    /// Rows of either.
-    Union,
 }
 
 /// A query.
@@ -233,7 +213,6 @@ impl Expr {
     pub fn is_aggregate(&self) -> bool {
         match self {
             Self::Column(_) | Self::Bucket(..) | Self::Part(..) => false,
-            Self::Arith(a, _, b) => a.is_aggregate() || b.is_aggregate(),
             _ => true,
         }
     }
@@ -247,15 +226,6 @@ impl Expr {
             | Self::Running(inner)
             | Self::Change(inner)
             | Self::ChangePercent(inner) => inner.columns(found),
-            Self::Arith(a, _, b) => {
-                a.columns(found);
-                b.columns(found);
-            }
-            Self::ShareWhere(conds) => conds.iter().for_each(|c| c.columns(found)),
-            Self::Where(inner, conds) => {
-                inner.columns(found);
-                conds.iter().for_each(|c| c.columns(found));
-            }
             Self::Count | Self::Metric(..) => {}
         }
     }
@@ -272,13 +242,7 @@ impl Cond {
     /// The columns it reads in its own query, in order.
     pub fn columns(&self, found: &mut Vec<ColumnId>) {
         match self {
-            Self::Compare(left, _, right) => {
-                left.columns(found);
-                if let Operand::Expr(right) = right {
-                    right.columns(found);
-                }
-            }
-            Self::Between(left, ..) => left.columns(found),
+            Self::Compare(left, ..) | Self::Between(left, ..) => left.columns(found),
             Self::Like(column, ..) | Self::Null(column, _) | Self::During(column, ..) | Self::In(column, ..) => {
                 found.push(*column);
             }

@@ -9,9 +9,11 @@
 //! | [`link`] | stretches of the question and what each may mean; [`cues`], [`dates`], [`synonyms`] help |
 //! | [`assign`] | the best combinations of meanings, by the keys that join them |
 //! | [`parse`], [`draft`] | a combination as a logical form ([`logic`]) |
-//! | [`joins`], [`write`] | the logical form as SQL |
+//! | [`joins`], [`write`], [`restate`] | the logical form as SQL and in English |
+//! | [`confidence`] | how far a reading can be trusted |
 
 mod assign;
+mod confidence;
 mod cues;
 pub mod dates;
 mod draft;
@@ -22,8 +24,11 @@ mod link;
 mod logic;
 mod names;
 mod parse;
+mod restate;
 mod share;
 mod synonyms;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod translation;
 mod words;

@@ -159,12 +159,6 @@ impl Words {
         Self { words, stems }
     }
 
-    /// The words with blanks between them.
-    #[must_use]
-    pub fn phrase(&self) -> String {
-        self.words.join(" ")
-    }
-
     /// Whether the last word is `word`.
     #[must_use]
     pub fn ends_with(&self, word: &str) -> bool {
@@ -253,7 +247,7 @@ mod tests {
     use super::*;
 
     fn words(identifier: &str) -> String {
-        Words::of(identifier, &|word| word == "airport" || word == "paid").phrase()
+        Words::of(identifier, &|word| word == "airport" || word == "paid").words.join(" ")
     }
 
     #[test]

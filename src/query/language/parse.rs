@@ -530,7 +530,7 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         if self.wait.negated && self.mode == Mode::Filter && self.draft.entity != Some(table) {
             self.wait.negated = false;
-            if self.ahead_condition(table) {
+            if self.ahead_condition() {
                 self.wait.negated = true;
                 return;
             }
@@ -561,17 +561,18 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     /// Whether a negated table is followed by what its rows hold: `did not take the course X`.
-    fn ahead_condition(&self, table: TableId) -> bool {
+    fn ahead_condition(&self) -> bool {
         matches!(self.ahead(0), Some(Item::Value(..) | Item::Text(..)))
             || matches!(self.ahead(0), Some(Item::Cue(Cue::Named | Cue::In | Cue::With | Cue::Of)))
-                && matches!(self.ahead(1), Some(Item::Value(c, _)) if c.table == table || true)
+                && matches!(self.ahead(1), Some(Item::Value(..)))
     }
 
-    /// What stands before a comparison that precedes a number.
-    fn behind_number(&self) -> Option<&'p Item> {
-        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev();
-        back.map(|p| &p.item)
-            .find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Be | Cue::Compare(..) | Cue::Relative)))
+    /// Whether a comparison joins onto the one before: `over 5 or under 2`.
+    fn compares_again(&self) -> bool {
+        let back = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+        let mut words =
+            back.skip_while(|i| matches!(i, Item::Cue(Cue::Idle | Cue::Be | Cue::Compare(..) | Cue::Behind(_))));
+        self.wait.or || matches!(words.next(), Some(Item::Cue(Cue::And | Cue::Or)))
     }
 
     /// What stands right before.
@@ -786,7 +787,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.pronoun = false;
             return;
         }
-        if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) && !self.is_list_end() {
+        if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) {
             self.flush_column();
             let figures = self.figures(column);
             self.wait.figure = figures.into_iter().next();
@@ -853,11 +854,6 @@ impl<'p, 'a> Parser<'p, 'a> {
             || own(self.ahead(0))
             || be && own(self.ahead(1))
             || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
-    }
-
-    /// Whether the end of a list of what is shown has been reached while conditions are read.
-    fn is_list_end(&self) -> bool {
-        false
     }
 
     /// Whether a comparison, a value or a number follows the column that is read.
@@ -1115,6 +1111,25 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
         }
         let next = self.ahead(if behind.is_some() { 1 } else { 0 });
+        if matches!(self.phrase().as_str(), "once" | "twice" | "thrice") {
+            self.wait.number = Some(n);
+            self.times();
+            return;
+        }
+        let named = matches!(next, Some(Item::Column(_) | Item::Table(_)));
+        if let Some((op, None)) = compare.filter(|_| !named && self.compares_again())
+            && let Some(Condition { cond: Cond::Compare(expr, _, Operand::Literal(Literal::Number(_))), .. }) =
+                self.draft.conditions.last()
+        {
+            let expr = expr.clone();
+            self.wait.compare = None;
+            self.condition(Cond::Compare(expr, op, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if matches!(next, Some(Item::Cue(Cue::Aged | Cue::Times))) {
+            self.wait.number = Some(n);
+            return;
+        }
         let number_of_next =
             matches!(next, Some(Item::Column(_) | Item::Table(_))) || matches!(next, Some(Item::Cue(Cue::Distinct)));
         if self.mode == Mode::Filter && !number_of_next {
@@ -1182,17 +1197,12 @@ impl<'p, 'a> Parser<'p, 'a> {
         };
         let compare = self.wait.compare.take();
         let kind = self.index.kind(column);
-        let whole_year = span.from.date().day_of_year() == 1 && span.to.date().day_of_year() == 1;
+        let whole_year = span.precision == dates::Unit::Year;
         if kind.is_number() || kind == Kind::Text && self.index.column(column).words.has("year") {
             if !whole_year {
                 self.draft.cost += 2.0;
             }
-            let op = compare.map_or(Op::Eq, |c| c.0);
-            self.condition(Cond::Compare(
-                Expr::Column(column),
-                op,
-                Operand::Literal(Literal::Number(f64::from(span.from.year()))),
-            ));
+            self.year_range(column, span, compare.map(|c| c.0));
             return;
         }
         match compare {
@@ -1210,6 +1220,22 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             _ => self.condition(Cond::During(column, span.from, span.to)),
         }
+    }
+
+    /// A range of years over a column of years' numbers.
+    fn year_range(&mut self, column: ColumnId, span: &dates::Span, op: Option<Op>) {
+        let number = |n: i16| Literal::Number(f64::from(n));
+        let last = if span.to.date().day_of_year() == 1 { span.to.year() - 1 } else { span.to.year() };
+        let expr = Expr::Column(column);
+        let compare = |op: Op, year: i16| Cond::Compare(Expr::Column(column), op, Operand::Literal(number(year)));
+        let cond = match op {
+            Some(op) => compare(op, span.from.year()),
+            None if span.is_open_before() => compare(Op::Le, last),
+            None if span.is_open_after() => compare(Op::Ge, span.from.year()),
+            None if last > span.from.year() => Cond::Between(expr, number(span.from.year()), number(last)),
+            None => compare(Op::Eq, span.from.year()),
+        };
+        self.condition(cond);
     }
 
     /// The column that dates the rows asked about: the operator's, else the first time of the tables named.
@@ -1255,10 +1281,7 @@ impl<'p, 'a> Parser<'p, 'a> {
                 }
             }
         }
-        if let Some(superlative) = self.wait.superlative.take() {
-            draft.cost += 1.0;
-            let _ = superlative;
-        }
+        draft.cost += f64::from(u8::from(self.wait.superlative.is_some()));
         draft.cost += f64::from(u8::from(self.wait.compare.is_some())) * 1.5;
         draft.cost += f64::from(u8::from(self.wait.number.is_some())) * 1.5;
         draft.cost += f64::from(u8::from(!self.wait.aggs.is_empty())) * 1.0;

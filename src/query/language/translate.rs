@@ -1,12 +1,15 @@
 //! The steps in their order, and the decision to answer, ask or refuse.
 
 use super::assign::{Assignment, Item, Part, assignments};
+use super::confidence::Signs;
 use super::dates;
 use super::glossary::Glossary;
 use super::index::{ColumnId, Index};
+use super::joins::connect;
 use super::link::Linker;
 use super::logic::Query;
 use super::parse::Parser;
+use super::restate::restate;
 use super::translation::{Clock, Dated, Link, Lookup, Outcome, Reading, Translation};
 use super::words::{Token, tokens};
 use super::write::{Writer, quote_text};
@@ -21,6 +24,23 @@ pub struct Translator<'a> {
 
 /// Combinations of meanings that are read.
 const READ: usize = 8;
+/// Readings that are offered where none is certain.
+const OFFERED: usize = 4;
+/// The confidence from which on a reading is the answer.
+const ANSWER: f64 = 0.75;
+/// The confidence from which on readings are offered.
+const OFFER: f64 = 0.45;
+/// The longest question that is read, in bytes.
+const LONGEST: usize = 4096;
+
+/// A reading with what it was judged by.
+struct Judged {
+    score: f64,
+    query: Query,
+    signs: Signs,
+    sql: String,
+    from: usize,
+}
 
 impl<'a> Translator<'a> {
     /// Reads the schema and the operator's words.
@@ -34,6 +54,12 @@ impl<'a> Translator<'a> {
     #[must_use]
     pub fn translate(&self, question: &str, clock: &Clock, lookup: &dyn Lookup) -> Translation {
         let tokens = tokens(question);
+        if let Some(reason) = unreadable(question, &tokens) {
+            return refused(reason.to_owned(), Vec::new(), Vec::new());
+        }
+        if let Some(reading) = self.verified(&tokens) {
+            return Translation { outcome: Outcome::Answer(reading), dates: Vec::new(), words: Vec::new() };
+        }
         let found = dates::find(question, clock);
         let linker = Linker { index: &self.index, lookup };
         let tokens = linker.spread(tokens);
@@ -42,30 +68,76 @@ impl<'a> Translator<'a> {
         let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
         let week_start = clock.week_starts_on.to_monday_zero_offset();
         let writer = Writer { index: &self.index, hints: &hints, week_start };
-        let mut readings: Vec<(f64, Reading)> = Vec::new();
-        for combination in &combinations {
-            let draft = Parser::new(&self.index, &tokens, &combination.parts, &found).draft();
-            let Some((query, cost)) = draft.query(&self.index, &hints) else { continue };
-            let Some(reading) = reading(&writer, &query, combination, &tokens) else { continue };
-            readings.push((combination.score - cost, reading));
-        }
-        readings.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let _ = self.glossary;
+        let judged = self.judge(&writer, &combinations, &tokens, &found);
+        let chosen = judged.first().and_then(|j| combinations.get(j.from)).or(combinations.first());
         let dates = found.iter().map(|d| dated(question, d)).collect();
-        let words: Vec<Link> = combinations.first().map(|c| self.links(question, &tokens, c)).unwrap_or_default();
-        let outcome = match readings.into_iter().next() {
-            Some((_, reading)) => Outcome::Answer(reading),
-            None => Outcome::Refuse {
-                reason: "the question names nothing that the data has".to_owned(),
-                words: Vec::new(),
-                candidates: Vec::new(),
-            },
-        };
-        Translation { outcome, dates, words }
+        let words = chosen.map(|c| self.links(question, &tokens, c)).unwrap_or_default();
+        let readings: Vec<Reading> = judged.into_iter().map(|j| self.reading(&writer, j)).collect();
+        Translation { outcome: decide(readings, &words), dates, words }
     }
-}
 
-impl Translator<'_> {
+    /// The readings, each SQL once, the likeliest first.
+    fn judge(
+        &self,
+        writer: &Writer<'_, '_>,
+        combinations: &[Assignment],
+        tokens: &[Token],
+        found: &[dates::Span],
+    ) -> Vec<Judged> {
+        let mut judged: Vec<Judged> = Vec::new();
+        for (from, combination) in combinations.iter().enumerate() {
+            let draft = Parser::new(&self.index, tokens, &combination.parts, found).draft();
+            let Some((query, cost)) = draft.query(&self.index, writer.hints) else { continue };
+            let Some(sql) = writer.sql(&query) else { continue };
+            let joins = connect(&self.index, &query.needed(), writer.hints).map_or(0, |t| t.joins.len());
+            let signs = Signs::of(combination, &query, tokens, joins, cost);
+            judged.push(Judged { score: combination.score - cost, query, signs, sql, from });
+        }
+        judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut seen: Vec<String> = Vec::new();
+        judged.retain(|j| {
+            !seen.contains(&j.sql) && {
+                seen.push(j.sql.clone());
+                true
+            }
+        });
+        let best = judged.first().map_or(0.0, |j| j.score);
+        let second = judged.get(1).map(|j| j.score);
+        for one in &mut judged {
+            one.signs.margin = if one.score < best { one.score - best } else { second.map_or(2.0, |s| best - s) };
+        }
+        judged
+    }
+
+    fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {
+        Reading {
+            restatement: restate(&self.index, &judged.query),
+            confidence: judged.signs.confidence(),
+            uses: writer.uses(&judged.query),
+            sql: judged.sql,
+        }
+    }
+
+    /// The operator's own SQL for a question that is known.
+    fn verified(&self, asked: &[Token]) -> Option<Reading> {
+        let stems = |tokens: &[Token]| -> Vec<String> {
+            tokens.iter().filter(|t| !matches!(t.shape, super::words::Shape::Mark(_))).map(|t| t.stem.clone()).collect()
+        };
+        let wanted = stems(asked);
+        let pair = self.glossary.pairs.iter().find(|p| stems(&tokens(&p.question)) == wanted)?;
+        let all = self.index.tables.iter().map(|t| super::translation::Used {
+            table: t.table.name.clone(),
+            columns: t.columns.iter().map(|c| c.column.name.clone()).collect(),
+        });
+        let named = |used: &super::translation::Used| pair.sql.to_lowercase().contains(&used.table.to_lowercase());
+        Some(Reading {
+            sql: pair.sql.clone(),
+            restatement: format!("The verified answer to: {}", pair.question),
+            confidence: 1.0,
+            uses: all.filter(named).collect(),
+        })
+    }
+
     fn links(&self, question: &str, tokens: &[Token], combination: &Assignment) -> Vec<Link> {
         let link = |part: &Part| {
             let from = tokens.get(part.start)?.start;
@@ -74,7 +146,7 @@ impl Translator<'_> {
             let name =
                 |c: ColumnId| format!("{}.{}", self.index.table(c.table).table.name, self.index.column(c).column.name);
             let meaning = match &part.item {
-                Item::Cue(cue) => format!("{cue:?}"),
+                Item::Cue(cue) => cue.to_string(),
                 Item::Table(table) => format!("table {}", self.index.table(*table).table.name),
                 Item::Column(column) => format!("column {}", name(*column)),
                 Item::Value(column, text) => format!("value {} of {}", quote_text(text), name(*column)),
@@ -82,7 +154,7 @@ impl Translator<'_> {
                 Item::Number(n) => format!("number {n}"),
                 Item::Text(text, _) => format!("text {}", quote_text(text)),
                 Item::Date(_) => "time".to_owned(),
-                Item::Unknown => "unexplained".to_owned(),
+                Item::Unknown => UNEXPLAINED.to_owned(),
             };
             Some(Link { word, meaning })
         };
@@ -90,12 +162,52 @@ impl Translator<'_> {
     }
 }
 
-fn reading(writer: &Writer<'_, '_>, query: &Query, combination: &Assignment, tokens: &[Token]) -> Option<Reading> {
-    let sql = writer.sql(query)?;
-    let unknown = combination.parts.iter().filter(|p| p.item == Item::Unknown).count();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
-    let confidence = 1.0 - unknown as f64 / tokens.len().max(1) as f64;
-    Some(Reading { sql, restatement: String::new(), confidence, uses: writer.uses(query) })
+/// What a word that means nothing here is said to be.
+const UNEXPLAINED: &str = "unexplained";
+
+/// Why a question cannot be read at all.
+fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
+    let words: Vec<&Token> = tokens.iter().filter(|t| t.is_word()).collect();
+    if words.is_empty() {
+        return Some("the question is empty; ask in a sentence, such as: how many rows has each table");
+    }
+    if question.len() > LONGEST {
+        return Some("the question is longer than 4096 bytes; ask one thing at a time");
+    }
+    let foreign = words.iter().filter(|t| !t.lower.is_ascii()).count();
+    let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count();
+    let other = foreign * 2 > words.len() || foreign > 0 && known == 0;
+    (other || words.len() > 4 && known == 0).then_some("the question does not seem to be English; ask it in English")
+}
+
+fn refused(reason: String, words: Vec<String>, candidates: Vec<Reading>) -> Translation {
+    let outcome = Outcome::Refuse { reason, words, candidates };
+    Translation { outcome, dates: Vec::new(), words: Vec::new() }
+}
+
+/// The best reading where it can be trusted, those near it where they may be meant, else a refusal.
+fn decide(mut readings: Vec<Reading>, words: &[Link]) -> Outcome {
+    let alphabetic = |l: &&Link| l.meaning == UNEXPLAINED && l.word.chars().any(char::is_alphabetic);
+    let unexplained: Vec<String> = words.iter().filter(alphabetic).map(|l| l.word.clone()).collect();
+    let best = readings.first().map_or(0.0, |r| r.confidence);
+    if best >= ANSWER {
+        readings.truncate(1);
+        if let Some(reading) = readings.pop() {
+            return Outcome::Answer(reading);
+        }
+    }
+    readings.truncate(OFFERED);
+    if best >= OFFER && readings.len() > 1 && unexplained.is_empty() {
+        return Outcome::Ask(readings);
+    }
+    let reason = if readings.is_empty() {
+        "the question names nothing that the data has".to_owned()
+    } else if unexplained.is_empty() {
+        "the question can be read, but not with enough certainty to answer it".to_owned()
+    } else {
+        format!("these words fit nothing in the data: {}", unexplained.join(", "))
+    };
+    Outcome::Refuse { reason, words: unexplained, candidates: readings }
 }
 
 fn dated(question: &str, span: &dates::Span) -> Dated {

@@ -30,8 +30,6 @@ impl Writer<'_, '_> {
         if let Some((op, second)) = &query.combine {
             let word = match op {
                 SetOp::Intersect => "INTERSECT",
-                SetOp::Except => "EXCEPT",
-                SetOp::Union => "UNION",
             };
             sql = format!("{sql} {word} {}", self.sql(second)?);
         }
@@ -119,7 +117,7 @@ impl Scope<'_, '_, '_> {
     }
 
     fn from(&self, tree: &Tree) -> String {
-        let table = |id: TableId| quote_table(&self.writer.index.table(id).table.name);
+        let table = |id: TableId| quote(&self.writer.index.table(id).table.name);
         let mut sql = format!(" FROM {}", table(tree.root));
         for (edge, added) in &tree.joins {
             let on: Vec<String> = edge.on.iter().map(|(a, b)| self.equation(*a, *b)).collect();
@@ -179,7 +177,7 @@ impl Scope<'_, '_, '_> {
         let name = match expr {
             Expr::Bucket(bucket, _) => Some(bucket_word(*bucket).to_owned()),
             Expr::Metric(_, name, _) => Some(quote(name)),
-            Expr::ShareOf(_) | Expr::ShareWhere(_) => Some("percent".to_owned()),
+            Expr::ShareOf(_) => Some("percent".to_owned()),
             Expr::Running(_) => Some("running_total".to_owned()),
             Expr::Change(_) => Some("change".to_owned()),
             Expr::ChangePercent(_) => Some("change_percent".to_owned()),
@@ -198,28 +196,12 @@ impl Scope<'_, '_, '_> {
                 let part = match part {
                     Part::Hour => "hour",
                     Part::Weekday => "dow",
-                    Part::Month => "month",
-                    Part::Year => "year",
                 };
                 format!("extract({part} FROM {})", self.moment(*column))
-            }
-            Expr::Arith(a, sign, b) => {
-                let (a, b) = (self.expr(a)?, self.expr(b)?);
-                if *sign == '/' { format!("1.0 * {a} / nullif({b}, 0)") } else { format!("{a} {sign} {b}") }
-            }
-            Expr::ShareWhere(conds) => {
-                let mut filter = String::new();
-                self.conditions("", conds, &mut filter)?;
-                format!("100.0 * count(*) FILTER (WHERE {filter}) / nullif(count(*), 0)")
             }
             Expr::ShareOf(inner) => {
                 let figure = self.expr(inner)?;
                 format!("100.0 * {figure} / sum({figure}) OVER ()")
-            }
-            Expr::Where(inner, conds) => {
-                let mut filter = String::new();
-                self.conditions("", conds, &mut filter)?;
-                format!("{} FILTER (WHERE {filter})", self.expr(inner)?)
             }
             Expr::Metric(_, _, sql) => format!("({sql})"),
             Expr::Running(inner) | Expr::Change(inner) | Expr::ChangePercent(inner) => self.expr(inner)?,
@@ -278,6 +260,12 @@ impl Scope<'_, '_, '_> {
             Cond::Null(column, null) => format!("{} IS {}NULL", self.name(*column), if *null { "" } else { "NOT " }),
             Cond::During(column, from, to) => {
                 let time = self.moment(*column);
+                if *from == jiff::civil::DateTime::MIN {
+                    return Some(format!("{time} < {}", literal(&Literal::Time(*to))));
+                }
+                if *to == jiff::civil::DateTime::MAX {
+                    return Some(format!("{time} >= {}", literal(&Literal::Time(*from))));
+                }
                 let (from, to) = (Literal::Time(*from), Literal::Time(*to));
                 format!("{time} >= {} AND {time} < {}", literal(&from), literal(&to))
             }
@@ -315,7 +303,6 @@ impl Scope<'_, '_, '_> {
                 right_literal(right)?
             }
             Operand::Literal(value) => literal(value),
-            Operand::Expr(expr) => self.expr(expr)?,
             Operand::Query(query) => format!("({})", self.writer.sql(query)?),
         };
         Some(format!("{sql} {} {right}", op.sql()))
@@ -324,7 +311,7 @@ impl Scope<'_, '_, '_> {
     fn name(&self, column: ColumnId) -> String {
         let info = self.writer.index.table(column.table);
         let own = quote(&self.writer.index.column(column).column.name);
-        if self.qualified { format!("{}.{own}", quote_table(&info.table.name)) } else { own }
+        if self.qualified { format!("{}.{own}", quote(&info.table.name)) } else { own }
     }
 }
 
@@ -342,7 +329,6 @@ fn aggregate(agg: Agg, inner: &str) -> String {
         Agg::Quantile(share) => format!("quantile_cont({inner}, {share})"),
         Agg::Deviation => format!("stddev_samp({inner})"),
         Agg::Distinct => format!("count(DISTINCT {inner})"),
-        Agg::Values => format!("count({inner})"),
     }
 }
 
@@ -366,7 +352,6 @@ pub fn literal(value: &Literal) -> String {
     match value {
         Literal::Text(text) => quote_text(text),
         Literal::Number(n) => number(*n),
-        Literal::Bool(value) => value.to_string(),
         Literal::Time(time) if time.time() == jiff::civil::Time::midnight() => format!("DATE '{}'", time.date()),
         Literal::Time(time) => format!("TIMESTAMP '{} {}'", time.date(), time.time()),
     }
@@ -395,11 +380,6 @@ pub fn quote(name: &str) -> String {
     } else {
         format!("\"{}\"", name.replace('\0', "").replace('"', "\"\""))
     }
-}
-
-/// A table's name, which may begin with those of its catalogue and schema.
-fn quote_table(name: &str) -> String {
-    quote(name)
 }
 
 /// Words that DuckDB does not take for an identifier, and those that read as something else.

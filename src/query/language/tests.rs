@@ -1,0 +1,161 @@
+//! The translator as a whole, over a small shop.
+
+use jiff::civil::{Weekday, date};
+use proptest::prelude::*;
+
+use super::{Clock, Glossary, NoLookup, Outcome, Pair, Translation, Translator};
+use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
+
+fn column(name: &str, kind: Kind, values: &[&str]) -> Column {
+    let distinct = if values.is_empty() { Some(90) } else { u64::try_from(values.len()).ok() };
+    let values: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();
+    Column { name: name.to_owned(), kind, distinct, values_complete: kind == Kind::Text, values, ..Column::default() }
+}
+
+fn table(name: &str, columns: Vec<Column>) -> Table {
+    let mut columns = columns;
+    if let Some(key) = columns.first_mut() {
+        key.distinct = Some(100);
+    }
+    let primary_key = columns.first().map(|c| c.name.clone()).into_iter().collect();
+    Table { name: name.to_owned(), rows: Some(100), columns, primary_key, ..Table::default() }
+}
+
+fn shop() -> Schema {
+    let customers = vec![
+        column("id", Kind::Integer, &[]),
+        column("name", Kind::Text, &["Ada", "O'Brien"]),
+        column("city", Kind::Text, &["Bonn", "Lyon"]),
+        column("age", Kind::Integer, &[]),
+    ];
+    let orders = vec![
+        column("id", Kind::Integer, &[]),
+        column("customer_id", Kind::Integer, &[]),
+        column("total", Kind::Float, &[]),
+        column("placed_at", Kind::Timestamp, &[]),
+    ];
+    let key = ForeignKey {
+        table: "orders".to_owned(),
+        columns: vec!["customer_id".to_owned()],
+        to_table: "customers".to_owned(),
+        to_columns: vec!["id".to_owned()],
+        declared: true,
+    };
+    Schema { tables: vec![table("customers", customers), table("orders", orders)], keys: vec![key] }
+}
+
+fn ask_with(schema: &Schema, glossary: &Glossary, question: &str) -> Translation {
+    let clock = Clock { now: date(2025, 6, 18).at(12, 0, 0, 0), week_starts_on: Weekday::Monday };
+    Translator::new(schema, glossary).translate(question, &clock, &NoLookup)
+}
+
+fn ask(question: &str) -> Translation {
+    ask_with(&shop(), &Glossary::default(), question)
+}
+
+/// The likeliest SQL, answered or not.
+fn sql(question: &str) -> String {
+    let reading = match ask(question).outcome {
+        Outcome::Answer(reading) => Some(reading),
+        Outcome::Ask(readings) | Outcome::Refuse { candidates: readings, .. } => readings.into_iter().next(),
+    };
+    reading.map(|r| r.sql).unwrap_or_default()
+}
+
+#[test]
+fn questions_become_sql() {
+    for (question, expected) in [
+        ("How many customers are there?", "SELECT count(*) FROM customers"),
+        ("What are the name and age of all customers?", "SELECT name, age FROM customers"),
+        ("How many customers are in Bonn?", "SELECT count(*) FROM customers WHERE city = 'Bonn'"),
+        ("What is the average age of customers?", "SELECT avg(age) FROM customers"),
+        ("Show the number of customers for each city.", "SELECT city, count(*) FROM customers GROUP BY city"),
+        (
+            "What is the name of the oldest customer?",
+            "SELECT name FROM customers ORDER BY age DESC NULLS LAST, id LIMIT 1",
+        ),
+        (
+            "Show the names of customers whose age is above the average.",
+            "SELECT name FROM customers WHERE age > (SELECT avg(age) FROM customers)",
+        ),
+        (
+            "What are the names of customers without orders?",
+            "SELECT name FROM customers WHERE id NOT IN (SELECT customer_id FROM orders)",
+        ),
+        (
+            "Which customers have more than 3 orders? Show their names.",
+            "SELECT customers.name FROM customers JOIN orders ON orders.customer_id = customers.id \
+             GROUP BY customers.id, customers.name HAVING count(*) > 3",
+        ),
+    ] {
+        assert_eq!(sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn a_time_is_half_open_and_said() {
+    let translation = ask("How many orders were placed in May 2025?");
+    let dated = translation.dates.first().map(|d| (d.from, d.to));
+    assert_eq!(dated, Some((date(2025, 5, 1).at(0, 0, 0, 0), date(2025, 6, 1).at(0, 0, 0, 0))));
+}
+
+#[test]
+fn what_the_data_does_not_have_is_refused_with_the_words() {
+    let Outcome::Refuse { words, reason, .. } = ask("Which pilots flew zeppelins over volcanoes?").outcome else {
+        panic!("not refused")
+    };
+    assert!(words.iter().any(|w| w.contains("zeppelins")), "{reason}");
+    for (question, said) in [("", "empty"), ("  ?!", "empty"), ("顧客は何人いますか", "English")] {
+        let Outcome::Refuse { reason, .. } = ask(question).outcome else { panic!("not refused: {question}") };
+        assert!(reason.contains(said), "{question}: {reason}");
+    }
+}
+
+#[test]
+fn an_answer_says_what_it_is_and_what_it_reads() {
+    let Outcome::Answer(reading) = ask("How many customers are in Bonn?").outcome else { panic!("not answered") };
+    assert_eq!(reading.restatement, "The number of rows from customers where city of customers is 'Bonn'");
+    let uses: Vec<(&str, Vec<&str>)> =
+        reading.uses.iter().map(|u| (u.table.as_str(), u.columns.iter().map(String::as_str).collect())).collect();
+    assert_eq!(uses, [("customers", vec!["city"])]);
+}
+
+#[test]
+fn values_and_identifiers_cannot_leave_their_quotes() {
+    assert!(sql("What is the age of the customer named \"O'Brien\"?").contains("'O''Brien'"));
+    let mut schema = shop();
+    schema.tables[0].name = "cust\"; DROP TABLE x; --".to_owned();
+    schema.keys.clear();
+    let glossary = Glossary::default();
+    let clock = Clock { now: date(2025, 6, 18).at(12, 0, 0, 0), week_starts_on: Weekday::Monday };
+    let translation = Translator::new(&schema, &glossary).translate("What is the average age?", &clock, &NoLookup);
+    let text = format!("{:?}", translation.outcome);
+    assert!(!text.contains("FROM cust"), "{text}");
+}
+
+#[test]
+fn a_verified_pair_answers_first() {
+    let pair = Pair { question: "What did we earn?".to_owned(), sql: "SELECT sum(total) FROM orders".to_owned() };
+    let glossary = Glossary { pairs: vec![pair.clone()], ..Glossary::default() };
+    let Outcome::Answer(reading) = ask_with(&shop(), &glossary, "what did we earn").outcome else {
+        panic!("not answered")
+    };
+    assert_eq!(reading.sql, pair.sql);
+}
+
+proptest! {
+    #[test]
+    fn no_question_makes_it_panic(question in "\\PC{0,80}") {
+        let first = ask(&question);
+        prop_assert_eq!(first, ask(&question));
+    }
+
+    #[test]
+    fn no_order_of_known_words_makes_it_panic(words in proptest::collection::vec(prop::sample::select(vec![
+        "how many", "customers", "orders", "with", "at least", "3", "between", "and", "the", "oldest", "most", "name",
+        "total", "not", "for each", "city", "Bonn", "average", "sorted by", "descending", "'x'", "in 2024", "or more",
+        "without", "both", "top", "percentile", "share of", "running total", "per month", "?", ",", "times", "twice",
+    ]), 0..14)) {
+        let _ = ask(&words.join(" "));
+    }
+}
