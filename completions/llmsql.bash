@@ -58,6 +58,9 @@ _llmsql() {
             llmsql,profile)
                 cmd="llmsql__subcmd__profile"
                 ;;
+            llmsql,query)
+                cmd="llmsql__subcmd__query"
+                ;;
             llmsql,recover)
                 cmd="llmsql__subcmd__recover"
                 ;;
@@ -204,6 +207,9 @@ _llmsql() {
                 ;;
             llmsql__subcmd__help,profile)
                 cmd="llmsql__subcmd__help__subcmd__profile"
+                ;;
+            llmsql__subcmd__help,query)
+                cmd="llmsql__subcmd__help__subcmd__query"
                 ;;
             llmsql__subcmd__help,recover)
                 cmd="llmsql__subcmd__help__subcmd__recover"
@@ -431,7 +437,7 @@ _llmsql() {
 
     case "${cmd}" in
         llmsql)
-            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help"
+            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1485,7 +1491,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__help)
-            opts="facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help"
+            opts="facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1935,6 +1941,20 @@ _llmsql() {
         llmsql__subcmd__help__subcmd__profile__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__query)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2824,6 +2844,72 @@ _llmsql() {
                     return 0
                     ;;
                 --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__query)
+            opts="-o -h -V --source --memory --threads --timeout --sql --batch --output --explain --profile --limit --now --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sql)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --now)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

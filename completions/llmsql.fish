@@ -24,7 +24,7 @@ function __fish_llmsql_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c llmsql -n "__fish_llmsql_needs_command" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_needs_command" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_needs_command" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -49,11 +49,12 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "harden" -d 'Check a l
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l mount -d 'Measure the file system of this folder, with the scratch file in it [default: every file system for data]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -86,7 +87,7 @@ kernel\t''
 limits\t''
 disk\t''
 containers\t''"
-complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -110,7 +111,7 @@ vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand explain" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -146,7 +147,7 @@ vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand render" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -185,7 +186,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -224,7 +225,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -236,7 +237,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l adopt -d 'Replac
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -246,7 +247,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dry-run -d 'D
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l restart -d 'Restart servers whose new values need it, and prove them after'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -259,7 +260,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -s h -l help -d '
 complete -c llmsql -n "__fish_llmsql_using_subcommand recover" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l limit -d 'At most so many, newest first' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l keep -d 'How many to keep' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -269,7 +270,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l prune -d 'Forg
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l yes -d 'Forget without asking'
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -293,7 +294,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -314,7 +315,7 @@ analytics\t''
 vector\t''"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from show" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -324,7 +325,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -336,7 +337,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_see
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "list" -d 'List every value in effect with where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and not __fish_seen_subcommand_from get set unset list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -344,21 +345,21 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -l show-origin -d 'Print where the value comes from as well, after a tab'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from get" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from unset" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -371,7 +372,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "unset" -d 'Remove a key from llmsql.toml, so that the profile sets it or the plan derives it'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every value in effect with where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -379,14 +380,14 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -l config -d 
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l out -d 'Write llmsql.1 and one page for each subcommand into this folder, which is created if need be' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand man" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and not __fish_seen_subcommand_from list plan rebuild recall help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -405,7 +406,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l rule -d 'The rule for the number of lists' -r -f -a "guide\t'The guide\'s (section 1.6): the root of the rows below a million, a thousandth from there on'
 pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the root above'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -423,7 +424,7 @@ pgvector\t'pgvector\'s README: a thousandth of the rows up to a million, the roo
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l memory -d 'Memory the builds may use together, as in 2GB [default: a part of this host\'s or the server\'s]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from plan" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -451,7 +452,7 @@ swap\t'CREATE INDEX CONCURRENTLY, rename, DROP CONCURRENTLY: for another operato
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l opclass -d 'The operator class to change to, with --method swap: vector_l2_ops' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l set-probes -d 'Whose ivfflat.probes follow the lists: print (say them), database, role:NAME' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l textfile -d 'Write metrics for Prometheus\'s node exporter into this file (name.prom)' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -469,7 +470,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l target -d 'The recall to reach, from 0 to 1' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l queries -d 'Queries to ask' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l nearest -d 'Nearest rows a query asks for' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from recall" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -482,7 +483,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Rebuild indexes while queries go on using them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "recall" -d 'Measure how many of the nearest rows queries find, and find the smallest probes for a target'
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and not __fish_seen_subcommand_from check apply rollback help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -499,7 +500,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l schema -d 'A schema that both may read; may be given several times [default: every schema with tables]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l write-schema -d 'A schema in which the application may insert as well; may be given several times' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l isolate -d 'Let the application see only rows whose column is a variable it sets: SCHEMA.TABLE=COLUMN[:VARIABLE]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from check" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -516,7 +517,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l isolate -d 'Let the application see only rows whose column is a variable it sets: SCHEMA.TABLE=COLUMN[:VARIABLE]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l route -d 'A further login that has to work before and after, such as the pooler\'s; may be given several times' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l skip -d 'Leave a check\'s changes out, such as schema.usage; may be given several times' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -527,7 +528,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from apply" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -539,7 +540,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Make the changes that check shows, prove them by logins, and undo them if one fails'
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Take back what the last run changed, or an interrupted one'
 complete -c llmsql -n "__fish_llmsql_using_subcommand harden; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status rotate verify restore recover help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status rotate verify restore recover help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status rotate verify restore recover help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -555,7 +556,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_se
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and not __fish_seen_subcommand_from init status rotate verify restore recover help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l template -d 'A template of your own, instead of the guide\'s' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -565,7 +566,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from status" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -578,7 +579,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -l strategy -d 'How a role\'s password is rotated [default: alternate where two roles are configured, else single]' -r -f -a "single\t'One role: new logins with the old password fail from the moment of the change until services have the new one'
 alternate\t'Two roles of one group take turns: the old login goes on working, so none fails'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -l value -d 'Where the new value of the one NAME stands, instead of a random one: a file, - for stdin, credential:NAME' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -594,7 +595,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from rotate" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -603,7 +604,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -615,7 +616,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from restore" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from recover" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from recover" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from recover" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from recover" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from recover" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -633,7 +634,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_s
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "restore" -d 'Bring earlier values back: env file, server and PgBouncer, proved by logins as a rotation is'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "recover" -d 'Finish or undo a rotation that a kill, a crash or a lost server has interrupted'
 complete -c llmsql -n "__fish_llmsql_using_subcommand secrets; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and not __fish_seen_subcommand_from create list revoke rotate check help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -650,7 +651,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l name -d 'Whose key it is, in your words' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l tier -d 'free, premium, enterprise, or one of [secrets.tiers] in llmsql.toml' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -659,7 +660,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from create" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -669,7 +670,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -678,7 +679,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l map -d 'nginx\'s map of whole keys [default: api_keys_file of [secrets] or of [nginx] in llmsql.toml, else /etc/nginx/secrets/api-keys.map]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -687,7 +688,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from rotate" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from check" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -700,7 +701,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_su
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "rotate" -d 'Make a key in the place of another, with its name and tier, and end the old one'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say whose key this is, or that it is none (12)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand apikey; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and not __fish_seen_subcommand_from mint verify inspect public help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -718,7 +719,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l issuer -d 'Who gives it (iss)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l expires -d 'How long it lives, such as 30min or 12h [default: JWT_EXPIRE_MINUTES]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l claim -d 'A claim more: NAME=VALUE, the value as JSON or else as text' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from mint" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -728,14 +729,14 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l audience -d 'Whom it has to be for' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l issuer -d 'Who has to have given it' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -743,7 +744,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from inspect" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l env-file -d 'The env file [default: env_file of [secrets] in llmsql.toml, else ./.env]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l format -d 'Form of the result on stdout' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from public" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
@@ -755,25 +756,44 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l memory -d 'Memory a query may use, as in 2GB [default: half of what this host has free]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l threads -d 'Threads a query may use [default: the CPUs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s o -l output -d 'Write the result into this file, whole or not at all' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l limit -d 'The most rows [default: 10000; into a file, all]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l now -d 'The time at which the question is asked, as in 2026-03-01T12:00 [default: now]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l explain -d 'Say which word of the question became what'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l profile -d 'Show the query\'s plan with times (on stderr)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
