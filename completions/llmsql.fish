@@ -50,6 +50,10 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "secrets" -d 'Make sec
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "schema" -d 'Show what can be asked: tables, columns, types, keys, row counts, example questions'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "export" -d 'Write a table, a SELECT or a question\'s answer as Parquet: zstd, whole or not at all, by date if wanted'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "duckdb" -d 'Look after DuckDB files: what they hold, statistics, checkpoints'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "extensions" -d 'Show, install and prove DuckDB\'s extensions'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand facts" -l measure-seconds -d 'How long one file system may take, in seconds' -r
@@ -756,44 +760,187 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l memory -d 'Memory a query may use, as in 2GB [default: half of what this host has free]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l threads -d 'Threads a query may use [default: the CPUs]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s o -l output -d 'Write the result into this file, whole or not at all' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l limit -d 'The most rows [default: 10000; into a file, all]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l now -d 'The time at which the question is asked, as in 2026-03-01T12:00 [default: now]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l memory -d 'Memory a query may use, as in 2GB [default: what the plan gives DuckDB, else half of what this host has free]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s o -l output -d 'Write the result into this file, whole or not at all' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l chart -d 'Draw a result that is a series as a chart in the terminal' -r -f -a "auto\t'Lines where the result goes along time, bars otherwise'
+bar\t'A bar a row'
+line\t'A line from left to right'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l model -d 'Let the language model of [model] in llmsql.toml write the SQL, or another one of that endpoint' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l limit -d 'The most rows [default: 10000; into a file, all]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l now -d 'The time at which the question is asked, as in 2026-03-01T12:00 [default: now]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l explain -d 'Say which word of the question became what'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l profile -d 'Show the query\'s plan with times (on stderr)'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l explain -d 'Say which word of the question became what'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l profile -d 'Show DuckDB\'s plan with times, and its memory by component (on stderr)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l model-values -d 'Let the model see some values of the data, not only names and types'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l show-prompt -d 'Print what the model would be told, and send nothing'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l no-history -d 'Keep this question out of `llmsql query history`'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l most -d 'At most so many' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l good -d 'The answer to this question was right: reuse it' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l bad -d 'Take that back' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l clear -d 'Forget every question'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l memory -d 'Memory a query may use, as in 2GB [default: what the plan gives DuckDB, else half of what this host has free]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l examples -d 'How many example questions' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l memory -d 'Memory a query may use, as in 2GB [default: what the plan gives DuckDB, else half of what this host has free]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l sql -d 'Write the rows of this SELECT' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s o -l output -d 'The file; with --partition-by the folder' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l partition-by -d 'Write a file for each span of time in this column' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l every -d 'How long each span is' -r -f -a "day\t'A file a day: year=2026/month=03/day=01'
+month\t'A file a month: year=2026/month=03'
+year\t'A file a year: year=2026'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l level -d 'zstd\'s level' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l row-group -d 'Rows of a row group' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l register -d 'Put a view over the export into this DuckDB file' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l view -d 'The view\'s name [default: the table\'s, or the path\'s, with _archive]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -f -a "check" -d 'Show a file\'s size, free blocks, WAL and tables, and DuckDB\'s memory by component; nothing is written'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -f -a "maintain" -d 'Renew the statistics (ANALYZE) and write the WAL into the file (CHECKPOINT), within the memory of the plan'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and not __fish_seen_subcommand_from check maintain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from check" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from check" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from check" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from maintain" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from maintain" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from maintain" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from maintain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from maintain" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from help" -f -a "check" -d 'Show a file\'s size, free blocks, WAL and tables, and DuckDB\'s memory by component; nothing is written'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from help" -f -a "maintain" -d 'Renew the statistics (ANALYZE) and write the WAL into the file (CHECKPOINT), within the memory of the plan'
+complete -c llmsql -n "__fish_llmsql_using_subcommand duckdb; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -f -a "list" -d 'Show the extensions that are there and those that DuckDB knows of'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -f -a "install" -d 'Put extensions into the folder and prove that they load; nothing is fetched unless a registry is named'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -f -a "verify" -d 'Load every extension of the folder: signature, version and platform are DuckDB\'s own checks'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -f -a "sql" -d 'Print the SQL that loads what is installed, with the settings of HTTP and S3'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and not __fish_seen_subcommand_from list install verify sql help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -l dir -d 'The folder [default: duckdb.extension_directory of llmsql.toml, else /var/lib/duckdb/extensions as root, else ~/.duckdb/extensions]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l from -d 'A file, a folder of them, the URL of a registry, or core or community, which DuckDB knows' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l sha256 -d 'The sum that the file has to have, as it is fetched' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l ca-file -d 'Certificates that stand in for the system\'s' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l dir -d 'The folder [default: duckdb.extension_directory of llmsql.toml, else /var/lib/duckdb/extensions as root, else ~/.duckdb/extensions]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -l force -d 'Install what is there already, too'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from install" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -l dir -d 'The folder [default: duckdb.extension_directory of llmsql.toml, else /var/lib/duckdb/extensions as root, else ~/.duckdb/extensions]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l http-timeout -d 'How long a request may take; DuckDB counts in seconds' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l http-retries -d 'How often a request is tried again' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l s3-region -d 'The region of S3\'s buckets' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l dir -d 'The folder [default: duckdb.extension_directory of llmsql.toml, else /var/lib/duckdb/extensions as root, else ~/.duckdb/extensions]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from sql" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show the extensions that are there and those that DuckDB knows of'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from help" -f -a "install" -d 'Put extensions into the folder and prove that they load; nothing is fetched unless a registry is named'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Load every extension of the folder: signature, version and platform are DuckDB\'s own checks'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from help" -f -a "sql" -d 'Print the SQL that loads what is installed, with the settings of HTTP and S3'
+complete -c llmsql -n "__fish_llmsql_using_subcommand extensions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "schema" -d 'Show what can be asked: tables, columns, types, keys, row counts, example questions'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "export" -d 'Write a table, a SELECT or a question\'s answer as Parquet: zstd, whole or not at all, by date if wanted'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "duckdb" -d 'Look after DuckDB files: what they hold, statistics, checkpoints'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "extensions" -d 'Show, install and prove DuckDB\'s extensions'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query schema export duckdb extensions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'
@@ -822,3 +969,10 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subc
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "verify" -d 'Check a token: signature, expiry, audience, key; print what it says, or end with 12'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from query" -f -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from duckdb" -f -a "check" -d 'Show a file\'s size, free blocks, WAL and tables, and DuckDB\'s memory by component; nothing is written'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from duckdb" -f -a "maintain" -d 'Renew the statistics (ANALYZE) and write the WAL into the file (CHECKPOINT), within the memory of the plan'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from extensions" -f -a "list" -d 'Show the extensions that are there and those that DuckDB knows of'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from extensions" -f -a "install" -d 'Put extensions into the folder and prove that they load; nothing is fetched unless a registry is named'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from extensions" -f -a "verify" -d 'Load every extension of the folder: signature, version and platform are DuckDB\'s own checks'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from extensions" -f -a "sql" -d 'Print the SQL that loads what is installed, with the settings of HTTP and S3'

@@ -1,9 +1,10 @@
 //! Care for a DuckDB file: what it holds, statistics, checkpoints, memory by component.
 
 use super::failure;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use duckdb::{AccessMode, Config, Connection};
 use serde::Serialize;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What DuckDB may use on this host; what is not given is DuckDB's own default.
@@ -59,6 +60,13 @@ pub struct Memory {
 }
 
 fn open(path: &Path, given: &Given, mode: AccessMode) -> Result<Connection> {
+    // DuckDB opens a CSV file as well, as a database of one view.
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(12).read_to_end(&mut head));
+    read.map_err(|e| Error::usage("source.unreadable", "cannot be read").at(path.display()).because(e))?;
+    if head.get(8..12) != Some(b"DUCK") {
+        return Err(Error::usage("source.damaged", "is no DuckDB file").at(path.display()));
+    }
     let config = || -> duckdb::Result<Config> {
         let mut config = Config::default().access_mode(mode)?.enable_autoload_extension(false)?;
         if given.memory > 0 {

@@ -106,7 +106,11 @@ fn spoken(name: &str) -> String {
         if c.is_uppercase() && words.chars().last().is_some_and(char::is_lowercase) {
             words.push(' ');
         }
-        words.extend(if c.is_alphanumeric() { c.to_lowercase().collect::<String>() } else { " ".to_owned() }.chars());
+        if c.is_alphanumeric() {
+            words.extend(c.to_lowercase());
+        } else {
+            words.push(' ');
+        }
     }
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

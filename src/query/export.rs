@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a folder of partitions knows of itself. Files of this kind of name are no data to `--source`.
 const MANIFEST: &str = "_llmsql_export.json";
@@ -24,6 +24,9 @@ const MANIFEST: &str = "_llmsql_export.json";
 const FILE: &str = "data.parquet";
 /// What stands for no date in the name of a partition, as Hive has it.
 const NO_DATE: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// How often it is noted which partitions are written.
+const NOTED: Duration = Duration::from_millis(500);
 
 /// How long a span one partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -227,7 +230,7 @@ fn partitions(engine: &mut Engine, job: &Job, staging: &Staging, column: &str, e
         parts: if resumed { before.parts.clone() } else { BTreeMap::new() },
     };
     write_manifest(&manifest_path, &manifest)?;
-    let mut written = Written::default();
+    let (mut written, mut noted) = (Written::default(), Instant::now());
     let mut progress = Progress::new(false);
     for (n, day) in days.iter().enumerate() {
         progress.show("writing partitions", n as u64, Some(days.len() as u64), "files");
@@ -244,7 +247,11 @@ fn partitions(engine: &mut Engine, job: &Job, staging: &Staging, column: &str, e
             };
             let part = one(engine, job, &narrowed(&job.sql, &condition), staging, &target)?;
             manifest.parts.insert(path, part.clone());
-            write_manifest(&manifest_path, &manifest)?;
+            // A run that is killed writes at most this much again.
+            if noted.elapsed() > NOTED {
+                write_manifest(&manifest_path, &manifest)?;
+                noted = Instant::now();
+            }
             part
         };
         written.rows += part.rows;
@@ -265,9 +272,9 @@ fn partitions(engine: &mut Engine, job: &Job, staging: &Staging, column: &str, e
 /// The first days of the spans that there are, as text; nothing for rows without a date.
 fn days(engine: &mut Engine, job: &Job, name: &str, every: Every) -> Result<Vec<Option<String>>> {
     let sql = format!(
-        "SELECT DISTINCT CAST(CAST(date_trunc('{}', {name}) AS DATE) AS VARCHAR) AS day FROM ({}\n) AS q ORDER BY day NULLS LAST",
+        "SELECT DISTINCT CAST(CAST(date_trunc('{}', {name}) AS DATE) AS VARCHAR) AS day FROM {} ORDER BY day NULLS LAST",
         every.name(),
-        job.sql
+        relation(&job.sql)
     );
     let query = Query { sql, timeout: job.timeout, ..Query::default() };
     let mut rows = Rows::default();
@@ -289,11 +296,17 @@ fn within(name: &str, sql_type: &str, day: &str, every: Every) -> Result<String>
     Ok(format!("{name} >= {cast} '{from}' AND {name} < {cast} '{to}'"))
 }
 
-/// A query with a further condition. Of a query over one table it stays one, so that the source can apply it.
+/// A query with a further condition.
 fn narrowed(sql: &str, condition: &str) -> String {
+    format!("SELECT * FROM {} WHERE {condition}", relation(sql))
+}
+
+/// A query as what stands behind FROM. One over all of a table is the table itself, so that its source can apply
+/// conditions, and sends no other columns than those that are asked for.
+fn relation(sql: &str) -> String {
     match sql.strip_prefix("SELECT * FROM ").filter(|rest| is_one_table(rest)) {
-        Some(table) => format!("SELECT * FROM {table} WHERE {condition}"),
-        None => format!("SELECT * FROM ({sql}\n) AS q WHERE {condition}"),
+        Some(table) => table.to_owned(),
+        None => format!("({sql}\n) AS q"),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::output;
 use crate::query::ask::{Answer, Data, Status};
 use crate::query::language::{Clock, Outcome, Reading, Translation, Translator};
 use crate::query::model::{Model, Prompt, Written};
+use crate::query::results::shown;
 use crate::query::settings::Settings;
 
 /// What questions are asked with.
@@ -69,7 +70,7 @@ impl Chosen {
                 if let Some(sentence) = &written.restatement {
                     output::note(&format!("the model says: {sentence}"));
                 }
-                output::note(&format!("sql: {}", written.sql));
+                output::note(&format!("sql: {}", shown(&written.sql)));
             }
         }
     }

@@ -70,7 +70,7 @@ pub struct Arguments {
     #[arg(long)]
     profile: bool,
     /// Let the language model of [model] in llmsql.toml write the SQL, or another one of that endpoint
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "sql", help_heading = "Model options")]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, value_parser = clap::builder::NonEmptyStringValueParser::new(), conflicts_with = "sql", help_heading = "Model options")]
     model: Option<Option<String>>,
     /// Let the model see some values of the data, not only names and types
     #[arg(long, conflicts_with = "sql", help_heading = "Model options")]

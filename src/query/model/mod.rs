@@ -11,6 +11,7 @@ pub use prompt::{Message, Prompt};
 pub use settings::ModelSettings;
 
 use super::ask::Data;
+use super::results::shown;
 use crate::error::{Error, Exit, Result};
 use client::Client;
 
@@ -79,7 +80,7 @@ impl Model {
     }
 
     fn refused(&self, what: &str) -> Error {
-        Error::new(Exit::Unanswered, "model.refused", what.to_owned())
+        Error::new(Exit::Unanswered, "model.refused", shown(what))
             .at(format!("model {}", self.name()))
             .next("ask in the words of `llmsql schema`, or write --sql")
     }

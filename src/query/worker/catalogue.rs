@@ -295,9 +295,15 @@ impl Engine {
     fn add_file(&mut self, source: &Source, name: &str, paths: &[PathBuf], format: FileFormat) -> Result<()> {
         let name = self.free(source, name);
         let shown = source.place.shown();
-        let create =
-            format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), reader(paths, format));
-        self.execute(&create).map_err(|e| e.at(&shown))?;
+        let create = |from: &str| format!("CREATE VIEW memory.main.{} AS SELECT * FROM {from}", quote_ident(&name));
+        let found = match paths {
+            [only] if format == FileFormat::Csv => super::csv::reader(self, only),
+            _ => None,
+        };
+        // Where DuckDB does not take what it found out, it is left to find it out each time.
+        if found.is_none_or(|from| self.execute(&create(&from)).is_err()) {
+            self.execute(&create(&reader(paths, format))).map_err(|e| e.at(&shown))?;
+        }
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind).map_err(|e| e.at(&shown))
     }

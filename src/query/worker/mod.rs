@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod columns;
+mod csv;
 mod narrow;
 mod postgres;
 mod profile;

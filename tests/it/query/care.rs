@@ -39,7 +39,7 @@ fn a_file_is_shown_and_maintained() {
 fn what_cannot_be_maintained_is_said() {
     let shop = Shop::new();
     shop.command("duckdb").args(["check", "gone.duckdb"]).run().code(64).stderr_has("no such file");
-    shop.command("duckdb").args(["maintain", "items.csv"]).run().code(1).stderr_has("items.csv");
+    shop.command("duckdb").args(["maintain", "items.csv"]).run().code(64).stderr_has("no DuckDB file");
     let path = shop.path("busy.duckdb");
     let _writer = duckdb::Connection::open(&path).unwrap();
     shop.command("duckdb").args(["maintain", "busy.duckdb"]).run().code(11).stderr_has("another program");

@@ -46,8 +46,8 @@ fn a_table_a_select_and_a_question_become_a_file() {
     run.run().success().stdout_has("orders.parquet: 3 rows in 1 file");
     assert_eq!(shop.rows(&["orders.parquet"], "SELECT sum(total), count(*) FROM orders"), json!([[30.5, 3]]));
     let sql = "SELECT name, 1 AS name FROM items WHERE id > 1";
-    shop.command("export").args(["--source", "items.csv", "--sql", sql, "-o", "some.parquet"]).run().success();
-    assert_eq!(shop.rows(&["some.parquet"], "SELECT count(name), sum(name_2) FROM some"), json!([[2, 2]]));
+    shop.command("export").args(["--source", "items.csv", "--sql", sql, "-o", "part.parquet"]).run().success();
+    assert_eq!(shop.rows(&["part.parquet"], "SELECT count(name), sum(name_2) FROM part"), json!([[2, 2]]));
     let run = shop.command("export").args(["--source", "orders.db", "how many orders are there?", "-o", "n.parquet"]);
     run.args(["--format", "json"]).run().success();
     assert_eq!(shop.rows(&["n.parquet"], "FROM n"), json!([[3]]));
@@ -125,7 +125,7 @@ fn partitions_by_date_read_back_whole_and_follow_their_source() {
     assert!(shop.path("archive/year=2026/month=01/day=05/data.parquet").exists());
     assert_eq!(
         shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id), max(month) FROM archive"),
-        json!([[1200, 1200, 2]])
+        json!([[1200, 1200, "02"]])
     );
     // Less data, then: what is gone there is gone here; another span replaces the files.
     days(&shop, 3, 30);
@@ -166,7 +166,8 @@ fn a_run_that_was_killed_is_gone_on_with() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("some partitions", || (files(&shop.path("archive")).len() > 5).then_some(()));
+    let noted = || fs::read_to_string(shop.path("archive/_llmsql_export.json")).unwrap_or_default();
+    wait_for("some partitions", || (noted().matches("data.parquet").count() > 2).then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
     let before = files(&shop.path("archive"));
@@ -181,7 +182,7 @@ fn a_run_that_was_killed_is_gone_on_with() {
     let run = shop.command("export").args(&arguments[1..]).run().success();
     let told = run.json();
     assert_eq!((&told["rows"], &told["files"]), (&json!(8000), &json!(200)));
-    assert!(told["kept"].as_u64().unwrap() >= 5, "{told}");
+    assert!(told["kept"].as_u64().unwrap() > 2, "{told}");
     assert_eq!(shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id) FROM archive"), json!([[8000, 8000]]));
     let left = fs::read_dir(shop.path("archive")).unwrap().flatten();
     assert_eq!(left.filter(|e| e.file_name().to_string_lossy().starts_with(".llmsql-")).count(), 0);
@@ -222,7 +223,9 @@ fn a_servers_table_is_fetched_partition_by_partition_in_bounded_memory() {
         shop.command("export").args(["--source", &source, "--memory", "64MB", "--table", "logs", "-o", "archive"]);
     let told = run.args(["--partition-by", "at", "--format", "json"]).run().success().json();
     assert_eq!(told["rows"], 200_000);
-    assert!(server.log().lines().filter(|l| l.contains("COPY (SELECT") && l.contains("WHERE")).count() > 20);
+    let log = server.log();
+    let copies: Vec<&str> = log.lines().filter(|l| l.contains("COPY (SELECT")).collect();
+    assert!(copies.iter().filter(|l| l.contains("WHERE")).count() > 20, "{copies:#?}");
     assert_eq!(
         shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id), sum(length(body)) FROM archive"),
         json!([[200_000, 200_000, 64_000_000]])

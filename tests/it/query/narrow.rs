@@ -72,7 +72,7 @@ fn sqlite_is_asked_the_same_and_odd_values_are_not_lost() {
                (3, 5.0, 'it''s', '2026-03-03'), (4, NULL, NULL, NULL), (5, x'35', 'b\\c', '2026-03-05 00:00:00');
              CREATE TABLE many (n INTEGER, s TEXT);
              WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 250000)
-             INSERT INTO many SELECT n, 's' || n % 10 FROM i;",
+             INSERT INTO many SELECT n, 's' || (n % 10) FROM i;",
         )
         .unwrap();
     for (sql, rows) in [
@@ -100,7 +100,7 @@ fn a_million_rows_come_over_in_bounded_memory() {
     let rows: u32 = if std::env::var_os("LLMSQL_EXTENDED").is_some() { 5_000_000 } else { 1_000_000 };
     let server = Postgres::new(18).config("fsync = off\nmax_wal_size = 4GB").start();
     server.query(&format!(
-        "CREATE TABLE query_logs AS SELECT i AS log_id, 'SELECT ' || i % 1000 AS user_query, (i * 7919 % 100000) / 100.0 AS execution_time_ms,
+        "CREATE TABLE query_logs AS SELECT i AS log_id, 'SELECT ' || i % 1000 AS user_query, (i::bigint * 7919 % 100000) / 100.0 AS execution_time_ms,
            CASE WHEN i % 20 = 0 THEN 'failed' ELSE 'success' END AS status,
            timestamptz '2026-01-01' + i * interval '20 s' AS created_at FROM generate_series(1, {rows}) i; ANALYZE query_logs"
     ));

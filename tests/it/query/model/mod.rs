@@ -87,7 +87,7 @@ fn it_sees_names_and_no_values_unless_values_are_allowed() {
     assert!(stub.asked()[2].body.to_string().contains("Ada | Grace"));
     // What would be sent can be read, and nothing is sent.
     let run = shop.query(&["orders.db"]).args(["--show-prompt", HARD]).run().success();
-    run.stdout_has("customer_id BIGINT").stdout_has(HARD).stdout_has("values: Ada | Grace");
+    run.stdout_has("\"customer_id\" BIGINT").stdout_has(HARD).stdout_has("values: Ada | Grace");
     assert_eq!(stub.asked().len(), 3);
 }
 
