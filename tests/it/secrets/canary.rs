@@ -152,7 +152,7 @@ impl World {
     fn arguments(&self, path: &str, line: &str) -> Vec<String> {
         let at = |name: &str| self.stack.path(name).display().to_string();
         let id = fs::read_to_string(self.map()).unwrap_or_default();
-        let id = id.lines().filter(|l| l.starts_with('"')).last().and_then(|l| l.split('_').nth(1)).unwrap_or("none");
+        let id = id.lines().rev().find(|l| l.starts_with('"')).and_then(|l| l.split('_').nth(1)).unwrap_or("none");
         let mut tree = format!("--root {}", self.tree.dir().display());
         if ["plan", "explain", "render", "diff", "apply"].contains(&path) {
             tree.push_str(" --set host.components=postgresql,pgbouncer");
