@@ -191,14 +191,44 @@ impl Context<'_, '_> {
                 }
             }
             Meaning::Value(column, _) => {
-                if self.index.column(*column).key && self.index.kind(*column) != crate::query::schema::Kind::Text {
-                    -0.3
-                } else {
-                    0.0
-                }
+                self.way(at, *column)
+                    + if self.index.column(*column).key && self.index.kind(*column) != crate::query::schema::Kind::Text
+                    {
+                        -0.3
+                    } else {
+                        0.0
+                    }
             }
             Meaning::Metric(_) => 0.3,
             Meaning::Nothing => 0.0,
+        }
+    }
+
+    /// `from` and `to` before a value: where a way begins and where it ends.
+    fn way(&self, at: usize, column: ColumnId) -> f64 {
+        let start = self.spans.get(at).map_or(0, |s| s.start);
+        let before = start.checked_sub(1).and_then(|p| self.tokens.get(p));
+        let Some(before) = before else { return 0.0 };
+        let words = &self.index.column(column).words;
+        let any = |list: &[&str]| list.iter().any(|w| words.has(w));
+        let start = any(&["from", "origin", "source", "departure", "start", "begin"]);
+        let end = any(&["to", "destination", "arrival", "end", "target"]);
+        match before.lower.as_str() {
+            "from" | "leaving" | "departing" if start != end => {
+                if start {
+                    0.8
+                } else {
+                    -0.8
+                }
+            }
+            "to" | "into" | "towards" | "arriving" if start != end => {
+                if end {
+                    0.8
+                } else {
+                    -0.8
+                }
+            }
+            _ => 0.0,
         }
     }
 

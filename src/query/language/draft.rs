@@ -59,6 +59,10 @@ pub struct Draft {
     pub distinct: bool,
     /// The rows are ranked within each group.
     pub within: bool,
+    /// So many outputs were named in a sentence before the one that says what to show.
+    pub earlier: usize,
+    /// The groups were named behind what is shown, `the names of each`.
+    pub late: bool,
     /// A share of this figure in the whole.
     pub share: bool,
     /// The figure is added up as it goes.
@@ -85,6 +89,7 @@ impl Draft {
         if query.select.is_empty() {
             return None;
         }
+        by_all_values(index, &mut query);
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
@@ -95,6 +100,15 @@ impl Draft {
 
     /// Chooses what is asked about and what of it is shown where the question does not say.
     fn settle(&mut self) {
+        // "Which shops are in Bonn? Return the names." shows the names alone.
+        if self.earlier > 0 && self.earlier < self.outputs.len() {
+            let figure =
+                |o: &Output| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate());
+            let later = self.outputs.split_off(self.earlier);
+            self.outputs.retain(figure);
+            let counted = self.outputs.iter().any(|o| matches!(o, Output::CountOf(_)));
+            self.outputs.extend(later.into_iter().filter(|o| !(counted && matches!(o, Output::CountOf(_)))));
+        }
         let plain = self.outputs.iter().any(|o| !matches!(o, Output::Rows(_)));
         let shown: Vec<TableId> = self
             .outputs
@@ -155,7 +169,7 @@ impl Draft {
         }
         // "for each X" without a figure only names whose columns are shown.
         if asked && !figures && !counted {
-            if self.limit.is_none() {
+            if self.limit.is_none() && !self.late {
                 for table in &self.group_tables {
                     add_table(query, *table);
                     let shown = query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == *table));
@@ -371,6 +385,30 @@ impl Draft {
             query.limit_by = by;
         }
     }
+}
+
+/// Figures for all the values that a column has, `for men and women`, are figures for each of them.
+fn by_all_values(index: &Index<'_>, query: &mut Query) {
+    if !query.group.is_empty() || query.select.is_empty() || !query.select.iter().all(Expr::is_aggregate) {
+        return;
+    }
+    let column = |cond: &Cond| {
+        let Cond::Any(all) = cond else { return None };
+        let mut columns = Vec::new();
+        for one in all {
+            let Cond::Compare(Expr::Column(c), Op::Eq, Operand::Literal(_)) = one else { return None };
+            columns.push(*c);
+        }
+        let first = *columns.first()?;
+        let whole = index.column(first).column.distinct == u64::try_from(all.len()).ok();
+        (whole && columns.iter().all(|c| *c == first)).then_some(first)
+    };
+    let Some((at, found)) = query.filter.iter().enumerate().find_map(|(at, c)| column(c).map(|c| (at, c))) else {
+        return;
+    };
+    query.filter.remove(at);
+    query.select.insert(0, Expr::Column(found));
+    query.group.push(Expr::Column(found));
 }
 
 fn push(list: &mut Vec<Expr>, expr: Expr) {

@@ -26,6 +26,13 @@ pub enum Meaning {
     Nothing,
 }
 
+impl Candidate {
+    /// The stored text of a value.
+    fn text(&self) -> &str {
+        if let Meaning::Value(_, text) = &self.meaning { text } else { "" }
+    }
+}
+
 impl Meaning {
     /// The table it belongs to, where that is plain.
     #[must_use]
@@ -103,7 +110,10 @@ impl Linker<'_, '_> {
         for (at, date) in dated.iter().enumerate() {
             let first = tokens.iter().position(|t| t.end > date.start);
             let after = tokens.iter().position(|t| t.start >= date.end).unwrap_or(tokens.len());
-            if let Some(first) = first.filter(|first| *first < after) {
+            // "in order of the year" names a column, no time.
+            let bare = |text: &str| matches!(text, "the year" | "the month" | "the week" | "the day" | "the date");
+            let column = bare(&question.get(date.start..date.end).unwrap_or_default().to_lowercase());
+            if let Some(first) = first.filter(|first| *first < after && !column) {
                 let length = after - first;
                 let score = if date.certain { size(length) + 0.5 } else { 0.6 * size(length) };
                 add(score, first, after, Piece::Date(at));
@@ -140,7 +150,18 @@ impl Linker<'_, '_> {
             phrase.push_str(&token.lower);
             let Some(cue) = cues::of(&phrase) else { continue };
             // "name" asks only where a question begins with it.
-            if phrase == "name" && start > 0 {
+            let begins = || {
+                let before = start.checked_sub(1).and_then(|p| tokens.get(p));
+                before.is_none_or(|t| matches!(t.lower.as_str(), "." | "?" | "," | "and" | "please" | "then" | "also"))
+            };
+            if phrase == "name" && start > 0
+                || matches!(phrase.as_str(), "state" | "report" | "identify" | "print" | "name" | "display")
+                    && !begins()
+            {
+                continue;
+            }
+            // "phone number of": the number belongs to what precedes it.
+            if phrase.starts_with("number of") && self.numbered(tokens, start) {
                 continue;
             }
             let length = length + 1;
@@ -156,6 +177,19 @@ impl Linker<'_, '_> {
             let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
         }
+    }
+
+    /// Whether the word before "number" makes a name with it: `phone number`, `flight number`.
+    fn numbered(&self, tokens: &[Token], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|p| tokens.get(p)).filter(|t| t.is_word());
+        before.is_some_and(|t| {
+            !is_filler(&t.lower)
+                && cues::of(&t.lower).is_none()
+                && self
+                    .names(&[&t.stem, "number"])
+                    .iter()
+                    .any(|c| c.strength >= 0.7 && matches!(c.meaning, Meaning::Column(_)) && self.is_numbering(c))
+        })
     }
 
     fn name_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -306,7 +340,7 @@ impl Linker<'_, '_> {
                         }
                     }
                 }
-                Meaning::Column(column) => add(column, 0.85 * candidate.strength),
+                Meaning::Column(column) => add(column, 0.93 * candidate.strength),
                 _ => {}
             }
         }
@@ -315,7 +349,17 @@ impl Linker<'_, '_> {
 
     /// Whether a candidate numbers rows rather than counts them.
     fn is_numbering(&self, candidate: &Candidate) -> bool {
-        matches!(candidate.meaning, Meaning::Column(c) if self.index.column(c).key || self.index.is_unique(c) || !is_measure(self.index, c))
+        let Meaning::Column(column) = candidate.meaning else { return false };
+        let info = self.index.column(column);
+        let of_rows = |table: &super::index::TableInfo<'_>| {
+            let rest: Vec<&String> = info.words.stems.iter().filter(|s| *s != "number").collect();
+            info.words.has("number") && !rest.is_empty() && rest == table.words.stems.iter().collect::<Vec<_>>()
+        };
+        let numbers = !info.words.words.first().is_some_and(|w| w == "number");
+        info.key
+            || self.index.is_unique(column)
+            || !is_measure(self.index, column)
+            || numbers && self.index.tables.iter().any(of_rows)
     }
 
     /// How much of a name the words met, weighed by what each word says.
@@ -410,6 +454,9 @@ impl Linker<'_, '_> {
             } else {
                 self.stored(&text.to_lowercase(), text)
             };
+            if found.is_empty() && phrase.len() == 1 {
+                found = self.sex(&first.lower);
+            }
             if found.is_empty() {
                 let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
                 found = self.stored(&stems.join(" "), text);
@@ -418,13 +465,20 @@ impl Linker<'_, '_> {
             if found.is_empty() {
                 continue;
             }
-            let words = phrase.iter().filter(|t| t.is_word()).count();
+            // The parts of a code, `QM-261`, belong together.
+            let words = phrase.iter().filter(|t| t.is_word() || matches!(t.shape, Shape::Number(_))).count();
             let base = if capital { 1.0 } else { 0.72 };
             // One letter or two in small letters is no value.
             if !capital && text.len() < 3 {
                 continue;
             }
             found.iter_mut().for_each(|c| c.strength *= if capital { 1.0 } else { 0.8 });
+            if !capital
+                && phrase.len() == 1
+                && text.to_lowercase() != found.first().map_or(String::new(), |c| c.text().to_lowercase())
+            {
+                found.push(Candidate { meaning: Meaning::Nothing, strength: 0.25 });
+            }
             add(size(words.max(1)) * base + 0.05, start, end, Piece::Mention(found));
         }
     }
@@ -439,6 +493,27 @@ impl Linker<'_, '_> {
             }
         }
         found.truncate(KEPT + 6);
+        found
+    }
+
+    /// `female`, `men`: stored as a letter or another word in a column of sexes.
+    fn sex(&self, lower: &str) -> Vec<Candidate> {
+        let forms: &[&str] = match lower {
+            "female" | "females" | "woman" | "women" | "girl" | "girls" => &["f", "female", "w", "woman", "girl"],
+            "male" | "males" | "man" | "men" | "boy" | "boys" => &["m", "male", "man", "boy"],
+            _ => return Vec::new(),
+        };
+        let sexes = |c: ColumnId| {
+            let words = &self.index.column(c).words;
+            words.has("sex") || words.has("gender")
+        };
+        let mut found = Vec::new();
+        for value in forms.iter().flat_map(|form| self.index.values(form)).filter(|v| sexes(v.column)) {
+            let candidate = Candidate { meaning: Meaning::Value(value.column, value.text.clone()), strength: 1.0 };
+            if !found.contains(&candidate) {
+                found.push(candidate);
+            }
+        }
         found
     }
 
@@ -611,5 +686,5 @@ fn best_path(mut options: Vec<Vec<(f64, Span)>>) -> Vec<Span> {
 /// Whether a column can hold a number that is compared.
 #[must_use]
 pub fn is_measure(index: &Index<'_>, column: ColumnId) -> bool {
-    matches!(index.kind(column), Kind::Integer | Kind::Float)
+    matches!(index.kind(column), Kind::Integer | Kind::Float) || index.is_numeric_text(column)
 }

@@ -11,6 +11,8 @@ const SHORT: &[(&str, &str)] = &[
     ("attr", "attribute"),
     ("avg", "average"),
     ("bal", "balance"),
+    ("bdate", "birth date"),
+    ("bday", "birthday"),
     ("cat", "category"),
     ("cd", "code"),
     ("cnt", "count"),

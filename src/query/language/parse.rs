@@ -25,6 +25,10 @@ enum Mode {
 #[derive(Debug, Clone, Default)]
 struct Pending {
     count: bool,
+    /// `how old`: the quality asked for and its place among what is shown.
+    measure: Option<(Quality, usize)>,
+    total: bool,
+    alphabetical: bool,
     aggs: Vec<Agg>,
     distinct: bool,
     each: bool,
@@ -133,14 +137,27 @@ impl<'p, 'a> Parser<'p, 'a> {
                     self.filter();
                 }
             }
-            Cue::When => self.asked_place = self.asked_place.or(Some(false)).filter(|_| self.at == 0),
+            Cue::When if self.at == 0 => self.asked_place = Some(false),
+            Cue::When => self.filter(),
             Cue::Where if self.at == 0 => self.asked_place = Some(true),
             Cue::Where => self.filter(),
             Cue::Count => {
+                if self.mode == Mode::Filter
+                    && self.phrase().starts_with("how many")
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::And | Cue::Stop)))
+                {
+                    self.flush_column();
+                    self.mode = Mode::Select;
+                }
                 self.wait.count = true;
-                self.wait.aggs.clear();
+                let listed = matches!(self.part_before(), Some(Item::Cue(Cue::And)));
+                self.wait.total = self.phrase().contains("total") && (self.wait.aggs.is_empty() || listed);
             }
-            Cue::HowMuch => {}
+            Cue::HowMuch(quality) => {
+                self.flush_column();
+                self.mode = Mode::Select;
+                self.wait.measure = quality.map(|q| (q, self.draft.outputs.len()));
+            }
             Cue::Agg(agg) => self.aggregate(agg),
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
@@ -162,6 +179,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Each => self.wait.each = true,
             Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
             Cue::PerPart(part) => self.bucket(|time| Expr::Part(part, time)),
+            Cue::Order if self.at == 0 => {}
             Cue::Order => self.order_cue(),
             Cue::Ascending => self.direction(false),
             Cue::Descending => self.direction(true),
@@ -241,6 +259,10 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.flush_column();
         self.mode = Mode::Select;
         self.wait.each = false;
+        let further = self.tokens.iter().any(|t| matches!(t.lower.as_str(), "also" | "too"));
+        if matches!(self.part_before(), Some(Item::Cue(Cue::Stop))) && !further {
+            self.draft.earlier = self.draft.outputs.len();
+        }
     }
 
     fn stop(&mut self) {
@@ -250,7 +272,9 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn with(&mut self) {
         // "with their names" asks for more to be shown.
-        let shows = matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && self.mode == Mode::Select;
+        let figure = matches!(self.ahead(0), Some(Item::Cue(Cue::Count | Cue::Agg(_))))
+            && !matches!(self.ahead(2), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Be) | Item::Number(_)));
+        let shows = (figure || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun)))) && self.mode == Mode::Select;
         if !shows {
             self.filter();
         }
@@ -276,7 +300,10 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn direction(&mut self, down: bool) {
-        let follows = matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Order | Cue::By)))
+        let phrase = self.phrase();
+        let follows = phrase.ends_with(" of")
+            || phrase.ends_with(" by")
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Order | Cue::By | Cue::Alphabetical)))
             || matches!(self.ahead(0), Some(Item::Column(_)) if self.mode != Mode::Order);
         if !follows && let Some(last) = self.draft.order.last_mut() {
             last.1 = down;
@@ -296,11 +323,22 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn alphabetical(&mut self) {
+        let early = self.draft.outputs.is_empty();
+        if early {
+            self.wait.alphabetical = true;
+            return;
+        }
         self.mode = Mode::Order;
         if matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::By | Cue::Order) | Item::Column(_))) {
             return;
         }
-        if !self.draft.order.is_empty() {
+        self.by_letters();
+    }
+
+    /// In the order of the letters of what is shown.
+    fn by_letters(&mut self) {
+        if let Some(last) = self.draft.order.last_mut() {
+            last.1 = self.wait.direction.take().unwrap_or(last.1);
             return;
         }
         let shown = self.draft.outputs.iter().find_map(|o| match o {
@@ -309,7 +347,8 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => None,
         });
         if let Some(column) = shown {
-            self.draft.order.push((Expr::Column(column), false));
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Column(column), down));
         }
     }
 
@@ -378,6 +417,25 @@ impl<'p, 'a> Parser<'p, 'a> {
         {
             self.wait.limit = limit(n);
         }
+        if let Some((first, None)) = self.wait.superlative
+            && quality.is_none()
+            && self.mode == Mode::Select
+            && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+        {
+            self.wait.superlative = None;
+            let extreme = |most: bool| if most { Agg::Max } else { Agg::Min };
+            self.wait.aggs.extend([extreme(first), extreme(most)]);
+            return;
+        }
+        // "the average and largest age" is two figures.
+        if !self.wait.aggs.is_empty()
+            && quality.is_none()
+            && self.mode == Mode::Select
+            && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+        {
+            self.wait.aggs.push(if most { Agg::Max } else { Agg::Min });
+            return;
+        }
         // "the most number of", "most orders": whether rows are counted is seen at the next word.
         let phrase = self.phrase();
         self.wait.counted = phrase.contains("number of") || phrase.contains("amount of");
@@ -412,7 +470,28 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn quality_column(&self, quality: Option<Quality>) -> Option<(ColumnId, bool)> {
         let tables: Vec<TableId> = self.last_table.into_iter().chain(self.draft.entity).collect();
-        self.quality_in(quality, &tables)
+        self.quality_in(quality, &tables).or_else(|| self.quality_near(quality?, &tables))
+    }
+
+    /// Members are as old as the people they are: a quality of what a table that only joins refers to.
+    fn quality_near(&self, quality: Quality, tables: &[TableId]) -> Option<(ColumnId, bool)> {
+        let joins = tables.iter().filter(|t| self.index.table(**t).bridge);
+        let next = joins.flat_map(|t| self.index.edges.iter().filter(|e| e.from == *t).map(|e| e.to));
+        let found = next.flat_map(|t| self.index.columns(t)).filter_map(|c| self.measures(quality, c));
+        found.min_by_key(|(rank, column, _)| (*rank, column.at)).map(|(_, column, grows)| (column, grows))
+    }
+
+    /// How well a column measures a quality, and whether it grows with it.
+    fn measures(&self, quality: Quality, column: ColumnId) -> Option<(usize, ColumnId, bool)> {
+        let kind = self.index.kind(column);
+        let info = self.index.column(column);
+        let fits = kind.is_number()
+            || kind.is_time()
+            || kind == Kind::Time
+            || kind == Kind::Text
+                && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
+        let found = quality.measured_by(&info.words.stems).filter(|_| fits && !info.key);
+        found.map(|(rank, grows)| (rank, column, grows))
     }
 
     /// The column of these tables, else of any that is named, that measures a quality.
@@ -424,26 +503,17 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => None,
         });
         let all: Vec<TableId> = tables.iter().copied().chain(named).collect();
-        let measure = |column: ColumnId| {
-            let kind = self.index.kind(column);
-            let info = self.index.column(column);
-            let fits = kind.is_number()
-                || kind.is_time()
-                || kind == Kind::Time
-                || kind == Kind::Text
-                    && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
-            quality
-                .measured_by(&info.words.stems)
-                .filter(|_| fits && !info.key)
-                .map(|(rank, grows)| (rank, column, grows))
-        };
         let mut seen = Vec::new();
         for table in all {
             if seen.contains(&table) {
                 continue;
             }
             seen.push(table);
-            let best = self.index.columns(table).filter_map(measure).min_by_key(|(rank, column, _)| (*rank, column.at));
+            let best = self
+                .index
+                .columns(table)
+                .filter_map(|c| self.measures(quality, c))
+                .min_by_key(|(rank, column, _)| (*rank, column.at));
             if let Some((_, column, grows)) = best {
                 return Some((column, grows));
             }
@@ -486,13 +556,18 @@ impl<'p, 'a> Parser<'p, 'a> {
         let owner = std::mem::take(&mut self.wait.owner);
         let and = std::mem::take(&mut self.wait.and);
         let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
-        if next_column && !self.wait.count && self.wait.superlative.is_none_or(|s| s.1.is_none()) && !self.wait.counted
+        let other_key = matches!(self.ahead(0), Some(Item::Column(c)) if self.index.column(*c).key);
+        if next_column
+            && (!self.wait.count || !other_key)
+            && self.wait.superlative.is_none_or(|s| s.1.is_none())
+            && !self.wait.counted
         {
             self.note_table(table);
             self.draft.entity.get_or_insert(table);
             return;
         }
         if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
             self.note_table(table);
             if !self.draft.group_tables.contains(&table) {
                 self.draft.group_tables.push(table);
@@ -508,6 +583,12 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some((most, quality)) = self.wait.superlative {
             self.superlative_table(table, most, quality);
             return;
+        }
+        // "at least a member" is any.
+        if let (Some((Op::Ge, None)), None) = (self.wait.compare, wait_number)
+            && self.mode == Mode::Filter
+        {
+            self.wait.compare = None;
         }
         if let (Some((op, _)), Some(n)) = (self.wait.compare, wait_number) {
             self.wait.compare = None;
@@ -525,6 +606,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         if self.wait.count {
             self.wait.count = false;
+            self.wait.total = false;
+            self.wait.aggs.clear();
             self.count_of(table);
             return;
         }
@@ -704,9 +787,14 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn column(&mut self, column: ColumnId) {
         self.last_column = Some(column);
-        self.wait.owner = false;
+        let owner = std::mem::take(&mut self.wait.owner);
         let measure = is_measure(self.index, column) && !self.index.column(column).key;
         if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
+            if let Some(names) = self.referred(column) {
+                names.iter().for_each(|c| push_new(&mut self.draft.group, Expr::Column(*c)));
+                return;
+            }
             push_new(&mut self.draft.group, Expr::Column(column));
             return;
         }
@@ -748,11 +836,32 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some(top) = self.wait.top.take() {
             self.top_limit(top);
         }
-        if std::mem::take(&mut self.wait.count) {
+        let compared = self.own_value_follows(column);
+        if compared && self.wait.count {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+        }
+        let counts = !compared && std::mem::take(&mut self.wait.count);
+        let total = std::mem::take(&mut self.wait.total);
+        if counts && measure && (total || !self.wait.aggs.is_empty()) && self.mode == Mode::Select {
+            if total {
+                self.wait.aggs.push(Agg::Sum);
+            }
+        } else if counts {
+            self.wait.aggs.clear();
             self.count_column(column, measure);
             return;
         }
-        if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
+        if self.mode == Mode::Select
+            && self.draft.outputs.is_empty()
+            && compared
+            && self.wait.aggs.is_empty()
+            && let Some(table) = self.draft.entity.filter(|t| self.last_table == Some(*t))
+        {
+            self.show_rows(table, false);
+        }
+        if self.mode == Mode::Select && compared && self.wait.aggs.is_empty() {
+            self.note_table(column.table);
             self.mode = Mode::Filter;
         }
         if self.mode == Mode::Filter
@@ -794,6 +903,16 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.column = Some(column);
             return;
         }
+        // "contains X in their names": the column of the condition before.
+        if self.mode == Mode::Filter && matches!(self.behind(), Some(Item::Cue(Cue::Pronoun))) {
+            let back = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+            let within = back.filter(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::Pronoun))).next();
+            if matches!(within, Some(Item::Cue(Cue::In)))
+                && let Some(Condition { cond: Cond::Like(..), .. }) = self.draft.conditions.last()
+            {
+                return;
+            }
+        }
         let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
         if again && self.wait.aggs.is_empty() && !self.wait.and {
             return;
@@ -830,10 +949,28 @@ impl<'p, 'a> Parser<'p, 'a> {
                 _ => {}
             }
         }
+        // "the classes of players": whose classes, not a further thing to show.
+        let of = matches!(self.behind(), Some(Item::Cue(Cue::Of)));
+        if owner
+            && of
+            && !listed
+            && self.mode == Mode::Select
+            && self.wait.aggs.is_empty()
+            && self.index.kind(column) == Kind::Text
+            && matches!(self.draft.outputs.last(), Some(Output::Expr(_)))
+            && self.phrase().ends_with('s')
+        {
+            self.note_table(column.table);
+            return;
+        }
         let figures = self.figures(column);
         if figures.is_empty() {
             if std::mem::take(&mut self.wait.distinct) {
                 self.draft.distinct = true;
+            }
+            if let Some(names) = self.referred(column) {
+                self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
+                return;
             }
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
@@ -848,12 +985,54 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// Whether a value of the column itself follows, with "is" between or nothing.
     fn own_value_follows(&self, column: ColumnId) -> bool {
         let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
-        let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
-        let compared = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        let be = matches!(
+            self.ahead(0),
+            Some(Item::Cue(Cue::Be | Cue::Named | Cue::In | Cue::Of | Cue::By | Cue::Both | Cue::Or))
+        );
+        let year = self.index.column(column).words.has("year")
+            && (matches!(self.ahead(0), Some(Item::Number(_)))
+                || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Be | Cue::In)))
+                    && matches!(self.ahead(1), Some(Item::Number(_))));
+        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Be)))
+                && matches!(self.ahead(1), Some(Item::Date(_)));
+        let counts = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..))))
+            && matches!(self.ahead(1), Some(Item::Number(_)))
+            && matches!(self.ahead(2), Some(Item::Table(_)));
+        let compared =
+            !counts && matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
         compared
+            || year
+            || dated && self.is_timed(column)
             || own(self.ahead(0))
             || be && own(self.ahead(1))
             || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
+    }
+
+    /// What the rows are called that a number refers to, where the question names the thing and not its number.
+    fn referred(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
+        let asked = self.phrase();
+        let number = |w: &str| matches!(w, "id" | "ids" | "code" | "codes" | "number" | "numbers" | "key" | "keys");
+        if asked.split(' ').any(number) || !self.index.column(column).key {
+            return None;
+        }
+        let single = self.index.edges.iter().filter(|e| matches!(e.on.as_slice(), [(from, _)] if *from == column));
+        let edge = single.min_by_key(|e| !e.declared)?;
+        let to = edge.on.first()?.1;
+        let display = self.index.table(edge.to).display.as_slice();
+        let name = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            let own = info.words.stems == self.index.table(c.table).words.stems;
+            own || ["name", "title"].iter().any(|w| info.words.ends_with(w)) && !info.words.has("login")
+        };
+        let named = display.iter().all(|c| self.index.kind(*c) == Kind::Text && *c != to && name(c));
+        (named && edge.to != column.table && self.index.kind(to) != Kind::Text).then_some(display)
+    }
+
+    /// Whether a column dates its rows.
+    fn is_timed(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        self.index.kind(column).is_time() || ["date", "year", "time"].iter().any(|w| words.has(w))
     }
 
     /// Whether a comparison, a value or a number follows the column that is read.
@@ -997,6 +1176,9 @@ impl<'p, 'a> Parser<'p, 'a> {
             return;
         }
         let cond = Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Text(text)));
+        if !self.wait.negated && self.draft.conditions.iter().any(|c| c.cond == cond) {
+            return;
+        }
         // Two values of one column that a row cannot have at once are alternatives.
         let last = self.draft.conditions.last();
         let again = last.is_some_and(|c| {
@@ -1060,6 +1242,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             && self.wait.compare.is_none()
             && self.wait.between.is_none()
             && behind.is_none()
+            && !matches!(self.ahead(0), Some(Item::Cue(Cue::Aged | Cue::Times)))
             && let Some(key) = self.index.table(*table).key
         {
             self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));
@@ -1096,8 +1279,21 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.draft.having.push(Cond::Compare(figure, op, Operand::Literal(Literal::Number(n))));
             return;
         }
+        if compare.is_some() && matches!(self.ahead(0), Some(Item::Table(_))) {
+            self.wait.column = None;
+        }
         if let Some(column) = self.wait.column.take() {
             let op = compare.map_or(Op::Eq, |c| c.0);
+            let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+            if year
+                && self.is_timed(column)
+                && !is_measure(self.index, column)
+                && !self.index.column(column).words.has("year")
+            {
+                self.wait.compare = None;
+                self.in_year(column, n, op);
+                return;
+            }
             self.wait.compare = None;
             self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))));
             return;
@@ -1138,6 +1334,22 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         self.wait.number = Some(n);
         self.wait.lone = compare.is_none();
+    }
+
+    /// A year's number compared with a column of days.
+    fn in_year(&mut self, column: ColumnId, n: f64, op: Op) {
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be a year")]
+        let day = |year: f64| jiff::civil::Date::new(year as i16, 1, 1).ok().map(|d| d.at(0, 0, 0, 0));
+        let Some((from, to)) = day(n).zip(day(n + 1.0)) else { return };
+        let expr = Expr::Column(column);
+        let at = |time| Operand::Literal(Literal::Time(time));
+        self.condition(match op {
+            Op::Gt => Cond::Compare(expr, Op::Ge, at(to)),
+            Op::Ge => Cond::Compare(expr, Op::Ge, at(from)),
+            Op::Lt => Cond::Compare(expr, Op::Lt, at(from)),
+            Op::Le => Cond::Compare(expr, Op::Lt, at(to)),
+            Op::Eq | Op::Ne => Cond::During(column, from, to),
+        });
     }
 
     /// A number behind a column that was shown, or a year.
@@ -1272,6 +1484,38 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// What still waits at the end.
     fn finish(&mut self) {
         self.flush_column();
+        if let Some((quality, at)) = self.wait.measure.take() {
+            match self.quality_column(Some(quality)) {
+                Some((column, _)) => {
+                    let figures = self.figures(column);
+                    let shown = figures.into_iter().next().unwrap_or(Expr::Column(column));
+                    self.draft.outputs.retain(|o| !matches!(o, Output::Rows(_)));
+                    let shown = Output::Expr(shown);
+                    let there = |o: &Output| match o {
+                        Output::Expr(Expr::Agg(_, inner)) => **inner == Expr::Column(column),
+                        other => *other == shown,
+                    };
+                    if !self.draft.outputs.iter().any(there) {
+                        self.draft.outputs.insert(at.min(self.draft.outputs.len()), shown);
+                    }
+                }
+                None => self.draft.cost += 2.0,
+            }
+        }
+        if self.wait.alphabetical {
+            self.by_letters();
+        }
+        if self.mode == Mode::Order
+            && self.draft.order.is_empty()
+            && let Some(down) = self.wait.direction.take()
+            && let Some(Output::Expr(shown)) = self.draft.outputs.first()
+        {
+            self.draft.order.push((shown.clone(), down));
+        }
+        if self.mode == Mode::Order && std::mem::take(&mut self.wait.count) {
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Count, down));
+        }
         let draft = &mut self.draft;
         if self.wait.count {
             if let Some(table) = draft.entity.or(draft.tables.first().copied()) {
@@ -1289,7 +1533,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         draft.cost += f64::from(u8::from(self.wait.negated)) * 2.0;
         draft.cost += f64::from(u8::from(self.wait.contains.is_some())) * 2.0;
         draft.cost += f64::from(u8::from(self.wait.between.is_some())) * 2.0;
-        if self.wait.each {
+        // "and how many of each": of each row that is shown.
+        if self.wait.each && !draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_))) {
             draft.cost += 0.5;
         }
         if draft.limit.is_some() && draft.order.is_empty() {
@@ -1306,9 +1551,20 @@ impl<'p, 'a> Parser<'p, 'a> {
         if !self.draft.outputs.iter().all(|o| matches!(o, Output::Rows(_))) {
             return;
         }
-        let words: &[&str] =
-            if place { &["location", "address", "city", "place", "venue"] } else { &["date", "time", "year"] };
-        let found = words.iter().find_map(|w| self.index.columns(table).find(|c| self.index.column(*c).words.has(w)));
+        let words: &[&str] = if place {
+            &["location", "address", "city", "place", "venue", "state", "country"]
+        } else {
+            &["date", "time", "year", "day"]
+        };
+        let rank = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            let kind = self.index.kind(*c);
+            let named =
+                words.iter().position(|w| info.words.has(w)).or((!place && kind.is_time()).then_some(words.len()))?;
+            let said = info.words.stems.iter().filter(|s| self.tokens.iter().any(|t| t.stem == **s)).count();
+            Some((usize::MAX - said, named, c.at))
+        };
+        let found = self.index.columns(table).filter(|c| rank(c).is_some()).min_by_key(rank);
         match found {
             Some(column) => self.draft.outputs = vec![Output::Expr(Expr::Column(column))],
             None => self.draft.cost += 2.0,
