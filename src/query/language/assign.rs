@@ -242,6 +242,7 @@ impl Context<'_, '_> {
             .filter_map(|s| if let Piece::Cue(cue) = s.piece { Some(cue) } else { None })
             .filter(|c| !matches!(c, Cue::Idle | Cue::All | Cue::Each | Cue::Distinct))
             .collect();
+        let pronoun = |c: &Cue| *c == Cue::Pronoun;
         let others =
             self.spans.get(earlier + 1..later).unwrap_or_default().iter().any(|s| !matches!(s.piece, Piece::Cue(_)));
         let same = first.table().is_some() && first.table() == second.table();
@@ -318,8 +319,9 @@ impl Context<'_, '_> {
                 }
             }
             (Meaning::Column(column), Meaning::Table(table)) => {
-                let owned =
-                    !others && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In)) && between.len() == 1;
+                let owned = !others
+                    && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In))
+                    && between.iter().skip(1).all(pronoun);
                 let adjacent = later == earlier + 1;
                 if column.table == *table && owned {
                     0.9
@@ -351,7 +353,10 @@ impl Context<'_, '_> {
             }
             (Meaning::Column(_), Meaning::Column(_)) => {
                 let list = between.iter().all(|c| matches!(c, Cue::And));
-                if same && list {
+                let owned = between
+                    .iter()
+                    .all(|c| matches!(c, Cue::Whose | Cue::With | Cue::Have | Cue::Relative | Cue::Pronoun));
+                if same && (list || owned) {
                     0.6
                 } else if same {
                     0.15

@@ -292,7 +292,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|counts|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
+        "how many|counts|number and|the number and|count and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
     add(Cue::HowMuch(None), "how much");
     for adjective in
@@ -303,7 +303,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
-        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
+        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|kind of|kinds of|sort of|sorts of|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
     );
 }
 
@@ -399,7 +399,7 @@ fn comparisons(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Contains(Place::Inside),
-        "contain|contains|containing|contained|have the substring|has the substring|the substring|with the substring|contains the substring|contain the substring|substring|contains the word|contain the word|containing the word|contains the letter|contain the letter|have the word|has the word|has the letter|have the letter|with the word|with the letter|the word|the letter|the letters|the phrase|the string|the characters|includes the word|include the word|includes the letter|like|includes the letters|contains the phrase|that include the word|containing the letter|matching|mentions|mention|mentioning|has word|have word|with word",
+        "containing letter|contains letter|contain letter|contain|contains|containing|contained|have the substring|has the substring|the substring|with the substring|contains the substring|contain the substring|substring|contains the word|contain the word|containing the word|contains the letter|contain the letter|have the word|has the word|has the letter|have the letter|with the word|with the letter|the word|the letter|the letters|the phrase|the string|the characters|includes the word|include the word|includes the letter|like|includes the letters|contains the phrase|that include the word|containing the letter|matching|mentions|mention|mentioning|has word|have word|with word",
     );
     add(
         Cue::Contains(Place::Start),
@@ -451,7 +451,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Order,
-        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
+        "sort the result|sort the results|order the result|order the results|sort the result in|sort the results in|order the result by|order the results in|order the result in|list the results in|list the result in|sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
     );
     add(Cue::In, "in");
     add(

@@ -405,7 +405,8 @@ fn column_info<'a>(column: &'a Column, table: &Words, known: &dyn Fn(&str) -> bo
             || weak(*at) && table.words.iter().any(|w| w.starts_with(s.as_str()))
     };
     let prefix = words.stems.iter().enumerate().take_while(own).count();
-    let own = if prefix < words.stems.len() { prefix } else { 0 };
+    // `customer_type` of a table of that name is its type.
+    let own = if prefix < words.stems.len() { prefix } else { words.stems.len().saturating_sub(1) };
     ColumnInfo { column, words, own, key: false }
 }
 

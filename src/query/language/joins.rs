@@ -63,7 +63,7 @@ fn cost(index: &Index<'_>, edge: &Edge, wanted: &[TableId], to: TableId, hints: 
 }
 
 /// What it costs to go up to a parent and down to another of its children: such rows only have the parent in common.
-const SIBLINGS: u32 = 70;
+const SIBLINGS: u32 = 130;
 
 /// A table as it was reached: by going up, from what refers to it.
 type Node = (TableId, bool);

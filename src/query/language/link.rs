@@ -135,7 +135,19 @@ impl Linker<'_, '_> {
             self.typing_error(tokens, start, &mut add);
             add(0.0, start, start + 1, Piece::Unknown);
         }
-        best_path(options)
+        let mut spans = best_path(options);
+        // What a text has to contain is text, though it stands as a value somewhere.
+        for at in 1..spans.len() {
+            let behind = matches!(spans.get(at - 1).map(|s| &s.piece), Some(Piece::Cue(Cue::Contains(_))));
+            let Some(span) = spans.get_mut(at).filter(|_| behind) else { continue };
+            let values = span.piece == Piece::Unknown
+                && !tokens.get(span.end).is_some_and(|t| t.shape == Shape::Quoted)
+                || matches!(&span.piece, Piece::Mention(all) if all.iter().all(|c| matches!(c.meaning, Meaning::Value(..) | Meaning::Nothing)));
+            if let (true, Some([token])) = (values, tokens.get(span.start..span.end)) {
+                span.piece = Piece::Text(token.text.clone(), true);
+            }
+        }
+        spans
     }
 
     fn cue_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -152,7 +164,10 @@ impl Linker<'_, '_> {
             // "name" asks only where a question begins with it.
             let begins = || {
                 let before = start.checked_sub(1).and_then(|p| tokens.get(p));
-                before.is_none_or(|t| matches!(t.lower.as_str(), "." | "?" | "," | "and" | "please" | "then" | "also"))
+                before.is_none_or(|t| {
+                    matches!(t.lower.as_str(), "." | "?" | "please" | "then" | "also")
+                        || phrase != "state" && matches!(t.lower.as_str(), "," | "and")
+                })
             };
             if phrase == "name" && start > 0
                 || matches!(phrase.as_str(), "state" | "report" | "identify" | "print" | "name" | "display")
@@ -161,7 +176,7 @@ impl Linker<'_, '_> {
                 continue;
             }
             // "phone number of": the number belongs to what precedes it.
-            if phrase.starts_with("number of") && self.numbered(tokens, start) {
+            if (phrase.starts_with("number of") || phrase == "number and") && self.numbered(tokens, start) {
                 continue;
             }
             let length = length + 1;
@@ -182,14 +197,19 @@ impl Linker<'_, '_> {
     /// Whether the word before "number" makes a name with it: `phone number`, `flight number`.
     fn numbered(&self, tokens: &[Token], at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|p| tokens.get(p)).filter(|t| t.is_word());
-        before.is_some_and(|t| {
-            !is_filler(&t.lower)
-                && cues::of(&t.lower).is_none()
-                && self
-                    .names(&[&t.stem, "number"])
-                    .iter()
-                    .any(|c| c.strength >= 0.7 && matches!(c.meaning, Meaning::Column(_)) && self.is_numbering(c))
-        })
+        let Some(before) = before.filter(|t| !is_filler(&t.lower) && cues::of(&t.lower).is_none()) else {
+            return false;
+        };
+        let column =
+            |c: &Candidate| c.strength >= 0.7 && matches!(c.meaning, Meaning::Column(_)) && self.is_numbering(c);
+        self.owns_number(&before.stem) || self.names(&[&before.stem, "number"]).iter().any(column)
+    }
+
+    /// Whether a table of this name numbers its rows: `flight number`.
+    fn owns_number(&self, stem: &str) -> bool {
+        let table = |t: &TableId| self.index.table(*t).words.stems == [stem];
+        let mut tables = (0..self.index.tables.len()).filter(table);
+        tables.any(|t| self.index.columns(t).any(|c| self.index.column(c).own_words() == ["number"]))
     }
 
     fn name_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -215,9 +235,13 @@ impl Linker<'_, '_> {
             if stems.iter().all(|s| s.parse::<f64>().is_ok()) {
                 continue;
             }
+            if matches!(stems.as_slice(), ["first" | "last" | "middl"]) {
+                continue;
+            }
             let mut candidates = self.names(&stems);
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
-            if stems.first() == Some(&"number") && behind.is_some_and(|t| t.lower == "of") {
+            let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
+            if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {
                 candidates.retain(|c| !self.is_numbering(c));
             }
             if let Some(best) = candidates.first().cloned() {
@@ -227,7 +251,11 @@ impl Linker<'_, '_> {
                 let joined = phrase
                     .iter()
                     .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
-                if best.strength < 0.8 && fillers > 0.0 || !joined {
+                let loose = |t: &Token| {
+                    is_filler(&t.lower)
+                        && !matches!(t.lower.as_str(), "of" | "the" | "a" | "an" | "to" | "all" | "each")
+                };
+                if best.strength < 0.8 && fillers > 0.0 || !joined || phrase.iter().any(loose) {
                     continue;
                 }
                 if phrase.len() == 1 && best.strength < 0.95 {
@@ -291,6 +319,11 @@ impl Linker<'_, '_> {
                 true
             }
         });
+        // A table of exactly this name is meant rather than one that has the word among others.
+        let exact = |c: &Candidate| c.strength >= 0.99 && matches!(c.meaning, Meaning::Table(_));
+        if found.iter().any(exact) {
+            found.retain(|c| c.strength >= 0.6 || !matches!(c.meaning, Meaning::Table(_)));
+        }
         found.truncate(KEPT);
         found
     }
@@ -298,14 +331,29 @@ impl Linker<'_, '_> {
     /// `phone number` of a column that is only called phone.
     fn without_tail(&self, stems: &[&str], found: &mut Vec<Candidate>) {
         let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
-        if !matches!(*tail, "number" | "valu" | "amount" | "inform" | "detail" | "level" | "type" | "date")
-            || found.iter().any(|c| c.strength > 0.8)
+        if !matches!(
+            *tail,
+            "number"
+                | "valu"
+                | "amount"
+                | "address"
+                | "year"
+                | "time"
+                | "inform"
+                | "detail"
+                | "level"
+                | "type"
+                | "date"
+        ) || found.iter().any(|c| c.strength > 0.8)
         {
             return;
         }
         let whole = |c: &Candidate| c.strength > 0.9 && matches!(c.meaning, Meaning::Column(_));
         let columns = self.names(rest).into_iter().filter(whole);
-        found.extend(columns.map(|c| Candidate { strength: 0.8 * c.strength, ..c }));
+        let dated = |c: &Candidate| matches!(c.meaning, Meaning::Column(id) if self.index.kind(id).is_time() || *tail == "year" && is_measure(self.index, id));
+        let when = matches!(*tail, "date" | "time" | "year");
+        let fit = |c: &Candidate| if when && dated(c) { 0.95 } else { 0.8 };
+        found.extend(columns.map(|c| Candidate { strength: fit(&c) * c.strength, ..c }));
     }
 
     /// The name of something that has no column of that name: what its rows are called by, or the column itself.
@@ -356,7 +404,8 @@ impl Linker<'_, '_> {
             info.words.has("number") && !rest.is_empty() && rest == table.words.stems.iter().collect::<Vec<_>>()
         };
         let numbers = !info.words.words.first().is_some_and(|w| w == "number");
-        info.key
+        info.own_words() == ["number"]
+            || info.key
             || self.index.is_unique(column)
             || !is_measure(self.index, column)
             || numbers && self.index.tables.iter().any(of_rows)
@@ -389,8 +438,9 @@ impl Linker<'_, '_> {
         let reference = match element {
             Element::Column(column) if self.index.column(column).key => {
                 let last = words.stems.last();
-                let told = last.is_some_and(|last| hit(last).is_some());
-                let thing = words.stems.iter().take(words.stems.len().saturating_sub(1));
+                let weak = words.words.last().is_some_and(|w| super::names::weight(w) < 1.0);
+                let told = weak && last.is_some_and(|last| hit(last).is_some());
+                let thing = words.stems.iter().take(words.stems.len().saturating_sub(usize::from(weak)));
                 let thing: Vec<&String> = thing.collect();
                 let table = |t: &super::index::TableInfo<'_>| t.words.stems.iter().collect::<Vec<_>>() == thing;
                 !told && self.index.tables.iter().any(table)
@@ -473,7 +523,16 @@ impl Linker<'_, '_> {
                 continue;
             }
             found.iter_mut().for_each(|c| c.strength *= if capital { 1.0 } else { 0.8 });
-            if !capital
+            let before = start.checked_sub(1).and_then(|p| tokens.get(p)).map(|t| t.lower.as_str());
+            let done = !matches!(before, Some("status" | "is" | "are" | "was" | "were" | "as" | "marked" | "not"))
+                && phrase.len() == 1
+                && text.ends_with("ed")
+                || phrase.len() == 1
+                    && text.ends_with("ed")
+                    && found.iter().all(|c| c.text().to_lowercase() != text.to_lowercase());
+            if !capital && done {
+                found.push(Candidate { meaning: Meaning::Nothing, strength: 0.6 });
+            } else if !capital
                 && phrase.len() == 1
                 && text.to_lowercase() != found.first().map_or(String::new(), |c| c.text().to_lowercase())
             {
