@@ -158,6 +158,32 @@ fn missing_topology_is_taken_from_cpuinfo_and_masks() {
 }
 
 #[test]
+fn two_dies_that_number_their_cores_alike_have_cores_of_their_own() {
+    let mut tree = Tree::new().put("sys/devices/system/cpu/online", "0-23");
+    for cpu in 0..24u32 {
+        let (core, package) = ((cpu % 6).to_string(), (cpu / 12).to_string());
+        tree = tree.cpu(cpu, &[("core_id", &core), ("physical_package_id", &package)]);
+    }
+    for (node, cpus) in ["0-5", "6-11", "12-17", "18-23"].iter().enumerate() {
+        tree = tree.put(&format!("sys/devices/system/node/node{node}/cpulist"), cpus);
+    }
+    has(&tree.facts(), &[("/cpu/cores", json!(24)), ("/cpu/sockets", json!(2))]);
+    // The same without sysfs: what the package counts is more than the numbers tell apart, if it is seen whole.
+    let info = |siblings: u32| -> String {
+        let cpu = |n: u32| {
+            format!(
+                "processor\t: {n}\nphysical id\t: {}\nsiblings\t: {siblings}\ncore id\t\t: {}\ncpu cores\t: 12\n\n",
+                n / 12,
+                n % 6
+            )
+        };
+        (0..24).map(cpu).collect()
+    };
+    has(&Tree::new().put("proc/cpuinfo", &info(12)).facts(), &[("/cpu/cores", json!(24)), ("/cpu/sockets", json!(2))]);
+    has(&Tree::new().put("proc/cpuinfo", &info(48)).facts(), &[("/cpu/cores", json!(12)), ("/cpu/sockets", json!(2))]);
+}
+
+#[test]
 fn the_tightest_of_nested_limits_counts_in_version_1() {
     let tree = Tree::new()
         .put("proc/meminfo", "MemTotal: 16777216 kB")
