@@ -22,6 +22,7 @@ const PG: Component = Component::PostgreSql;
 pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
     memory::memory(draft, budget, pg);
     connections::connections(draft, pg);
+    connections::tls(draft);
     connections::parallel(draft, budget, pg);
     planner::planner(draft);
     planner::io(draft);

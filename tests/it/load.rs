@@ -102,7 +102,7 @@ fn nothing_is_killed_for_memory_on_a_host_of_the_planned_size() {
 
 /// What is planned for.
 fn stack() -> Planned {
-    Planned::new(18, "postgresql,pgbouncer,duckdb", &["--ram", "2GB", "--cpus", "2", "--workload", "mixed"])
+    Planned::new(18, "postgresql,pgbouncer,duckdb", &["--ram", "2GB", "--cpus", "4", "--workload", "mixed"])
 }
 
 /// What the plan says is committed at worst.
@@ -122,7 +122,7 @@ fn everything_at_its_limit() {
         "CREATE TABLE load AS SELECT g AS id, md5(g::text) || md5((g + 1)::text) AS t FROM generate_series(1, 600000) g",
     );
     server.query("ANALYZE load");
-    // A table as large as shared_buffers, a row a page, written through them: they are held from here on.
+    // A table as large as shared_buffers, two rows a page, written through them: they are held from here on.
     let pages = planned.bytes("postgresql.shared_buffers") / 8192;
     server.query(&format!(
         "CREATE UNLOGGED TABLE filler (t char(4000)); ALTER TABLE filler ALTER t SET STORAGE PLAIN;
@@ -140,15 +140,26 @@ fn everything_at_its_limit() {
         planned.bytes("duckdb.memory_limit") / MB,
     );
 
+    let join = "SELECT count(*) FROM (SELECT a.t FROM load a JOIN load b USING (t) ORDER BY a.t, b.id OFFSET 1) s";
+    // On few CPUs the planner would mostly leave the one parallel worker there is alone.
+    let parallel = "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0";
+    let explained = server.query(&format!("BEGIN; {parallel}; EXPLAIN {join}; COMMIT"));
+    for node in ["Gather Merge", "Sort", "Parallel Hash Join"] {
+        assert!(explained.contains(node), "no {node}:\n{explained}");
+    }
+
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let script = scratch.path().join("load.sql");
     // A parallel hash join under a parallel sort, and a temporary table.
     fs::write(
         &script,
-        "BEGIN;\n\
-         CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT * FROM load WHERE id % 10 = 1;\n\
-         SELECT count(*) FROM (SELECT a.t FROM load a JOIN load b USING (t) ORDER BY a.t, b.id OFFSET 1) s;\n\
-         COMMIT;\n",
+        format!(
+            "BEGIN;\n\
+             {parallel};\n\
+             CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT * FROM load WHERE id % 10 = 1;\n\
+             {join};\n\
+             COMMIT;\n"
+        ),
     )
     .expect("a file in a temporary folder");
     let done = AtomicBool::new(false);

@@ -235,6 +235,44 @@ fn a_cpuset_of_a_parent_binds_in_version_2() {
 }
 
 #[test]
+fn the_limits_of_the_servers_own_unit_count_and_not_those_of_a_login() {
+    let tree = || {
+        Tree::new()
+            .put("proc/meminfo", "MemTotal: 16777216 kB")
+            .put("sys/devices/system/cpu/online", "0-15")
+            .put("etc/postgresql/16/main/postgresql.conf", "port = 5432")
+            .put("var/lib/postgresql/16/main/PG_VERSION", "16")
+            .put("var/lib/postgresql/16/main/postmaster.pid", "4242\n/var/lib/postgresql/16/main")
+            .put("proc/self/cgroup", "0::/user.slice/user-1000.slice/session-1.scope")
+            .put("proc/self/status", "Cpus_allowed_list:\t0-1")
+            .put("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw")
+            .put("sys/fs/cgroup/user.slice/user-1000.slice/memory.max", "1073741824")
+            .put("sys/fs/cgroup/system.slice/postgresql@16-main.service/memory.max", "8589934592")
+            .put("sys/fs/cgroup/system.slice/postgresql@16-main.service/cpu.max", "600000 100000")
+    };
+    let running = tree()
+        .put("proc/4242/cgroup", "0::/system.slice/postgresql@16-main.service")
+        .put("proc/4242/status", "Cpus_allowed_list:\t0-7");
+    has(
+        &running.facts(),
+        &[
+            ("/memory/limit_bytes", json!(8_589_934_592u64)),
+            ("/cpu/cpuset", json!(8)),
+            ("/cpu/effective", json!(6)),
+            ("/container/cgroup", json!("/system.slice/postgresql@16-main.service")),
+            ("/container/cgroup_of", json!("16/main")),
+        ],
+    );
+    let run = Llmsql::new().args(["explain", "shared_buffers"]).root(running.0.path()).run().success();
+    run.stdout_has("RAM 8GB");
+    // Where it does not run, what this process may have stands for it.
+    has(
+        &tree().facts(),
+        &[("/memory/limit_bytes", json!(1u64 << 30)), ("/cpu/cpuset", json!(2)), ("/container/cgroup_of", Value::Null)],
+    );
+}
+
+#[test]
 fn a_cgroup_namespace_that_is_bind_mounted_shows_the_own_group_at_its_top() {
     // The mount shows the part of the hierarchy below /docker/abc; the process names its group from there.
     for (group, root) in [("0::/", "/"), ("0::/docker/abc", "/docker/abc"), ("0::/../../x", "/../..")] {

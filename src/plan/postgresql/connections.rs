@@ -1,9 +1,9 @@
 //! Connections and parallel workers (the guide's 1.2, 1.3).
 
-use super::super::Component;
 use super::super::budget::{Budget, PostgresBudget};
 use super::super::draft::{Draft, constant, derived, rule};
-use super::super::host::{Sizing, Workload};
+use super::super::host::{Sizing, Workload, input};
+use super::super::{Basis, Component};
 use super::{PG, not_below_primary, text};
 use crate::value::Value;
 
@@ -123,5 +123,32 @@ pub(super) fn parallel(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudg
         rule("clamp(max_parallel_workers/2, 1, 4)", format!("{workers}/2 = {}", workers / 2), inputs)
             .bounds(workers / 2, (1, "an index build may have one helper"), (4, "more gain little in one index build"))
             .note("They share one maintenance_work_mem."),
+    );
+}
+
+/// TLS, where the configuration names a certificate and its key and both are there: with `ssl = on` and one of them
+/// missing, the server does not start.
+pub(super) fn tls(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let named = |key: &str| host.profile.text(key).zip(host.origin(key));
+    let (Some((certificate, origin)), Some((key, _))) =
+        (named("postgresql.tls_certificate"), named("postgresql.tls_certificate_key"))
+    else {
+        return;
+    };
+    let read = host.facts.certificates.iter().find(|c| c.path == certificate && c.key == key);
+    if !read.is_some_and(|c| c.days_left.is_some() && c.fits_key != Some(false)) {
+        return;
+    }
+    let inputs = vec![input("certificate", certificate, Basis::Configured, origin.to_string())];
+    let rule = |worked: &str| rule("on where a certificate and its key are named and there", worked, inputs.clone());
+    draft.put(PG, "ssl", Value::Bool(true), rule(certificate));
+    draft.put(PG, "ssl_cert_file", text(certificate), rule(certificate));
+    draft.put(PG, "ssl_key_file", text(key), rule(key).note("The server wants it to be its own, mode 0600."));
+    draft.put(
+        PG,
+        "ssl_min_protocol_version",
+        text("TLSv1.2"),
+        constant("TLSv1.2: older ones are broken; PostgreSQL's default"),
     );
 }
