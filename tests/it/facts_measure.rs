@@ -1,6 +1,6 @@
 //! `llmsql facts --measure`: bounded, honest about the page cache, and nothing left behind.
 
-use crate::support::Llmsql;
+use crate::support::{Llmsql, Tmpfs};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,53 +15,29 @@ fn measure(state: &TempDir, mount: &Path, seconds: &str) -> Llmsql {
         .env("STATE_DIRECTORY", state.path())
 }
 
-/// A tmpfs of a few MB, unmounted with the value; `None` where mounting is not allowed.
-struct Tmpfs(TempDir);
-
-impl Tmpfs {
-    fn new(size: &str) -> Option<Self> {
-        use nix::mount::{MsFlags, mount};
-        let dir = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        match mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str())) {
-            Ok(()) => Some(Tmpfs(dir)),
-            Err(_) => {
-                eprintln!("not judged: a tmpfs cannot be mounted here");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
-    }
-}
-
 #[test]
 fn a_memory_file_system_is_measured_and_the_page_cache_admitted() {
     let Some(tmpfs) = Tmpfs::new("64m") else { return };
     let state = tempfile::tempdir().unwrap();
-    let facts = measure(&state, tmpfs.0.path(), "1").run().success().json();
-    let mount = fs::canonicalize(tmpfs.0.path()).unwrap();
+    let facts = measure(&state, tmpfs.path(), "1").run().success().json();
+    let mount = fs::canonicalize(tmpfs.path()).unwrap();
     let figures = facts["measurements"].as_array().unwrap();
     let figures = figures.iter().find(|m| m["mount"] == mount.to_str().unwrap()).expect("the figures of that mount");
     assert_eq!(figures["direct"], false);
     for name in ["random_read_us", "random_read_iops_1", "random_read_iops_16", "sequential_read_bytes", "fsync_us"] {
         assert!(figures[name].as_f64().unwrap() > 0.0, "{name} of {figures}");
     }
-    assert_eq!(fs::read_dir(tmpfs.0.path()).unwrap().count(), 0, "something was left behind");
+    assert_eq!(fs::read_dir(tmpfs.path()).unwrap().count(), 0, "something was left behind");
 }
 
 #[test]
 fn a_full_file_system_is_refused_with_what_is_missing() {
     let Some(tmpfs) = Tmpfs::new("2m") else { return };
-    fs::write(tmpfs.0.path().join("data"), vec![1u8; 1 << 20]).unwrap();
+    fs::write(tmpfs.path().join("data"), vec![1u8; 1 << 20]).unwrap();
     let state = tempfile::tempdir().unwrap();
-    let run = measure(&state, tmpfs.0.path(), "1").run().code(13).stderr_has("no space is left");
+    let run = measure(&state, tmpfs.path(), "1").run().code(13).stderr_has("no space is left");
     run.stdout_has("\"cpu\"").stdout_has("cannot be measured");
-    let names: Vec<_> = fs::read_dir(tmpfs.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(tmpfs.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["data"]);
 }
 
@@ -158,7 +134,7 @@ impl Throttled {
     /// `None`, with the reason, where the machine does not allow it.
     fn new(operations: u32) -> Option<Self> {
         let memory = Tmpfs::new("500m")?;
-        let image = memory.0.path().join("image");
+        let image = memory.path().join("image");
         fs::File::create(&image).and_then(|file| file.set_len(400 << 20)).expect("an image");
         let told = |command: &mut Command| {
             let output = command.output().map_err(|e| e.to_string())?;
@@ -193,7 +169,7 @@ impl Throttled {
     }
 
     fn mount(&self) -> PathBuf {
-        self.memory.0.path().join("mounted")
+        self.memory.path().join("mounted")
     }
 
     /// Runs a program inside the cgroup; its output, as JSON.
@@ -203,7 +179,7 @@ impl Throttled {
             .arg(self.cgroup.join("cgroup.procs"))
             .arg(program)
             .args(args)
-            .env("STATE_DIRECTORY", self.memory.0.path())
+            .env("STATE_DIRECTORY", self.memory.path())
             .current_dir(self.mount())
             .output()
             .expect("sh can be run");
@@ -291,7 +267,7 @@ fn figures_of_a_memory_file_system_are_within_a_factor_of_two_of_fios() {
     let state = tempfile::tempdir().expect("a temporary folder");
     let json = |program: &Path, args: &[&str]| {
         let mut run = Command::new(program);
-        run.args(args).current_dir(tmpfs.0.path()).env("STATE_DIRECTORY", state.path());
+        run.args(args).current_dir(tmpfs.path()).env("STATE_DIRECTORY", state.path());
         let output = run.output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
     };
