@@ -7,4 +7,4 @@ mod restart;
 mod stack;
 mod status;
 mod targets;
-mod tree;
+pub mod tree;
