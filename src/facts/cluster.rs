@@ -64,6 +64,13 @@ pub(super) fn collect(host: &Host, servers: &[Postgres], processes: &[Process]) 
     clusters
 }
 
+/// A cluster whose place is known.
+pub(super) fn at(host: &Host, name: &str, major: u32, config: &str, data_dir: Option<String>) -> Cluster {
+    let mut cluster = cluster(host, name, Some(major), config, data_dir);
+    state(host, &mut cluster, &[]);
+    cluster
+}
+
 fn cluster(host: &Host, name: &str, major: Option<u32>, config: &str, data_dir: Option<String>) -> Cluster {
     let mut reader = Reader { host, settings: BTreeMap::new() };
     reader.file(config, 0);
@@ -105,6 +112,23 @@ fn state(host: &Host, cluster: &mut Cluster, processes: &[Process]) {
         }
         Err(e) => host.absent(dir.clone(), format!("whether it is a standby is not known: {}", reason(&e))),
     }
+}
+
+/// A running cluster's first process.
+pub(super) struct Postmaster {
+    /// The cluster's name.
+    pub cluster: String,
+    pub pid: u32,
+}
+
+/// The first process of the first cluster that runs.
+pub(super) fn postmaster(host: &Host, clusters: &[Cluster], processes: &[Process]) -> Option<Postmaster> {
+    clusters.iter().filter(|cluster| cluster.running == Some(true)).find_map(|cluster| {
+        let dir = cluster.data_dir.as_deref()?;
+        let listed = processes.iter().find(|p| p.is_postmaster() && p.data_dir().as_deref() == Some(dir));
+        let pid = listed.map(|p| p.pid).or_else(|| host.number(&format!("{dir}/postmaster.pid")))?;
+        Some(Postmaster { cluster: cluster.name.clone(), pid })
+    })
 }
 
 /// Size of a WAL segment: every file of that name in pg_wal has it. `None` where the folder may not be read.

@@ -32,11 +32,6 @@ pub mod failure;
 pub mod guard;
 pub mod history;
 pub mod keys;
-#[allow(
-    dead_code,
-    clippy::all,
-    reason = "forms of questions that the grammar does not reach yet; style is still to be settled"
-)]
 pub mod language;
 pub mod model;
 pub mod protocol;

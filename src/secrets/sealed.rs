@@ -1,13 +1,17 @@
 //! Secrets on disk: in files that are 0600 from their first byte, in a folder of mode 0700 or beside the env file.
 
 use crate::error::{Error, Result};
-use crate::output::file::{self, Attributes, Expected};
+use crate::output::file::{self, Attributes, Expected, Staged};
+use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
 use std::io;
 use std::path::Path;
+
+/// The tag of temporary files with secrets, by which the next run removes those of one that was killed.
+pub const TAG: &str = "secrets-";
 
 /// A secret inside a sealed file. Nothing but [`write`] may serialise it.
 #[derive(Clone)]
@@ -47,6 +51,12 @@ impl<'de> Deserialize<'de> for Sealed {
 #[derive(Clone, PartialEq)]
 pub struct SealedBytes(pub Vec<u8>);
 
+impl Drop for SealedBytes {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl std::fmt::Debug for SealedBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealedBytes")
@@ -84,11 +94,29 @@ pub fn private() -> Attributes {
 ///
 /// # Errors
 /// There is a file of this name; those of writing.
-pub fn write<T: Serialize>(path: &Path, value: &T, tag: &str) -> Result<()> {
-    let wrong = |e: io::Error| Error::failed("secrets.seal", "cannot be written").at(path.display()).because(e);
-    let bytes = serde_json::to_vec(value).map_err(|e| wrong(e.into()))?;
-    let staged = file::stage(path, &bytes, Some(&private()), tag).map_err(wrong)?;
-    staged.commit(Expected::Absent).map_err(|e| wrong(e.into()))
+pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    put(stage(path, value)?, path)
+}
+
+/// Writes a value beside the place where it is to stand, so that there is room for it.
+///
+/// # Errors
+/// Those of writing.
+pub fn stage<T: Serialize>(path: &Path, value: &T) -> Result<Staged> {
+    let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|e| unwritten(path, e.into()))?);
+    file::stage(path, &bytes, Some(&private()), TAG).map_err(|e| unwritten(path, e))
+}
+
+/// Puts it there.
+///
+/// # Errors
+/// There is a file of this name; those of renaming and syncing.
+pub fn put(staged: Staged, path: &Path) -> Result<()> {
+    staged.commit(Expected::Absent).map_err(|e| unwritten(path, e.into()))
+}
+
+fn unwritten(path: &Path, cause: io::Error) -> Error {
+    Error::failed("secrets.seal", "cannot be written").at(path.display()).because(cause)
 }
 
 /// Reads a sealed file.
@@ -97,7 +125,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T, tag: &str) -> Result<()> {
 /// It cannot be read, or is none.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let wrong = |e: io::Error| Error::failed("secrets.sealed", "cannot be read").at(path.display()).because(e);
-    let bytes = fs::read(path).map_err(wrong)?;
+    let bytes = Zeroizing::new(fs::read(path).map_err(wrong)?);
     // The parser's own message may quote what it has read.
     serde_json::from_slice(&bytes).map_err(|e| {
         let what = format!("is damaged at line {}, column {}", e.line(), e.column());
@@ -105,15 +133,16 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-/// Removes a file and makes that last.
+/// Removes a file, if it is there, and makes that last.
 ///
 /// # Errors
 /// Those of removing.
 pub fn remove(path: &Path) -> Result<()> {
     let wrong = |e: io::Error| Error::failed("secrets.seal", "cannot be removed").at(path.display()).because(e);
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(wrong(e)),
-        _ => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(wrong(e)),
+        Ok(()) => {}
     }
     file::sync_folder(file::folder(path)).map_err(wrong)
 }
