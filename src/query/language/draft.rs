@@ -408,8 +408,7 @@ fn senseless(index: &Index<'_>, query: &Query) -> f64 {
     cost
 }
 
-/// Of rows that are equal in the order, those with the smallest key come first, so that the same question always has
-/// the same answer.
+/// Of rows that are equal in the order, the key decides, so that the same question always has the same answer.
 fn break_ties(index: &Index<'_>, query: &mut Query) {
     if query.limit.is_none() || query.distinct || query.order.is_empty() || query.combine.is_some() {
         return;
@@ -420,9 +419,11 @@ fn break_ties(index: &Index<'_>, query: &mut Query) {
         query.order.iter().for_each(|(e, _)| e.columns(&mut columns));
         ties.extend(columns.first().and_then(|c| index.table(c.table).key).map(Expr::Column));
     }
+    // Groups from the highest figure down are the reverse of those from the lowest up, equal ones included.
+    let down = query.order.first().is_some_and(|(e, down)| *down && e.is_aggregate());
     for tie in ties.into_iter().take(1) {
         if !query.order.iter().any(|(e, _)| *e == tie) {
-            query.order.push((tie, false));
+            query.order.push((tie, down));
         }
     }
 }
