@@ -25,6 +25,16 @@ enum Mode {
 #[derive(Debug, Clone, Default)]
 struct Pending {
     count: bool,
+    /// The superlative says which row is meant, `with the highest …`.
+    attached: bool,
+    /// The first of two numbers that are alternatives, `3 or 4 stars`.
+    other: Option<f64>,
+    /// The number of rows is asked for beside other figures.
+    rows: bool,
+    /// `how old`: the quality asked for and its place among what is shown.
+    measure: Option<(Quality, usize)>,
+    total: bool,
+    alphabetical: bool,
     aggs: Vec<Agg>,
     distinct: bool,
     each: bool,
@@ -64,6 +74,7 @@ pub struct Parser<'p, 'a> {
     last_table: Option<TableId>,
     asked_place: Option<bool>,
     negated_open: bool,
+    outside: Option<Mode>,
     everything: bool,
     top: Option<bool>,
 }
@@ -85,6 +96,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             last_table: None,
             asked_place: None,
             negated_open: false,
+            outside: None,
             everything: false,
             top: None,
         }
@@ -103,12 +115,26 @@ impl<'p, 'a> Parser<'p, 'a> {
                 Item::Number(n) => self.number(*n),
                 Item::Text(text, quoted) => self.text(text.clone(), *quoted),
                 Item::Date(at) => self.date(*at),
-                Item::Unknown => {}
+                Item::Unknown => self.bracket(),
             }
             self.at += 1;
         }
         self.finish();
         self.draft
+    }
+
+    /// What stands between brackets only explains: behind them the question goes on where it was.
+    fn bracket(&mut self) {
+        match self.phrase().as_str() {
+            "(" => self.outside = Some(self.mode),
+            ")" => {
+                if let Some(mode) = self.outside.take() {
+                    self.flush_column();
+                    self.mode = mode;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The parts from the next on, without words that say nothing.
@@ -133,14 +159,32 @@ impl<'p, 'a> Parser<'p, 'a> {
                     self.filter();
                 }
             }
-            Cue::When => self.asked_place = self.asked_place.or(Some(false)).filter(|_| self.at == 0),
+            Cue::When if self.at == 0 => self.asked_place = Some(false),
+            Cue::When => self.filter(),
             Cue::Where if self.at == 0 => self.asked_place = Some(true),
             Cue::Where => self.filter(),
             Cue::Count => {
+                if self.mode == Mode::Filter
+                    && self.phrase().starts_with("how many")
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::And | Cue::Stop)))
+                {
+                    self.flush_column();
+                    self.mode = Mode::Select;
+                }
                 self.wait.count = true;
-                self.wait.aggs.clear();
+                if self.phrase().ends_with(" and") {
+                    let counted = self.draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_)));
+                    self.wait.rows = !counted;
+                    return;
+                }
+                let listed = matches!(self.part_before(), Some(Item::Cue(Cue::And)));
+                self.wait.total = self.phrase().contains("total") && (self.wait.aggs.is_empty() || listed);
             }
-            Cue::HowMuch => {}
+            Cue::HowMuch(quality) => {
+                self.flush_column();
+                self.mode = Mode::Select;
+                self.wait.measure = quality.map(|q| (q, self.draft.outputs.len()));
+            }
             Cue::Agg(agg) => self.aggregate(agg),
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
@@ -162,11 +206,17 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Each => self.wait.each = true,
             Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
             Cue::PerPart(part) => self.bucket(|time| Expr::Part(part, time)),
+            Cue::Order if self.at == 0 => {}
             Cue::Order => self.order_cue(),
             Cue::Ascending => self.direction(false),
             Cue::Descending => self.direction(true),
             Cue::Alphabetical => self.alphabetical(),
-            Cue::Not => self.wait.negated = true,
+            Cue::Not => {
+                if self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+                    self.filter();
+                }
+                self.wait.negated = true;
+            }
             Cue::Without => {
                 self.filter();
                 self.wait.negated = true;
@@ -177,7 +227,25 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             Cue::Both => self.wait.both = true,
             Cue::Or => self.wait.or = true,
-            Cue::And => self.wait.and = true,
+            Cue::And => {
+                let again = matches!(
+                    self.ahead(0),
+                    Some(Item::Cue(
+                        Cue::Have | Cue::Be | Cue::Not | Cue::Without | Cue::But | Cue::Relative | Cue::Whose
+                    ))
+                );
+                if again {
+                    self.negated_open = false;
+                }
+                self.wait.and = true;
+            }
+            Cue::With
+                if self.phrase().ends_with("which")
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+                    && matches!(self.ahead(0), Some(Item::Column(_))) =>
+            {
+                self.ask();
+            }
             Cue::With => self.with(),
             Cue::Of => self.wait.owner = true,
             Cue::In | Cue::By => self.preposition(),
@@ -238,19 +306,31 @@ impl<'p, 'a> Parser<'p, 'a> {
         if self.at == 0 {
             return;
         }
+        // "who do not give lessons", "which did not list": no new question begins.
+        if self.wait.negated {
+            return;
+        }
         self.flush_column();
+        self.negated_open = false;
         self.mode = Mode::Select;
         self.wait.each = false;
+        let further = self.tokens.iter().any(|t| matches!(t.lower.as_str(), "also" | "too"));
+        if matches!(self.part_before(), Some(Item::Cue(Cue::Stop))) && !further {
+            self.draft.earlier = self.draft.outputs.len();
+        }
     }
 
     fn stop(&mut self) {
         self.flush_column();
+        self.negated_open = false;
         self.mode = Mode::Select;
     }
 
     fn with(&mut self) {
         // "with their names" asks for more to be shown.
-        let shows = matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && self.mode == Mode::Select;
+        let figure = matches!(self.ahead(0), Some(Item::Cue(Cue::Count | Cue::Agg(_))))
+            && !matches!(self.ahead(2), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Be) | Item::Number(_)));
+        let shows = (figure || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun)))) && self.mode == Mode::Select;
         if !shows {
             self.filter();
         }
@@ -259,7 +339,9 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn preposition(&mut self) {
         let next = self.ahead(0);
-        let condition = matches!(next, Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Date(_)));
+        let counted = matches!((next, self.ahead(1)), (Some(Item::Number(_)), Some(Item::Table(_))));
+        let condition =
+            !counted && matches!(next, Some(Item::Value(..) | Item::Text(..) | Item::Number(_) | Item::Date(_)));
         let told = matches!((next, self.ahead(1)), (Some(Item::Column(a)), Some(Item::Value(b, _))) if a == b);
         if (condition || told) && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
             self.mode = Mode::Filter;
@@ -269,6 +351,7 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn order_cue(&mut self) {
         self.flush_column();
+        self.negated_open = false;
         // "in" and "order" are cues of order only where an order follows.
         self.mode = Mode::Order;
         self.wait.owner = false;
@@ -276,7 +359,10 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn direction(&mut self, down: bool) {
-        let follows = matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Order | Cue::By)))
+        let phrase = self.phrase();
+        let follows = phrase.ends_with(" of")
+            || phrase.ends_with(" by")
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Order | Cue::By | Cue::Alphabetical)))
             || matches!(self.ahead(0), Some(Item::Column(_)) if self.mode != Mode::Order);
         if !follows && let Some(last) = self.draft.order.last_mut() {
             last.1 = down;
@@ -296,11 +382,22 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn alphabetical(&mut self) {
+        let early = self.draft.outputs.is_empty();
+        if early {
+            self.wait.alphabetical = true;
+            return;
+        }
         self.mode = Mode::Order;
         if matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::By | Cue::Order) | Item::Column(_))) {
             return;
         }
-        if !self.draft.order.is_empty() {
+        self.by_letters();
+    }
+
+    /// In the order of the letters of what is shown.
+    fn by_letters(&mut self) {
+        if let Some(last) = self.draft.order.last_mut() {
+            last.1 = self.wait.direction.take().unwrap_or(last.1);
             return;
         }
         let shown = self.draft.outputs.iter().find_map(|o| match o {
@@ -309,7 +406,8 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => None,
         });
         if let Some(column) = shown {
-            self.draft.order.push((Expr::Column(column), false));
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Column(column), down));
         }
     }
 
@@ -317,7 +415,11 @@ impl<'p, 'a> Parser<'p, 'a> {
         if self.wait.compare.is_some() && agg == Agg::Avg
             || self.wait.compare.is_some() && matches!(agg, Agg::Max | Agg::Min)
         {
-            let ahead = if let Some(Item::Column(column)) = self.ahead(0) { Some(*column) } else { None };
+            let ahead = match (self.ahead(0), self.ahead(1)) {
+                (Some(Item::Column(column)), _)
+                | (Some(Item::Cue(Cue::Count | Cue::Of)), Some(Item::Column(column))) => Some(*column),
+                _ => None,
+            };
             let ahead = ahead.filter(|c| is_measure(self.index, *c));
             let column = self
                 .wait
@@ -336,6 +438,18 @@ impl<'p, 'a> Parser<'p, 'a> {
                 }
                 return;
             }
+        }
+        // "the flight with the maximum price" is one row.
+        if matches!(agg, Agg::Max | Agg::Min)
+            && matches!(self.behind(), Some(Item::Cue(Cue::With | Cue::Have | Cue::Whose)))
+            && !self.draft.outputs.is_empty()
+            && matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c))
+            && self.mode == Mode::Select
+        {
+            self.mode = Mode::Filter;
+            self.wait.superlative = Some((agg == Agg::Max, None));
+            self.wait.attached = true;
+            return;
         }
         self.wait.count = false;
         self.wait.aggs.push(agg);
@@ -378,9 +492,30 @@ impl<'p, 'a> Parser<'p, 'a> {
         {
             self.wait.limit = limit(n);
         }
+        if let Some((first, None)) = self.wait.superlative
+            && quality.is_none()
+            && self.mode == Mode::Select
+            && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+        {
+            self.wait.superlative = None;
+            let extreme = |most: bool| if most { Agg::Max } else { Agg::Min };
+            self.wait.aggs.extend([extreme(first), extreme(most)]);
+            return;
+        }
+        // "the average and largest age" is two figures.
+        if !self.wait.aggs.is_empty()
+            && quality.is_none()
+            && self.mode == Mode::Select
+            && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+        {
+            self.wait.aggs.push(if most { Agg::Max } else { Agg::Min });
+            return;
+        }
         // "the most number of", "most orders": whether rows are counted is seen at the next word.
         let phrase = self.phrase();
         self.wait.counted = phrase.contains("number of") || phrase.contains("amount of");
+        self.wait.attached =
+            matches!(self.behind(), Some(Item::Cue(Cue::With | Cue::Have | Cue::Relative | Cue::Whose)));
         self.wait.superlative = Some((most, quality));
         self.draft.within |= self.wait.each;
         if quality.is_some() {
@@ -397,7 +532,8 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     /// `oldest`: the column is known once the table is.
     fn quality_order(&mut self) {
-        let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c) || self.index.kind(*c).is_time());
+        let next_column =
+            matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c) || self.is_timed(*c));
         let next_table = if let Some(Item::Table(table)) = self.ahead(0) { Some(*table) } else { None };
         if next_column {
             return;
@@ -412,7 +548,28 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn quality_column(&self, quality: Option<Quality>) -> Option<(ColumnId, bool)> {
         let tables: Vec<TableId> = self.last_table.into_iter().chain(self.draft.entity).collect();
-        self.quality_in(quality, &tables)
+        self.quality_in(quality, &tables).or_else(|| self.quality_near(quality?, &tables))
+    }
+
+    /// Members are as old as the people they are: a quality of what a table that only joins refers to.
+    fn quality_near(&self, quality: Quality, tables: &[TableId]) -> Option<(ColumnId, bool)> {
+        let joins = tables.iter().filter(|t| self.index.table(**t).bridge);
+        let next = joins.flat_map(|t| self.index.edges.iter().filter(|e| e.from == *t).map(|e| e.to));
+        let found = next.flat_map(|t| self.index.columns(t)).filter_map(|c| self.measures(quality, c));
+        found.min_by_key(|(rank, column, _)| (*rank, column.at)).map(|(_, column, grows)| (column, grows))
+    }
+
+    /// How well a column measures a quality, and whether it grows with it.
+    fn measures(&self, quality: Quality, column: ColumnId) -> Option<(usize, ColumnId, bool)> {
+        let kind = self.index.kind(column);
+        let info = self.index.column(column);
+        let fits = is_measure(self.index, column)
+            || kind.is_time()
+            || kind == Kind::Time
+            || kind == Kind::Text
+                && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
+        let found = quality.measured_by(&info.words.stems).filter(|_| fits && !info.key);
+        found.map(|(rank, grows)| (rank, column, grows))
     }
 
     /// The column of these tables, else of any that is named, that measures a quality.
@@ -424,26 +581,17 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => None,
         });
         let all: Vec<TableId> = tables.iter().copied().chain(named).collect();
-        let measure = |column: ColumnId| {
-            let kind = self.index.kind(column);
-            let info = self.index.column(column);
-            let fits = kind.is_number()
-                || kind.is_time()
-                || kind == Kind::Time
-                || kind == Kind::Text
-                    && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
-            quality
-                .measured_by(&info.words.stems)
-                .filter(|_| fits && !info.key)
-                .map(|(rank, grows)| (rank, column, grows))
-        };
         let mut seen = Vec::new();
         for table in all {
             if seen.contains(&table) {
                 continue;
             }
             seen.push(table);
-            let best = self.index.columns(table).filter_map(measure).min_by_key(|(rank, column, _)| (*rank, column.at));
+            let best = self
+                .index
+                .columns(table)
+                .filter_map(|c| self.measures(quality, c))
+                .min_by_key(|(rank, column, _)| (*rank, column.at));
             if let Some((_, column, grows)) = best {
                 return Some((column, grows));
             }
@@ -475,6 +623,10 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn note_table(&mut self, table: TableId) {
+        // What there may be none of is not joined.
+        if self.negated_open && self.draft.without.iter().any(|(t, _)| *t == table) {
+            return;
+        }
         if !self.draft.tables.contains(&table) {
             self.draft.tables.push(table);
         }
@@ -483,16 +635,41 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn table(&mut self, table: TableId) {
         let wait_number = self.wait.number;
         self.last_table = Some(table);
+        if !self.wait.aggs.is_empty()
+            && !self.wait.count
+            && let Some(figure) = self.only_measure(table)
+        {
+            self.note_table(table);
+            self.column(figure);
+            return;
+        }
+        // "the average number of people injured": of the injured.
+        let measured = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if is_measure(self.index, *c));
+        let measured = measured(self.ahead(0))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && measured(self.ahead(1));
+        let done =
+            self.parts.get(self.at + 1).and_then(|p| self.tokens.get(p.start)).is_some_and(|t| t.lower.ends_with("ed"));
+        if (!self.wait.aggs.is_empty() || self.mode == Mode::Order || done) && self.wait.count && measured {
+            return;
+        }
         let owner = std::mem::take(&mut self.wait.owner);
         let and = std::mem::take(&mut self.wait.and);
         let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
-        if next_column && !self.wait.count && self.wait.superlative.is_none_or(|s| s.1.is_none()) && !self.wait.counted
+        let other_key = matches!(self.ahead(0), Some(Item::Column(c)) if self.index.column(*c).key);
+        if next_column
+            && (!self.wait.count || !other_key)
+            && self.wait.superlative.is_none_or(|s| s.1.is_none())
+            && !self.wait.counted
         {
             self.note_table(table);
             self.draft.entity.get_or_insert(table);
             return;
         }
+        if self.everything {
+            self.wait.each = false;
+        }
         if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
             self.note_table(table);
             if !self.draft.group_tables.contains(&table) {
                 self.draft.group_tables.push(table);
@@ -508,6 +685,12 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some((most, quality)) = self.wait.superlative {
             self.superlative_table(table, most, quality);
             return;
+        }
+        // "at least a member" is any.
+        if let (Some((Op::Ge, None)), None) = (self.wait.compare, wait_number)
+            && self.mode == Mode::Filter
+        {
+            self.wait.compare = None;
         }
         if let (Some((op, _)), Some(n)) = (self.wait.compare, wait_number) {
             self.wait.compare = None;
@@ -525,17 +708,16 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         if self.wait.count {
             self.wait.count = false;
+            self.wait.total = false;
+            self.wait.aggs.clear();
             self.count_of(table);
             return;
         }
-        if self.wait.negated && self.mode == Mode::Filter && self.draft.entity != Some(table) {
-            self.wait.negated = false;
-            if self.ahead_condition() {
-                self.wait.negated = true;
-                return;
-            }
-            self.draft.without.push(table);
-            self.negated_open = true;
+        if self.wait.negated
+            && !self.draft.outputs.is_empty()
+            && (self.subject() != Some(table) || self.attribute().is_some())
+        {
+            self.none_of(table);
             return;
         }
         if let Some(n) = wait_number.filter(|_| self.mode == Mode::Filter) {
@@ -560,11 +742,42 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
     }
 
-    /// Whether a negated table is followed by what its rows hold: `did not take the course X`.
-    fn ahead_condition(&self) -> bool {
-        matches!(self.ahead(0), Some(Item::Value(..) | Item::Text(..)))
-            || matches!(self.ahead(0), Some(Item::Cue(Cue::Named | Cue::In | Cue::With | Cue::Of)))
-                && matches!(self.ahead(1), Some(Item::Value(..)))
+    /// The one column of a table that figures can be made of, the stars of a rating.
+    fn only_measure(&self, table: TableId) -> Option<ColumnId> {
+        let measure = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            is_measure(self.index, *c) && !info.key && !info.words.has("year") && !info.words.ends_with("id")
+        };
+        let mut found = self.index.columns(table).filter(measure);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The table whose rows are asked about so far.
+    fn subject(&self) -> Option<TableId> {
+        let shown = self.draft.outputs.iter().find_map(|o| match o {
+            Output::Expr(Expr::Column(c)) => Some(c.table),
+            _ => None,
+        });
+        shown.or(self.draft.entity)
+    }
+
+    /// The one column asked about, where several rows share its values: `countries that have no …`.
+    fn attribute(&self) -> Option<ColumnId> {
+        let [Output::Expr(Expr::Column(column))] = self.draft.outputs.as_slice() else { return None };
+        let own = self.index.is_unique(*column) || self.index.table(column.table).display.contains(column);
+        (!own && self.index.kind(*column) == Kind::Text).then_some(*column)
+    }
+
+    /// Begins what the rows asked about must have none of.
+    fn none_of(&mut self, table: TableId) {
+        self.wait.negated = false;
+        self.wait.compare = None;
+        self.wait.number = None;
+        self.wait.each = false;
+        self.draft.open |= self.attribute().is_some() && self.subject() == Some(table);
+        self.draft.without.push((table, Vec::new()));
+        self.negated_open = true;
+        self.mode = Mode::Filter;
     }
 
     /// Whether a comparison joins onto the one before: `over 5 or under 2`.
@@ -589,7 +802,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             .unwrap_or_default()
             .iter()
             .find(|p| !matches!(p.item, Item::Cue(Cue::Idle | Cue::All)));
-        next.is_some_and(|p| p.start == here)
+        next.is_some_and(|p| p.start == here && p.item != Item::Unknown)
     }
 
     fn show_rows(&mut self, table: TableId, also: bool) {
@@ -648,7 +861,8 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.order_by(Expr::Column(column), most == grows);
             return;
         }
-        if other || counted {
+        let attached = std::mem::take(&mut self.wait.attached);
+        if other || counted || attached && quality.is_none() && !self.draft.outputs.is_empty() {
             self.note_table(table);
             self.order_by(Expr::Count, most);
             return;
@@ -704,9 +918,14 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn column(&mut self, column: ColumnId) {
         self.last_column = Some(column);
-        self.wait.owner = false;
+        let owner = std::mem::take(&mut self.wait.owner);
         let measure = is_measure(self.index, column) && !self.index.column(column).key;
         if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
+            if let Some(names) = self.referred(column) {
+                names.iter().for_each(|c| push_new(&mut self.draft.group, Expr::Column(*c)));
+                return;
+            }
             push_new(&mut self.draft.group, Expr::Column(column));
             return;
         }
@@ -748,11 +967,41 @@ impl<'p, 'a> Parser<'p, 'a> {
         if let Some(top) = self.wait.top.take() {
             self.top_limit(top);
         }
-        if std::mem::take(&mut self.wait.count) {
+        let compared = self.own_value_follows(column);
+        if compared && self.wait.count {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+        }
+        let counts = !compared && std::mem::take(&mut self.wait.count);
+        let total = std::mem::take(&mut self.wait.total);
+        if counts && measure && (total || !self.wait.aggs.is_empty()) && self.mode == Mode::Select {
+            if total {
+                self.wait.aggs.push(Agg::Sum);
+            }
+        } else if counts {
+            self.wait.aggs.clear();
             self.count_column(column, measure);
             return;
         }
-        if self.mode == Mode::Select && !self.draft.outputs.is_empty() && self.own_value_follows(column) {
+        if self.mode == Mode::Select
+            && self.draft.outputs.is_empty()
+            && compared
+            && self.wait.aggs.is_empty()
+            && let Some(table) = self.draft.entity.filter(|t| self.last_table == Some(*t))
+        {
+            self.show_rows(table, false);
+        }
+        if self.mode == Mode::Select
+            && self.draft.outputs.is_empty()
+            && compared
+            && matches!(self.behind(), Some(Item::Cue(Cue::Which)))
+            && figures_wait(&self.wait)
+        {
+            self.draft.distinct |= std::mem::take(&mut self.wait.distinct);
+            self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+        }
+        if self.mode == Mode::Select && compared && self.wait.aggs.is_empty() {
+            self.note_table(column.table);
             self.mode = Mode::Filter;
         }
         if self.mode == Mode::Filter
@@ -760,7 +1009,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             && self.wait.compare.is_none()
             && let Some(n) = self.wait.number.take()
         {
-            self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n))));
+            self.equals(column, n);
             return;
         }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
@@ -787,12 +1036,37 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.pronoun = false;
             return;
         }
-        if self.mode == Mode::Filter && !std::mem::take(&mut self.wait.pronoun) {
+        let told = self.condition_follows() || self.wait.negated || self.wait.both || self.wait.named;
+        let stem = |p: &Part| self.tokens.get(p.end.saturating_sub(1)).map(|t| t.stem.as_str());
+        let said = self.parts.get(self.at).and_then(stem);
+        let before = self.parts.get(..self.at).unwrap_or_default();
+        let repeated = before.iter().any(|p| matches!(p.item, Item::Table(_) | Item::Column(_)) && stem(p) == said);
+        let further = self.mode == Mode::Filter
+            && !repeated
+            && matches!(self.behind(), Some(Item::Cue(Cue::And)))
+            && !told
+            && !matches!(
+                self.ahead(0),
+                Some(Item::Cue(Cue::Be | Cue::Not | Cue::Without | Cue::Have) | Item::Value(..))
+            )
+            && self.wait.column.is_none()
+            && figures_wait(&self.wait);
+        if self.mode == Mode::Filter && !further && !std::mem::take(&mut self.wait.pronoun) {
             self.flush_column();
             let figures = self.figures(column);
             self.wait.figure = figures.into_iter().next();
             self.wait.column = Some(column);
             return;
+        }
+        // "contains X in their names": the column of the condition before.
+        if self.mode == Mode::Filter && matches!(self.behind(), Some(Item::Cue(Cue::Pronoun))) {
+            let back = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+            let within = back.filter(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::Pronoun))).next();
+            if matches!(within, Some(Item::Cue(Cue::In)))
+                && let Some(Condition { cond: Cond::Like(..), .. }) = self.draft.conditions.last()
+            {
+                return;
+            }
         }
         let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
         if again && self.wait.aggs.is_empty() && !self.wait.and {
@@ -824,16 +1098,62 @@ impl<'p, 'a> Parser<'p, 'a> {
                 }
                 Some(Item::Cue(Cue::In)) if figured => {
                     self.note_table(column.table);
+                    self.draft.within_column = Some(column);
                     self.draft.cost += 0.3;
                     return;
                 }
                 _ => {}
             }
         }
+        // "state names" are the states.
+        let phrase = self.phrase();
+        if matches!(phrase.as_str(), "name" | "names")
+            && matches!(self.part_before(), Some(Item::Column(c)) if self.index.kind(*c) == Kind::Text
+                && self.draft.outputs.last() == Some(&Output::Expr(Expr::Column(*c))))
+        {
+            return;
+        }
+        // "performances they attended": a verb, not a further thing to show.
+        let verb = {
+            let phrase = self.phrase();
+            !phrase.contains(' ') && phrase.ends_with("ed")
+        };
+        if verb
+            && !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.draft.outputs.is_empty()
+            && matches!(self.behind(), Some(Item::Table(_) | Item::Column(_) | Item::Cue(Cue::Pronoun | Cue::Be)))
+        {
+            self.note_table(column.table);
+            return;
+        }
+        // "the names of colleges" are the colleges, where those are a column.
+        if figures_wait(&self.wait) && self.mode == Mode::Select && self.names_next() {
+            return;
+        }
+        // "the classes of players": whose classes, not a further thing to show.
+        let of = matches!(self.behind(), Some(Item::Cue(Cue::Of)));
+        if owner
+            && of
+            && !listed
+            && self.mode == Mode::Select
+            && self.wait.aggs.is_empty()
+            && (self.index.kind(column) == Kind::Text || self.parts.get(self.at).is_some_and(|p| p.strength < 0.85))
+            && matches!(self.draft.outputs.last(), Some(Output::Expr(_)))
+            && self.phrase().ends_with('s')
+        {
+            self.note_table(column.table);
+            return;
+        }
         let figures = self.figures(column);
         if figures.is_empty() {
             if std::mem::take(&mut self.wait.distinct) {
                 self.draft.distinct = true;
+            }
+            if let Some(names) = self.referred(column) {
+                self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
+                return;
             }
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
@@ -848,12 +1168,103 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// Whether a value of the column itself follows, with "is" between or nothing.
     fn own_value_follows(&self, column: ColumnId) -> bool {
         let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
-        let be = matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Named)));
-        let compared = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        let be = matches!(
+            self.ahead(0),
+            Some(Item::Cue(Cue::Be | Cue::Named | Cue::In | Cue::Of | Cue::By | Cue::Both | Cue::Or))
+        );
+        let year = self.index.column(column).words.has("year")
+            && (matches!(self.ahead(0), Some(Item::Number(_)))
+                || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Be | Cue::In)))
+                    && matches!(self.ahead(1), Some(Item::Number(_))));
+        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Be)))
+                && matches!(self.ahead(1), Some(Item::Date(_)));
+        let counts = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..))))
+            && matches!(self.ahead(1), Some(Item::Number(_)))
+            && matches!(self.ahead(2), Some(Item::Table(_)));
+        let compared =
+            !counts && matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
         compared
+            || year
+            || dated && self.is_timed(column)
             || own(self.ahead(0))
             || be && own(self.ahead(1))
             || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
+    }
+
+    /// Whether "name" is read and what it names is a column of its own.
+    fn names_next(&self) -> bool {
+        let phrase = self.phrase();
+        let said = phrase.strip_prefix("the ").unwrap_or(&phrase);
+        let named = match (self.ahead(0), self.ahead(1)) {
+            (Some(Item::Cue(Cue::Of | Cue::Each)), Some(Item::Column(c))) => Some(*c),
+            _ => None,
+        };
+        let thing = |c: ColumnId| self.index.kind(c) == Kind::Text || self.referred_by(c).is_some();
+        let own = |c: ColumnId| self.index.column(c).words.stems.iter().any(|s| s == "name");
+        matches!(said, "name" | "names") && named.is_some_and(|c| thing(c) && !own(c))
+    }
+
+    /// What the rows are called that a number refers to, where the question names the thing and not its number.
+    fn referred(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
+        let asked = self.phrase();
+        let number = |w: &str| matches!(w, "id" | "ids" | "code" | "codes" | "number" | "numbers" | "key" | "keys");
+        if asked.split(' ').any(number) { None } else { self.referred_by(column) }
+    }
+
+    /// What the rows are called that a column refers to by number.
+    fn referred_by(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
+        if !self.index.column(column).key {
+            return None;
+        }
+        let single = self.index.edges.iter().filter(|e| matches!(e.on.as_slice(), [(from, _)] if *from == column));
+        let edge = single.min_by_key(|e| !e.declared)?;
+        let to = edge.on.first()?.1;
+        let display = self.index.table(edge.to).display.as_slice();
+        let name = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            let own = info.words.stems == self.index.table(c.table).words.stems;
+            own || ["name", "title"].iter().any(|w| info.words.ends_with(w)) && !info.words.has("login")
+        };
+        let named = display.iter().all(|c| self.index.kind(*c) == Kind::Text && *c != to && name(c));
+        (named && edge.to != column.table && self.index.kind(to) != Kind::Text).then_some(display)
+    }
+
+    /// Whether what is asked about may have several values of a column at once.
+    fn several(&self, column: ColumnId) -> bool {
+        let many = |entity: TableId| super::draft::owns_many(self.index, &[], entity, column.table);
+        self.subject().is_some_and(|s| many(s) || s == column.table && self.attribute().is_some_and(|a| a != column))
+    }
+
+    /// The condition before and the next have to hold of different rows.
+    fn pair(&mut self) {
+        self.wait.both = true;
+        if let Some(last) = self.draft.conditions.last_mut() {
+            last.both = true;
+        }
+    }
+
+    /// A column that is a number, or one of two.
+    fn equals(&mut self, column: ColumnId, n: f64) {
+        let is = |n: f64| Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(n)));
+        let other = self.wait.other.take();
+        self.wait.or &= other.is_none();
+        let again = self.draft.conditions.last().is_some_and(
+            |c| matches!(&c.cond, Cond::Compare(Expr::Column(known), Op::Eq, Operand::Literal(_)) if *known == column),
+        );
+        if again && other.is_none() && self.several(column) {
+            self.pair();
+        }
+        self.condition(match other {
+            Some(other) => Cond::Any(vec![is(other), is(n)]),
+            None => is(n),
+        });
+    }
+
+    /// Whether a column dates its rows.
+    fn is_timed(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        self.index.kind(column).is_time() || ["date", "year", "time", "birth"].iter().any(|w| words.has(w))
     }
 
     /// Whether a comparison, a value or a number follows the column that is read.
@@ -893,7 +1304,9 @@ impl<'p, 'a> Parser<'p, 'a> {
     fn superlative_column(&mut self, column: ColumnId, most: bool, measure: bool) {
         let counted = std::mem::take(&mut self.wait.counted);
         let figure = self.figures(column).into_iter().next();
-        let asked = self.draft.outputs.is_empty() && self.wait.limit.is_none() && self.draft.limit.is_none();
+        let attached = std::mem::take(&mut self.wait.attached);
+        let asked =
+            self.draft.outputs.is_empty() && self.wait.limit.is_none() && self.draft.limit.is_none() && !attached;
         if asked && self.mode == Mode::Select && measure && !self.draft.within {
             let agg = if most { Agg::Max } else { Agg::Min };
             self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
@@ -933,7 +1346,7 @@ impl<'p, 'a> Parser<'p, 'a> {
         let asked = std::mem::take(&mut self.wait.distinct);
         let expr = if measure && !asked {
             Expr::Column(column)
-        } else if unique && !asked {
+        } else if unique && !asked && (self.index.column(column).key || measure) {
             Expr::Count
         } else {
             distinct(column)
@@ -951,6 +1364,10 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     /// A column that was named and waits for a comparison that does not come.
     fn flush_column(&mut self) {
+        let soon = |place: usize| matches!(self.ahead(place), Some(Item::Value(c, _)) if Some(*c) == self.wait.column);
+        if self.wait.negated && (0..4).any(soon) {
+            return;
+        }
         if let Some(column) = self.wait.column.take() {
             if std::mem::take(&mut self.wait.negated) {
                 self.draft.conditions.push(Condition {
@@ -971,6 +1388,34 @@ impl<'p, 'a> Parser<'p, 'a> {
         let or = std::mem::take(&mut self.wait.or);
         self.wait.and = false;
         self.wait.named = false;
+        let mut columns = Vec::new();
+        cond.columns(&mut columns);
+        let table = columns.first().map(|c| c.table);
+        let subject = self.subject();
+        if negated
+            && !self.negated_open
+            && let Some(table) = table.filter(|t| Some(*t) != subject && !self.draft.outputs.is_empty())
+            && subject.is_some_and(|s| super::draft::owns_many(self.index, &[], s, table))
+        {
+            self.none_of(table);
+        }
+        if self.negated_open
+            && (table != subject || self.attribute().is_some())
+            && let Some((_, conds)) = self.draft.without.last_mut()
+        {
+            match conds.pop() {
+                Some(Cond::Any(mut all)) if or => {
+                    all.push(cond);
+                    conds.push(Cond::Any(all));
+                }
+                Some(one) if or => conds.push(Cond::Any(vec![one, cond])),
+                other => {
+                    conds.extend(other);
+                    conds.push(cond);
+                }
+            }
+            return;
+        }
         let both = self.wait.both;
         self.draft.conditions.push(Condition { cond, negated, or, both });
     }
@@ -991,12 +1436,21 @@ impl<'p, 'a> Parser<'p, 'a> {
             _ => (column, text),
         };
         let (op, _) = self.wait.compare.take().unwrap_or((Op::Eq, None));
+        // "under the subject X", "over the phone": places, no sizes.
+        let op = if op == Op::Ne || text.parse::<f64>().is_ok() || self.index.kind(column) != Kind::Text {
+            op
+        } else {
+            Op::Eq
+        };
         if let Some(place) = self.wait.contains.take() {
             let column = self.last_column.unwrap_or(column);
             self.condition(Cond::Like(column, place, text, false));
             return;
         }
         let cond = Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Text(text)));
+        if !self.wait.negated && self.draft.conditions.iter().any(|c| c.cond == cond) {
+            return;
+        }
         // Two values of one column that a row cannot have at once are alternatives.
         let last = self.draft.conditions.last();
         let again = last.is_some_and(|c| {
@@ -1005,13 +1459,8 @@ impl<'p, 'a> Parser<'p, 'a> {
                 && !c.negated
         });
         if again && op == Op::Eq && !self.wait.negated {
-            let many =
-                self.draft.entity.is_some_and(|entity| super::draft::owns_many(self.index, &[], entity, column.table));
-            if self.wait.and && many && !self.wait.or {
-                self.wait.both = true;
-                if let Some(last) = self.draft.conditions.last_mut() {
-                    last.both = true;
-                }
+            if self.wait.and && self.several(column) && !self.wait.or {
+                self.pair();
             } else {
                 self.wait.or = true;
             }
@@ -1028,6 +1477,14 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.wait.owner = false;
         let entity = self.last_table.or(self.draft.entity);
         let display = entity.and_then(|t| self.index.table(t).display.first().copied());
+        if self.wait.or
+            && self.wait.contains.is_none()
+            && let Some(Condition { cond: Cond::Like(column, place, ..), .. }) = self.draft.conditions.last()
+        {
+            let cond = Cond::Like(*column, *place, text, false);
+            self.condition(cond);
+            return;
+        }
         if let Some(place) = self.wait.contains.take() {
             let column = self.wait.column.take().or(self.last_column).or(display);
             match column {
@@ -1044,6 +1501,11 @@ impl<'p, 'a> Parser<'p, 'a> {
         };
         self.draft.cost += if quoted { 1.0 } else { 2.0 };
         let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        // What stands nowhere as a whole can only be a part.
+        if quoted && op == Op::Eq && !self.wait.negated && self.index.kind(column) == Kind::Text {
+            self.condition(Cond::Like(column, Place::Inside, text, false));
+            return;
+        }
         self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Text(text))));
     }
 
@@ -1060,6 +1522,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             && self.wait.compare.is_none()
             && self.wait.between.is_none()
             && behind.is_none()
+            && !matches!(self.ahead(0), Some(Item::Cue(Cue::Aged | Cue::Times)))
             && let Some(key) = self.index.table(*table).key
         {
             self.condition(Cond::Compare(Expr::Column(key), Op::Eq, Operand::Literal(Literal::Number(n))));
@@ -1088,7 +1551,24 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.limit = limit(n);
             return;
         }
+        let until = self.parts.get(self.at + 1).and_then(|p| self.tokens.get(p.start)).map(|t| t.lower.as_str());
+        if self.wait.column.is_some()
+            && self.wait.compare.is_none()
+            && matches!(until, Some("to" | "-" | "through"))
+            && matches!(self.ahead(1), Some(Item::Number(_)))
+        {
+            self.wait.between = Some(Some(n));
+            return;
+        }
         let compare = self.wait.compare;
+        if compare.is_none()
+            && matches!(self.ahead(0), Some(Item::Cue(Cue::Or)))
+            && matches!(self.ahead(1), Some(Item::Number(_)))
+            && matches!(self.ahead(2), Some(Item::Column(c)) if is_measure(self.index, *c))
+        {
+            self.wait.other = Some(n);
+            return;
+        }
         if let Some(figure) = self.wait.figure.take() {
             let op = compare.map_or(Op::Eq, |c| c.0);
             self.wait.compare = None;
@@ -1096,8 +1576,21 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.draft.having.push(Cond::Compare(figure, op, Operand::Literal(Literal::Number(n))));
             return;
         }
+        if compare.is_some() && matches!(self.ahead(0), Some(Item::Table(_))) {
+            self.wait.column = None;
+        }
         if let Some(column) = self.wait.column.take() {
             let op = compare.map_or(Op::Eq, |c| c.0);
+            let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
+            if year
+                && self.is_timed(column)
+                && !is_measure(self.index, column)
+                && !self.index.column(column).words.has("year")
+            {
+                self.wait.compare = None;
+                self.in_year(column, n, op);
+                return;
+            }
             self.wait.compare = None;
             self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))));
             return;
@@ -1130,6 +1623,13 @@ impl<'p, 'a> Parser<'p, 'a> {
             self.wait.number = Some(n);
             return;
         }
+        let of_next = compare.is_some()
+            && matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Of)))
+            && matches!(self.ahead(1), Some(Item::Column(c)) if is_measure(self.index, *c));
+        if of_next {
+            self.wait.number = Some(n);
+            return;
+        }
         let number_of_next =
             matches!(next, Some(Item::Column(_) | Item::Table(_))) || matches!(next, Some(Item::Cue(Cue::Distinct)));
         if self.mode == Mode::Filter && !number_of_next {
@@ -1138,6 +1638,22 @@ impl<'p, 'a> Parser<'p, 'a> {
         }
         self.wait.number = Some(n);
         self.wait.lone = compare.is_none();
+    }
+
+    /// A year's number compared with a column of days.
+    fn in_year(&mut self, column: ColumnId, n: f64, op: Op) {
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be a year")]
+        let day = |year: f64| jiff::civil::Date::new(year as i16, 1, 1).ok().map(|d| d.at(0, 0, 0, 0));
+        let Some((from, to)) = day(n).zip(day(n + 1.0)) else { return };
+        let expr = Expr::Column(column);
+        let at = |time| Operand::Literal(Literal::Time(time));
+        self.condition(match op {
+            Op::Gt => Cond::Compare(expr, Op::Ge, at(to)),
+            Op::Ge => Cond::Compare(expr, Op::Ge, at(from)),
+            Op::Lt => Cond::Compare(expr, Op::Lt, at(from)),
+            Op::Le => Cond::Compare(expr, Op::Lt, at(to)),
+            Op::Eq | Op::Ne => Cond::During(column, from, to),
+        });
     }
 
     /// A number behind a column that was shown, or a year.
@@ -1174,7 +1690,12 @@ impl<'p, 'a> Parser<'p, 'a> {
         self.wait.between = None;
         let year = |n: f64| (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
         let dated = self.year_column().filter(|_| year(low) && year(high));
-        let column = self.wait.column.take().or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
+        let behind = match self.ahead(0) {
+            Some(Item::Column(c)) if is_measure(self.index, *c) => Some(*c),
+            _ => None,
+        };
+        let column =
+            self.wait.column.take().or(behind).or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
         if let Some(figure) = self.wait.figure.take() {
             self.draft.having.push(Cond::Between(figure, Literal::Number(low), Literal::Number(high)));
         } else if let Some(column) = column {
@@ -1245,17 +1766,30 @@ impl<'p, 'a> Parser<'p, 'a> {
             Item::Column(column) | Item::Value(column, _) => Some(column.table),
             _ => None,
         });
-        let tables: Vec<TableId> = self.draft.entity.into_iter().chain(named).collect();
+        let tables: Vec<TableId> = self.last_table.into_iter().chain(self.draft.entity).chain(named).collect();
         let told = tables.iter().find_map(|t| self.index.time.get(t).copied());
         let times = |t: &TableId| self.index.columns(*t).filter(|c| self.index.kind(*c).is_time()).collect::<Vec<_>>();
-        let typed = || tables.iter().flat_map(times).next();
-        let by_name = || {
-            let word = |c: &ColumnId| {
-                let words = &self.index.column(*c).words;
-                words.has("date") || words.has("year") || words.has("timestamp")
-            };
-            tables.iter().flat_map(|t| self.index.columns(*t)).find(word)
+        // "registered in 2016" is the date of the registration where there is one.
+        let said = |c: &ColumnId| {
+            let generic = |s: &str| matches!(s, "date" | "time" | "year" | "timestamp" | "at" | "day");
+            let own = self.index.column(*c).own_words().iter().map(|w| super::words::stem(w));
+            let own: Vec<String> = own.filter(|s| !generic(s)).collect();
+            own.iter().any(|s| self.tokens.iter().any(|t| t.stem == *s))
         };
+        let word = |c: &ColumnId| {
+            let words = &self.index.column(*c).words;
+            words.has("date") || words.has("year") || words.has("timestamp")
+        };
+        let linked = tables.iter().flat_map(|t| {
+            let bridge = |o: &TableId| self.index.table(*o).bridge && !tables.contains(o);
+            let edges = self.index.edges.iter().filter(move |e| e.to == *t).map(|e| e.from);
+            edges.filter(bridge).collect::<Vec<_>>()
+        });
+        let near: Vec<TableId> = tables.iter().copied().chain(linked).collect();
+        let dated = |c: &ColumnId| self.index.kind(*c).is_time() || word(c);
+        let spoken = || near.iter().flat_map(|t| self.index.columns(*t)).find(|c| dated(c) && said(c));
+        let typed = || spoken().or_else(|| tables.iter().flat_map(times).next());
+        let by_name = || tables.iter().flat_map(|t| self.index.columns(*t)).find(word);
         told.or_else(typed).or_else(by_name).or_else(|| {
             let only = (0..self.index.tables.len()).collect::<Vec<_>>();
             if only.len() == 1 { only.iter().flat_map(times).next() } else { None }
@@ -1263,7 +1797,19 @@ impl<'p, 'a> Parser<'p, 'a> {
     }
 
     fn bucket(&mut self, make: impl Fn(ColumnId) -> Expr) {
+        if self.mode == Mode::Order || self.everything {
+            let down = self.wait.direction.take().unwrap_or(false);
+            match self.time_column() {
+                Some(time) => self.draft.order.push((Expr::Column(time), down)),
+                None => self.draft.cost += 2.0,
+            }
+            return;
+        }
         match self.time_column() {
+            // A column of years is its own year.
+            Some(time) if self.index.kind(time).is_number() || self.index.is_numeric_text(time) => {
+                push_new(&mut self.draft.group, Expr::Column(time));
+            }
             Some(time) => push_new(&mut self.draft.group, make(time)),
             None => self.draft.cost += 2.0,
         }
@@ -1272,9 +1818,67 @@ impl<'p, 'a> Parser<'p, 'a> {
     /// What still waits at the end.
     fn finish(&mut self) {
         self.flush_column();
+        if let Some((quality, at)) = self.wait.measure.take() {
+            match self.quality_column(Some(quality)) {
+                Some((column, _)) => {
+                    let figures = self.figures(column);
+                    let shown = figures.into_iter().next().unwrap_or(Expr::Column(column));
+                    self.draft.outputs.retain(|o| !matches!(o, Output::Rows(_)));
+                    let shown = Output::Expr(shown);
+                    let there = |o: &Output| match o {
+                        Output::Expr(Expr::Agg(_, inner)) => **inner == Expr::Column(column),
+                        other => *other == shown,
+                    };
+                    if !self.draft.outputs.iter().any(there) {
+                        self.draft.outputs.insert(at.min(self.draft.outputs.len()), shown);
+                    }
+                }
+                None => self.draft.cost += 2.0,
+            }
+        }
+        if self.wait.rows
+            && let Some(table) = self.draft.entity.or(self.draft.tables.first().copied())
+        {
+            self.draft.outputs.retain(|o| !matches!(o, Output::Rows(_)));
+            self.draft.outputs.insert(0, Output::CountOf(table));
+        }
+        if self.wait.aggs == [Agg::Sum]
+            && let Some(Output::Expr(shown @ Expr::Column(_))) = self.draft.outputs.last_mut()
+            && matches!(shown, Expr::Column(c) if is_measure(self.index, *c))
+        {
+            self.wait.aggs.clear();
+            *shown = Expr::Agg(Agg::Sum, Box::new(shown.clone()));
+        }
+        if let Some((most, None)) = self.wait.superlative
+            && self.draft.order.is_empty()
+            && self.draft.tables.len() > 1
+            && self.wait.aggs.is_empty()
+        {
+            self.wait.superlative = None;
+            self.order_by(Expr::Count, most);
+        }
+        if self.wait.alphabetical {
+            self.by_letters();
+        }
+        if self.mode == Mode::Order
+            && self.draft.order.is_empty()
+            && let Some(down) = self.wait.direction.take()
+            && let Some(Output::Expr(shown)) = self.draft.outputs.first()
+        {
+            self.draft.order.push((shown.clone(), down));
+        }
+        if self.mode == Mode::Order && std::mem::take(&mut self.wait.count) {
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Count, down));
+        }
         let draft = &mut self.draft;
         if self.wait.count {
-            if let Some(table) = draft.entity.or(draft.tables.first().copied()) {
+            let held = draft.conditions.iter().find_map(|c| {
+                let mut columns = Vec::new();
+                c.cond.columns(&mut columns);
+                columns.first().map(|c| c.table)
+            });
+            if let Some(table) = draft.entity.or(draft.tables.first().copied()).or(held) {
                 if !draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_))) {
                     draft.outputs.retain(|o| !matches!(o, Output::Rows(_)));
                     draft.outputs.push(Output::CountOf(table));
@@ -1289,7 +1893,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         draft.cost += f64::from(u8::from(self.wait.negated)) * 2.0;
         draft.cost += f64::from(u8::from(self.wait.contains.is_some())) * 2.0;
         draft.cost += f64::from(u8::from(self.wait.between.is_some())) * 2.0;
-        if self.wait.each {
+        // "and how many of each": of each row that is shown.
+        if self.wait.each && !draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_))) {
             draft.cost += 0.5;
         }
         if draft.limit.is_some() && draft.order.is_empty() {
@@ -1306,14 +1911,30 @@ impl<'p, 'a> Parser<'p, 'a> {
         if !self.draft.outputs.iter().all(|o| matches!(o, Output::Rows(_))) {
             return;
         }
-        let words: &[&str] =
-            if place { &["location", "address", "city", "place", "venue"] } else { &["date", "time", "year"] };
-        let found = words.iter().find_map(|w| self.index.columns(table).find(|c| self.index.column(*c).words.has(w)));
+        let words: &[&str] = if place {
+            &["location", "address", "city", "place", "venue", "state", "country"]
+        } else {
+            &["date", "time", "year", "day"]
+        };
+        let rank = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            let kind = self.index.kind(*c);
+            let named =
+                words.iter().position(|w| info.words.has(w)).or((!place && kind.is_time()).then_some(words.len()))?;
+            let said = info.words.stems.iter().filter(|s| self.tokens.iter().any(|t| t.stem == **s)).count();
+            Some((usize::MAX - said, named, c.at))
+        };
+        let found = self.index.columns(table).filter(|c| rank(c).is_some()).min_by_key(rank);
         match found {
             Some(column) => self.draft.outputs = vec![Output::Expr(Expr::Column(column))],
             None => self.draft.cost += 2.0,
         }
     }
+}
+
+/// Whether a column is read for itself and not for a figure.
+fn figures_wait(wait: &Pending) -> bool {
+    wait.aggs.is_empty() && !wait.count && wait.superlative.is_none() && wait.frequent.is_none()
 }
 
 fn push_new(list: &mut Vec<Expr>, expr: Expr) {

@@ -11,7 +11,7 @@ impl Linker<'_, '_> {
     /// column holds it whole.
     #[must_use]
     pub fn spread(&self, tokens: Vec<Token>) -> Vec<Token> {
-        let mut found = self.full_names(tokens);
+        let mut found = several(self.full_names(tokens));
         let mut at = found.len();
         while at > 0 {
             at -= 1;
@@ -72,6 +72,28 @@ impl Linker<'_, '_> {
         }
         found
     }
+}
+
+/// `multiple orders` are more than one.
+fn several(tokens: Vec<Token>) -> Vec<Token> {
+    let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if !matches!(token.lower.as_str(), "multiple" | "several") {
+            found.push(token);
+            continue;
+        }
+        for text in ["more", "than", "one"] {
+            let stem = super::words::stem(text);
+            found.push(Token {
+                text: text.to_owned(),
+                lower: text.to_owned(),
+                stem,
+                shape: Shape::Word,
+                ..token.clone()
+            });
+        }
+    }
+    found
 }
 
 /// The word before the one at `at`, over "and", "or" and commas only.

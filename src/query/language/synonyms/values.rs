@@ -1,7 +1,7 @@
-//! Words for values that are stored otherwise: nationalities, sexes, yes and no.
+//! Words for values that are stored otherwise: nationalities, yes and no.
 
 /// Words of three letters or fewer that ask for a value.
-pub const SHORT: &[&str] = &["boy", "man", "men", "uk", "us", "usa", "yes"];
+pub const SHORT: &[&str] = &["uk", "us", "usa", "yes"];
 
 /// Values that are stored for the same, divided by bars; each stands for each other of its line.
 pub const VALUES: &[&str] = &[
@@ -70,8 +70,6 @@ pub const VALUES: &[&str] = &[
     "venezuela|venezuelan|ven",
     "vietnam|vietnamese|vie|vn",
     "wales|welsh|wal",
-    "female|females|f|woman|women|girl|girls",
-    "male|males|m|man|men|boy|boys",
     "true|yes|y|t|1",
     "false|no|n|f|0",
     "monday|mon",
