@@ -76,7 +76,8 @@ impl Log {
         let own = &index.table(table).table.name;
         let statistics = own.rsplit('.').next().is_some_and(|n| n.starts_with("pg_stat"));
         let log = name.has("log") || name.has("logs") || name.has("journal") || name.has("access");
-        let signs = [time.is_some(), duration.is_some(), status.is_some(), path.or(message).or(statement).is_some(), log];
+        let signs =
+            [time.is_some(), duration.is_some(), status.is_some(), path.or(message).or(statement).is_some(), log];
         if !statistics && signs.iter().filter(|s| **s).count() < 3 {
             return None;
         }
@@ -103,10 +104,10 @@ impl Log {
         let between = |c: ColumnId, low: f64, high: f64| {
             Cond::Between(Expr::Column(c), Literal::Number(low), Literal::Number(high))
         };
-        let compare = |c: ColumnId, op: Op, literal: Literal| Cond::Compare(Expr::Column(c), op, Operand::Literal(literal));
+        let compare =
+            |c: ColumnId, op: Op, literal: Literal| Cond::Compare(Expr::Column(c), op, Operand::Literal(literal));
         let any = |c: ColumnId, words: &[String]| {
-            let mut conds: Vec<Cond> =
-                words.iter().map(|w| compare(c, Op::Eq, Literal::Text(w.clone()))).collect();
+            let mut conds: Vec<Cond> = words.iter().map(|w| compare(c, Op::Eq, Literal::Text(w.clone()))).collect();
             if conds.len() == 1 { conds.pop() } else { (!conds.is_empty()).then_some(Cond::Any(conds)) }
         };
         match (self.status.as_ref()?, stems) {

@@ -115,7 +115,13 @@ impl<'a> Translator<'a> {
     }
 
     /// The query of a question about operations data; none where words are left over, or several tables may be meant.
-    fn figures(&self, linker: &Linker<'_, 'a>, question: &str, tokens: &[Token], dated: &[dates::Span]) -> Option<Query> {
+    fn figures(
+        &self,
+        linker: &Linker<'_, 'a>,
+        question: &str,
+        tokens: &[Token],
+        dated: &[dates::Span],
+    ) -> Option<Query> {
         let read = |log: &Log| {
             let reader = statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
             reader.read().filter(|reading| reading.left == 0)

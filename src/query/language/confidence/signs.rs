@@ -282,14 +282,10 @@ impl Seen<'_, '_> {
         let unused = |used: &dyn Fn(&Item) -> Option<bool>| {
             count(self.parts().iter().filter(|p| used(&p.item) == Some(false)).count())
         };
-        let tables =
-            unused(&|i| if let Item::Table(t) = i { Some(shape.tables.contains(t)) } else { None });
-        let columns =
-            unused(&|i| if let Item::Column(c) = i { Some(shape.columns.contains(c)) } else { None });
-        let values =
-            unused(&|i| if let Item::Value(_, text) = i { Some(shape.texts.contains(text)) } else { None });
-        let moved =
-            unused(&|i| if let Item::Value(c, _) = i { Some(shape.columns.contains(c)) } else { None });
+        let tables = unused(&|i| if let Item::Table(t) = i { Some(shape.tables.contains(t)) } else { None });
+        let columns = unused(&|i| if let Item::Column(c) = i { Some(shape.columns.contains(c)) } else { None });
+        let values = unused(&|i| if let Item::Value(_, text) = i { Some(shape.texts.contains(text)) } else { None });
+        let moved = unused(&|i| if let Item::Value(c, _) = i { Some(shape.columns.contains(c)) } else { None });
         let texts = unused(&|i| if let Item::Text(text, _) = i { Some(shape.texts.contains(text)) } else { None });
         let numbers = unused(&|i| match i {
             Item::Number(n) => Some(shape.numbers.iter().any(|used| (used - n).abs() < 1e-9)),
@@ -341,8 +337,7 @@ impl Seen<'_, '_> {
         let not = self.cues(|c| matches!(c, Cue::Not | Cue::Without | Cue::But));
         let compare = self.cues(|c| matches!(c, Cue::Compare(op, _) | Cue::Behind(op) if *op != Op::Eq));
         let both = self.cues(|c| matches!(c, Cue::Both));
-        let order =
-            self.cues(|c| matches!(c, Cue::Order | Cue::Ascending | Cue::Descending | Cue::Alphabetical));
+        let order = self.cues(|c| matches!(c, Cue::Order | Cue::Ascending | Cue::Descending | Cue::Alphabetical));
         let numbers = self.parts().iter().filter(|p| matches!(p.item, Item::Number(_))).count();
         let less = |a: usize, b: usize| count(a) - count(b);
         signs.extend([
@@ -417,7 +412,8 @@ impl Seen<'_, '_> {
         };
         let unique = |e: &Expr| matches!(e, Expr::Column(c) if self.index.is_unique(*c));
         let odd_order = query.limit.is_some() && query.order.first().is_some_and(|(e, _)| text(e));
-        let key_compared = |c: &Cond| matches!(c, Cond::Compare(Expr::Column(c), op, _) if *op != Op::Eq && self.index.column(*c).key);
+        let key_compared =
+            |c: &Cond| matches!(c, Cond::Compare(Expr::Column(c), op, _) if *op != Op::Eq && self.index.column(*c).key);
         let unsure = shape.tables.iter().count();
         let undeclared = connect(self.index, &query.needed(), self.hints)
             .map_or(0, |tree| tree.joins.iter().filter(|(edge, _)| !edge.declared).count());
