@@ -93,12 +93,12 @@ impl Draft {
         if query.select.is_empty() {
             return None;
         }
-        each_once(index, hints, &mut query);
         by_all_values(index, &mut query);
         of_extreme(&mut query);
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
+        each_once(index, hints, &mut query);
         break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
         Some((query, cost))
@@ -125,13 +125,13 @@ impl Draft {
             let rows = |o: &Output| matches!(o, Output::Rows(table) if shown.contains(table));
             self.outputs.retain(|o| !rows(o));
         }
-        if self.outputs.is_empty() {
-            if let Some(table) = self.entity.or_else(|| self.tables.first().copied()) {
-                if self.group.is_empty() && self.group_tables.is_empty() {
-                    self.outputs.push(Output::Rows(table));
-                } else {
-                    self.outputs.push(Output::CountOf(table));
-                }
+        if self.outputs.is_empty()
+            && let Some(table) = self.entity.or_else(|| self.tables.first().copied())
+        {
+            if self.group.is_empty() && self.group_tables.is_empty() {
+                self.outputs.push(Output::Rows(table));
+            } else {
+                self.outputs.push(Output::CountOf(table));
             }
         }
         if self.entity.is_none() {
@@ -372,14 +372,14 @@ impl Draft {
                 *expr = Expr::Running(figure);
             }
         }
-        if let Some(percent) = self.change.filter(|_| !query.group.is_empty()) {
-            if let Some(figure) = query.select.iter().find(|e| e.is_aggregate()).cloned() {
-                query.select.push(if percent {
-                    Expr::ChangePercent(Box::new(figure))
-                } else {
-                    Expr::Change(Box::new(figure))
-                });
-            }
+        if let Some(percent) = self.change.filter(|_| !query.group.is_empty())
+            && let Some(figure) = query.select.iter().find(|e| e.is_aggregate()).cloned()
+        {
+            query.select.push(if percent {
+                Expr::ChangePercent(Box::new(figure))
+            } else {
+                Expr::Change(Box::new(figure))
+            });
         }
         let bucketed = query.group.first().filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..))).cloned();
         if let Some(bucket) = bucketed.filter(|_| query.order.is_empty()) {

@@ -473,7 +473,7 @@ impl Linker<'_, '_> {
             let rest: Vec<&String> = info.words.stems.iter().filter(|s| *s != "number").collect();
             info.words.has("number") && !rest.is_empty() && rest == table.words.stems.iter().collect::<Vec<_>>()
         };
-        let numbers = !info.words.words.first().is_some_and(|w| w == "number");
+        let numbers = info.words.words.first().is_none_or(|w| w != "number");
         info.own_words() == ["number"]
             || info.key
             || self.index.is_unique(column)

@@ -251,7 +251,8 @@ fn unglue(part: &str, known: &dyn Fn(&str) -> bool) -> Vec<String> {
         .iter()
         .filter(|e| e.len() > 3)
         .filter_map(|ending| part.strip_suffix(*ending).filter(|head| head.len() == 1).map(|head| (head, *ending)));
-    let initial = initial.filter(|(_, ending)| !matches!(*ending, "name" | "number")).next_back();
+    let mut initial = initial;
+    let initial = initial.rfind(|(_, ending)| !matches!(*ending, "name" | "number"));
     found.or(id).or(initial).map_or_else(whole, |(head, ending)| vec![head.to_owned(), ending.to_owned()])
 }
 
