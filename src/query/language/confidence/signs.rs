@@ -33,6 +33,76 @@ pub struct Seen<'s, 'a> {
     pub cost: f64,
 }
 
+/// Words that every question may have, whatever it is about.
+const SMALL_WORDS: &[&str] = &[
+    "a",
+    "all",
+    "also",
+    "and",
+    "any",
+    "are",
+    "at",
+    "average",
+    "be",
+    "by",
+    "different",
+    "distinct",
+    "do",
+    "each",
+    "find",
+    "for",
+    "give",
+    "has",
+    "have",
+    "how",
+    "id",
+    "ids",
+    "in",
+    "is",
+    "kind",
+    "least",
+    "list",
+    "many",
+    "maximum",
+    "minimum",
+    "more",
+    "most",
+    "name",
+    "names",
+    "no",
+    "not",
+    "number",
+    "of",
+    "on",
+    "one",
+    "or",
+    "order",
+    "ordered",
+    "return",
+    "show",
+    "some",
+    "sorted",
+    "than",
+    "that",
+    "their",
+    "them",
+    "there",
+    "they",
+    "to",
+    "total",
+    "type",
+    "was",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "whose",
+    "with",
+    "without",
+];
+
 /// How a reading stands among those of the same question.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Standing {
@@ -170,6 +240,9 @@ impl Seen<'_, '_> {
         self.use_of_words(&shape, &mut signs);
         self.form(&shape, &mut signs);
         self.query(&shape, &mut signs);
+        self.places(&shape, &mut signs);
+        let has = |word: &&'static str| self.tokens.iter().any(|t| t.lower == **word);
+        signs.extend(SMALL_WORDS.iter().map(|word| (*word, flag(has(word)))));
         let log = |n: usize| (count(n) + 1.0).ln();
         signs.extend([
             ("cost", self.cost),
@@ -438,6 +511,47 @@ impl Seen<'_, '_> {
             ("odd order", flag(odd_order)),
             ("keys compared", count(query.filter.iter().filter(|c| key_compared(c)).count())),
             ("entity not shown", flag(query.entity.is_some_and(|t| !shape.tables.contains(&t)))),
+        ]);
+    }
+
+    /// Where in the question the things stand that the query shows, and what it does with them besides.
+    fn places(&self, shape: &Shape, signs: &mut Signs) {
+        let query = self.query;
+        let begins = |i: &Item| {
+            matches!(i, Item::Value(..) | Item::Cue(Cue::Relative | Cue::Whose | Cue::With | Cue::Where | Cue::Without))
+        };
+        let first = self.parts().iter().skip(1).position(|p| begins(&p.item)).map_or(usize::MAX, |at| at + 1);
+        let mut shown: Vec<ColumnId> = Vec::new();
+        query.select.iter().for_each(|e| e.columns(&mut shown));
+        let named = |c: &ColumnId, before: bool| {
+            let mut parts = self.parts().iter().enumerate();
+            parts.any(|(at, p)| matches!(&p.item, Item::Column(own) if own == c) && (at < first) == before)
+        };
+        let late = shown.iter().filter(|c| named(c, false) && !named(c, true)).count();
+        let early =
+            self.parts().iter().take(first).filter_map(|p| if let Item::Column(c) = &p.item { Some(c) } else { None });
+        let missing = early.filter(|c| !shown.contains(c)).count();
+        let compared = |column: &ColumnId| {
+            let own = |c: &&Cond| matches!(c, Cond::Compare(Expr::Column(c), Op::Eq, _) if c == column);
+            query.filter.iter().any(|c| own(&c))
+        };
+        let mut read: BTreeSet<TableId> = shown.iter().map(|c| c.table).collect();
+        let tables = read.len();
+        read.extend(query.columns().iter().map(|c| c.table));
+        let own = connect(self.index, &query.needed(), self.hints).map(|tree| tree.tables()).unwrap_or_default();
+        let joined = own.len() > 1;
+        let distinct = query.select.iter().any(|e| matches!(e, Expr::Agg(Agg::Distinct, _)));
+        let counted = query.select.contains(&Expr::Count);
+        signs.extend([
+            ("shown from the condition", count(late)),
+            ("asked but not shown", count(missing)),
+            ("shown and compared", count(shown.iter().filter(|c| compared(c)).count())),
+            ("tables shown", count(tables)),
+            ("tables only joined", count(own.iter().filter(|t| !read.contains(t)).count())),
+            ("counts of different", flag(distinct)),
+            ("counts over joins", flag(counted && joined)),
+            ("rows shown over joins", flag(joined && query.group.is_empty() && !query.distinct && shape.counts == 0)),
+            ("having without groups", flag(!query.having.is_empty() && query.group.is_empty())),
         ]);
     }
 

@@ -76,7 +76,6 @@ struct State {
     top: Option<bool>,
     limit: Option<u64>,
     op: Option<Op>,
-    quality: bool,
     between: Option<Option<f64>>,
     number: Option<f64>,
     not: bool,
@@ -220,7 +219,7 @@ impl Reader<'_, '_, '_> {
             Cue::Top(top) => s.top = Some(top),
             Cue::Compare(op, quality) => {
                 s.op = Some(if std::mem::take(&mut s.not) { op.negated() } else { op });
-                if quality.is_some() || s.quality {
+                if quality.is_some() {
                     s.column = s.column.or(self.log.duration);
                 }
             }
