@@ -182,7 +182,7 @@ impl Reader<'_, '_, '_> {
         let next = words.get(at + 1);
         match cue {
             Cue::Count => s.count = true,
-            Cue::HowMuch => s.agg = Some(Agg::Sum),
+            Cue::HowMuch(None) => s.agg = Some(Agg::Sum),
             Cue::Agg(agg) => s.agg = Some(agg),
             Cue::Distinct => s.distinct = true,
             Cue::Each => s.each = true,
