@@ -183,6 +183,11 @@ impl Reader<'_, '_, '_> {
         match cue {
             Cue::Count => s.count = true,
             Cue::HowMuch(None) => s.agg = Some(Agg::Sum),
+            Cue::Agg(agg) if s.op.is_some() && s.column.is_some() => {
+                let Some((op, column)) = s.op.take().zip(s.column.take()) else { return };
+                let figure = Query { select: vec![Expr::Agg(agg, Box::new(Expr::Column(column)))], ..Query::default() };
+                self.push(s, Cond::Compare(Expr::Column(column), op, Operand::Query(Box::new(figure))));
+            }
             Cue::Agg(agg) => s.agg = Some(agg),
             Cue::Distinct => s.distinct = true,
             Cue::Each => s.each = true,
@@ -380,12 +385,9 @@ impl Reader<'_, '_, '_> {
         }
         let follows = matches!(
             next,
-            Some(
-                Word::Number(_)
-                    | Word::Text(_)
-                    | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named)
-            )
-        ) || matches!(next, Some(Word::Value(c, _)) if *c == column);
+            Some(Word::Text(_) | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named))
+        ) || matches!(next, Some(Word::Value(c, _)) if *c == column)
+            || matches!(next, Some(Word::Number(_))) && self.index.kind(column).is_number();
         if follows && (s.rows || s.count || !s.figures.is_empty() || !s.shown.is_empty() || !s.query.filter.is_empty())
         {
             s.column = Some(column);
@@ -430,8 +432,13 @@ impl Reader<'_, '_, '_> {
             s.figures.push(figure.clone());
             s.query.order.push((figure, down));
         } else {
+            if s.shown.is_empty() && s.rows {
+                s.shown.clone_from(&self.log.shown);
+            }
             s.query.order.push((Expr::Column(column), down));
-            s.shown.push(column);
+            if !s.shown.contains(&column) {
+                s.shown.push(column);
+            }
         }
         s.top = None;
     }

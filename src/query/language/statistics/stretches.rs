@@ -16,6 +16,13 @@ impl Reader<'_, '_, '_> {
         let mut left = 0;
         let mut at = 0;
         while at < self.tokens.len() {
+            // What is contained is a text, whatever else it may mean.
+            let text = self.tokens.get(at).filter(|t| t.is_word() && cues::of(&t.lower).is_none());
+            if let (Some(Word::Cue(Cue::Contains(_))), Some(token)) = (words.last(), text) {
+                words.push(Word::Text(token.text.clone()));
+                at += 1;
+                continue;
+            }
             match self.word(at) {
                 Some((word, next)) => {
                     words.extend(word);
@@ -224,7 +231,7 @@ impl Reader<'_, '_, '_> {
             "first" | "earliest" | "oldest" | "the first" | "the earliest" | "the oldest" => {
                 return Some(Some(Word::Time(false)));
             }
-            "no" | "zero" => return Some(Some(Word::Number(0.0))),
+            "no" | "zero" | "have no" | "has no" | "had no" => return Some(Some(Word::Number(0.0))),
             "highest first" | "largest first" | "most first" => return Some(Some(Word::Cue(Cue::Descending))),
             "timed out" | "time out" | "timeouts" => {
                 let found = self.index.values("timeout").iter().find(|v| v.column.table == self.log.table)?;
@@ -246,8 +253,10 @@ impl Reader<'_, '_, '_> {
 
     /// A column of the table by its name, in these words or in others.
     fn column(&self, stems: &[&str]) -> Option<ColumnId> {
+        // A longer name may leave out its unit, `execution time` of `execution_time_ms`.
+        let enough = if stems.len() > 1 { 0.62 } else { 0.7 };
         let own = |c: &Candidate| match c.meaning {
-            Meaning::Column(column) if column.table == self.log.table && c.strength >= 0.7 => {
+            Meaning::Column(column) if column.table == self.log.table && c.strength >= enough => {
                 Some((column, c.strength))
             }
             _ => None,
