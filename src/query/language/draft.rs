@@ -544,7 +544,10 @@ fn break_ties(index: &Index<'_>, query: &mut Query) {
 /// Tables that are only named, and that every row of the others has one of, need not be joined.
 fn drop_idle_tables(index: &Index<'_>, query: &mut Query) {
     let used: Vec<TableId> = query.columns().iter().map(|c| c.table).collect();
-    let counts = query.select.iter().any(|e| matches!(e, Expr::Count));
+    let counted = |c: &Cond| matches!(c, Cond::Compare(left, ..) | Cond::Between(left, ..) if *left == Expr::Count);
+    let counts = query.select.contains(&Expr::Count)
+        || query.order.iter().any(|(e, _)| *e == Expr::Count)
+        || query.having.iter().any(counted);
     let idle = |table: &TableId| {
         let referred_only = !index.edges.iter().any(|e| e.from == *table);
         !used.contains(table) && referred_only && query.entity != Some(*table) && !used.is_empty()

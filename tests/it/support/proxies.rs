@@ -202,6 +202,13 @@ impl Nginx {
         self.dir.path()
     }
 
+    /// The worker processes.
+    pub fn workers(&self) -> Vec<u32> {
+        let master = self._process.pid();
+        let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// Has it read its configuration again.
     pub fn reload(&self) {
         self._process.signal(nix::sys::signal::Signal::SIGHUP);

@@ -31,6 +31,8 @@ enum Mode {
 #[derive(Debug, Clone, Default)]
 struct Pending {
     count: bool,
+    /// The first or last by time, not the best.
+    first: bool,
     /// The superlative says which row is meant, `with the highest …`.
     attached: bool,
     /// The first of two numbers that are alternatives, `3 or 4 stars`.
@@ -81,6 +83,7 @@ pub struct Parser<'p, 'a> {
     asked_place: Option<bool>,
     negated_open: bool,
     outside: Option<Mode>,
+    superlative_word: Option<String>,
     everything: bool,
     top: Option<bool>,
 }
@@ -103,6 +106,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             asked_place: None,
             negated_open: false,
             outside: None,
+            superlative_word: None,
             everything: false,
             top: None,
         }
@@ -178,6 +182,18 @@ impl<'p, 'a> Parser<'p, 'a> {
                     self.mode = Mode::Select;
                 }
                 self.wait.count = true;
+                let beside = self.mode == Mode::Filter
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+                    && !self.draft.outputs.is_empty()
+                    && self.wait.compare.is_none()
+                    && !matches!(
+                        self.ahead(1),
+                        Some(Item::Cue(Cue::Compare(..) | Cue::Be | Cue::Between) | Item::Number(_))
+                    );
+                if beside {
+                    self.flush_column();
+                    self.mode = Mode::Select;
+                }
                 if self.phrase().ends_with(" and") {
                     let counted = self.draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_)));
                     self.wait.rows = !counted;
@@ -195,7 +211,10 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
             Cue::Frequent(most) => self.frequent(most),
-            Cue::Top(top) => self.wait.top = Some(top),
+            Cue::Top(top) => {
+                self.wait.top = Some(top);
+                self.wait.first = !self.phrase().contains("top") && !self.phrase().contains("bottom");
+            }
             Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
@@ -328,6 +347,7 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn stop(&mut self) {
         self.flush_column();
+        self.settle_order();
         self.negated_open = false;
         self.mode = Mode::Select;
     }

@@ -101,6 +101,7 @@ impl Parser<'_, '_> {
         self.wait.counted = phrase.contains("number of") || phrase.contains("amount of");
         self.wait.attached =
             matches!(self.behind(), Some(Item::Cue(Cue::With | Cue::Have | Cue::Relative | Cue::Whose)));
+        self.superlative_word = Some(self.phrase());
         self.wait.superlative = Some((most, quality));
         self.draft.within |= self.wait.each;
         if quality.is_some() {
@@ -215,6 +216,23 @@ impl Parser<'_, '_> {
             return;
         }
         let attached = std::mem::take(&mut self.wait.attached);
+        let phrase = self.superlative_word.take().unwrap_or_default();
+        let sized = ["highest", "tallest", "largest", "biggest", "greatest", "lowest", "smallest"]
+            .iter()
+            .any(|w| phrase.ends_with(w));
+        let by_size = if sized && !counted {
+            let mut sizes = ["large", "high"]
+                .iter()
+                .filter_map(|w| self.quality_in(crate::query::language::cues::quality(w), &[table]));
+            sizes.find(|(c, _)| c.table == table)
+        } else {
+            None
+        };
+        if let Some((column, grows)) = by_size.filter(|_| other) {
+            self.note_table(table);
+            self.order_by(Expr::Column(column), most == grows);
+            return;
+        }
         if other || counted || attached && quality.is_none() && !self.draft.outputs.is_empty() {
             self.note_table(table);
             self.order_by(Expr::Count, most);

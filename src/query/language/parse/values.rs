@@ -174,7 +174,8 @@ impl Parser<'_, '_> {
             return;
         }
         if let Some(place) = self.wait.contains.take() {
-            let column = self.wait.column.take().or(self.last_column).or(display);
+            let texts = |c: &ColumnId| self.index.kind(*c) == Kind::Text;
+            let column = self.wait.column.take().filter(texts).or(self.last_column.filter(texts)).or(display);
             match column {
                 Some(column) => self.condition(Cond::Like(column, place, text, false)),
                 None => self.draft.cost += 3.0,
