@@ -30,9 +30,9 @@ const READ: usize = 16;
 /// Readings that are offered where none is certain.
 const OFFERED: usize = 4;
 /// The confidence from which on a reading is the answer.
-const ANSWER: f64 = 0.75;
+const ANSWER: f64 = 0.72;
 /// The confidence from which on readings are offered.
-const OFFER: f64 = 0.45;
+const OFFER: f64 = 0.3;
 /// The confidence in a reading of operations data that leaves no word over.
 const UNDERSTOOD: f64 = 0.92;
 /// The longest question that is read, in bytes.

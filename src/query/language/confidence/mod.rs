@@ -84,6 +84,20 @@ mod tests {
     }
 
     #[test]
+    fn the_forest_was_fitted_to_these_signs() {
+        use crate::query::language::{Clock, Glossary, NoLookup, Translator};
+        use crate::query::schema::{Column, Kind, Schema, Table};
+        let column = Column { name: "price".to_owned(), kind: Kind::Integer, ..Column::default() };
+        let table = Table { name: "items".to_owned(), columns: vec![column], ..Table::default() };
+        let schema = Schema { tables: vec![table], keys: Vec::new() };
+        let now = jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0);
+        let clock = Clock { now, week_starts_on: jiff::civil::Weekday::Monday };
+        let readings = Translator::new(&schema, &Glossary::default()).signs("the price of items", &clock, &NoLookup);
+        let names: Vec<&str> = readings.first().expect("a reading").2.iter().map(|(name, _)| *name).collect();
+        assert_eq!(FOREST.lines().next(), Some(names.join("|").as_str()));
+    }
+
+    #[test]
     fn the_forest_is_whole() {
         let names = FOREST.lines().next().unwrap_or_default().split('|').count();
         for nodes in TREES.iter() {
