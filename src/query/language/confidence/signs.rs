@@ -487,11 +487,10 @@ impl Seen<'_, '_> {
         let odd_order = query.limit.is_some() && query.order.first().is_some_and(|(e, _)| text(e));
         let key_compared =
             |c: &Cond| matches!(c, Cond::Compare(Expr::Column(c), op, _) if *op != Op::Eq && self.index.column(*c).key);
-        let unsure = shape.tables.iter().count();
         let undeclared = connect(self.index, &query.needed(), self.hints)
             .map_or(0, |tree| tree.joins.iter().filter(|(edge, _)| !edge.declared).count());
         signs.extend([
-            ("tables", count(unsure)),
+            ("tables", count(shape.tables.len())),
             ("joins over inferred keys", count(undeclared)),
             ("shown", count(query.select.len())),
             ("figures shown", count(query.select.iter().filter(|e| e.is_aggregate()).count())),

@@ -40,7 +40,8 @@ impl Reader<'_, '_, '_> {
     /// What begins at a token, none for words that say nothing, and the token after it.
     fn word(&self, at: usize) -> Option<(Option<Word>, usize)> {
         let token = self.tokens.get(at)?;
-        for (place, date) in self.dated.iter().enumerate().filter(|(_, d)| d.certain && d.start == token.start) {
+        let begins = |d: &super::super::dates::Span| d.certain && d.start == token.start;
+        if let Some((place, date)) = self.dated.iter().enumerate().find(|(_, d)| begins(d)) {
             let next = self.tokens.iter().position(|t| t.start >= date.end).unwrap_or(self.tokens.len());
             return Some((Some(Word::Date(place)), next));
         }
@@ -99,10 +100,9 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Column(column)));
             }
             let ends = |t: Option<&Token>| t.is_some_and(|t| is_filler(&t.lower));
-            if !ends(phrase.first()) && !ends(phrase.last()) && (cue.is_none() || phrase.len() > 1) {
-                if let Some(column) = self.column(&stems) {
-                    return Some(Some(Word::Column(column)));
-                }
+            let named = !ends(phrase.first()) && !ends(phrase.last()) && (cue.is_none() || phrase.len() > 1);
+            if named && let Some(column) = self.column(&stems) {
+                return Some(Some(Word::Column(column)));
             }
             let table = &self.index.table(self.log.table).words.stems;
             if !table.is_empty() && table.iter().map(String::as_str).eq(stems.iter().copied()) {
@@ -274,8 +274,7 @@ impl Reader<'_, '_, '_> {
         let longer = stems.len() > 1 && stems.last() == Some(&"time");
         let fits =
             |c: &ColumnId| !longer || self.index.kind(*c).is_number() || self.index.column(*c).words.words.len() > 1;
-        let best = found.iter().find(|(c, _)| fits(c)).map(|(c, _)| *c);
-        best
+        found.iter().find(|(c, _)| fits(c)).map(|(c, _)| *c)
     }
 
     /// The column that a phrase writes as the table does.
