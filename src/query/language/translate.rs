@@ -6,7 +6,7 @@ use super::dates;
 use super::glossary::Glossary;
 use super::index::{ColumnId, Index};
 use super::link::{Linker, Span};
-use super::logic::Query;
+use super::logic::{Expr, Query};
 use super::operations::Log;
 use super::parse::Parser;
 use super::restate::restate;
@@ -35,6 +35,9 @@ const ANSWER: f64 = 0.72;
 const OFFER: f64 = 0.3;
 /// The confidence in a reading of operations data that leaves no word over.
 const UNDERSTOOD: f64 = 0.92;
+/// Readings of which the other way to take their rows is looked at, and what that costs.
+const VARIANTS: usize = 4;
+const VARIED: f64 = 0.8;
 /// The longest question that is read, in bytes.
 const LONGEST: usize = 4096;
 
@@ -151,6 +154,7 @@ impl<'a> Translator<'a> {
             sql: String,
             from: usize,
             votes: usize,
+            varied: bool,
         }
         let mut read: Vec<Read> = Vec::new();
         for (from, combination) in apart.combinations.iter().enumerate() {
@@ -162,12 +166,22 @@ impl<'a> Translator<'a> {
                 Some(known) => {
                     known.votes += 1;
                     if score > known.score {
-                        *known = Read { score, cost, query, sql, from, votes: known.votes };
+                        *known = Read { score, cost, query, sql, from, votes: known.votes, varied: false };
                     }
                 }
-                None => read.push(Read { score, cost, query, sql, from, votes: 1 }),
+                None => read.push(Read { score, cost, query, sql, from, votes: 1, varied: false }),
             }
         }
+        read.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let varied = |one: &Read| {
+            let query = once_or_all(&self.index, &one.query)?;
+            let sql = writer.sql(&query)?;
+            let known = read.iter().any(|r| r.sql == sql);
+            let score = one.score - VARIED;
+            (!known).then_some(Read { score, query, sql, votes: 0, varied: true, ..*one })
+        };
+        let variants: Vec<Read> = read.iter().take(VARIANTS).filter_map(varied).collect();
+        read.extend(variants);
         read.sort_by(|a, b| b.score.total_cmp(&a.score));
         let scores: Vec<f64> = read.iter().map(|r| r.score).collect();
         let best = scores.first().copied().unwrap_or_default();
@@ -178,7 +192,7 @@ impl<'a> Translator<'a> {
             let Some(combination) = apart.combinations.get(one.from) else { continue };
             let other = scores.get(usize::from(place == 0)).map_or(3.0, |s| one.score - s);
             let part = (one.score - best).exp() / whole;
-            let standing = Standing { place, of, margin: other, votes: one.votes, part };
+            let standing = Standing { place, of, margin: other, votes: one.votes, part, varied: one.varied };
             let seen = Seen {
                 index: &self.index,
                 tokens: &apart.tokens,
@@ -247,6 +261,18 @@ impl<'a> Translator<'a> {
         };
         combination.parts.iter().filter_map(link).collect()
     }
+}
+
+/// The same rows each once, or all of them: questions leave open which is meant.
+fn once_or_all(index: &Index<'_>, query: &Query) -> Option<Query> {
+    let shown = |e: &Expr| query.select.contains(e);
+    let unique = |e: &Expr| matches!(e, Expr::Column(c) if index.is_unique(*c));
+    let plain = query.group.is_empty() && !query.select.iter().any(Expr::is_aggregate) && query.limit.is_none();
+    let joined = query.needed().len() > 1;
+    let certain = !joined && query.select.iter().any(unique);
+    let ordered = query.distinct || query.order.iter().all(|(e, _)| shown(e));
+    (plain && !certain && ordered && query.combine.is_none())
+        .then(|| Query { distinct: !query.distinct, ..query.clone() })
 }
 
 /// What a word that means nothing here is said to be.

@@ -114,6 +114,8 @@ pub struct Standing {
     pub margin: f64,
     /// Combinations of meanings that make the same query.
     pub votes: usize,
+    /// Whether it takes the rows of another reading each once, or all.
+    pub varied: bool,
     /// Its part in the probability of all, the scores taken as logarithms.
     pub part: f64,
 }
@@ -253,6 +255,7 @@ impl Seen<'_, '_> {
             ("margin", standing.margin),
             ("votes", count(standing.votes)),
             ("part", standing.part),
+            ("varied", flag(standing.varied)),
             ("tables of the schema", log(self.index.tables.len())),
             ("columns of the schema", log(self.index.tables.iter().map(|t| t.columns.len()).sum())),
         ]);
