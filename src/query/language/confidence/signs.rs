@@ -245,6 +245,7 @@ impl Seen<'_, '_> {
         self.places(&shape, &mut signs);
         let has = |word: &&'static str| self.tokens.iter().any(|t| t.lower == **word);
         signs.extend(SMALL_WORDS.iter().map(|word| (*word, flag(has(word)))));
+        signs.push(("varied", flag(standing.varied)));
         let log = |n: usize| (count(n) + 1.0).ln();
         signs.extend([
             ("cost", self.cost),
@@ -255,7 +256,6 @@ impl Seen<'_, '_> {
             ("margin", standing.margin),
             ("votes", count(standing.votes)),
             ("part", standing.part),
-            ("varied", flag(standing.varied)),
             ("tables of the schema", log(self.index.tables.len())),
             ("columns of the schema", log(self.index.tables.iter().map(|t| t.columns.len()).sum())),
         ]);
