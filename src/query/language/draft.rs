@@ -99,6 +99,7 @@ impl Draft {
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
         each_once(index, hints, &mut query);
+        orderable(&mut query);
         break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
         Some((query, cost))
@@ -458,6 +459,31 @@ fn each_once(index: &Index<'_>, hints: &[String], query: &mut Query) {
     } else if !query.select.iter().any(Expr::is_aggregate) && query.order.iter().all(|(e, _)| query.select.contains(e))
     {
         query.distinct = true;
+    }
+}
+
+/// An order has to be one of what is shown: rows that stand once are groups, and groups are ordered by what they have.
+fn orderable(query: &mut Query) {
+    let hidden = |e: &Expr, query: &Query| !e.is_aggregate() && !query.select.contains(e);
+    if query.distinct
+        && query.order.iter().any(|(e, _)| hidden(e, query))
+        && !query.select.iter().any(Expr::is_aggregate)
+    {
+        query.distinct = false;
+        if query.group.is_empty() {
+            query.group.clone_from(&query.select);
+            let (select, order) = (&query.select, &mut query.order);
+            for (expr, down) in order.iter_mut().filter(|(e, _)| !e.is_aggregate() && !select.contains(e)) {
+                let agg = if *down { Agg::Max } else { Agg::Min };
+                *expr = Expr::Agg(agg, Box::new(expr.clone()));
+            }
+            return;
+        }
+    }
+    if !query.group.is_empty() {
+        for (expr, _) in query.order.iter().filter(|(e, _)| !e.is_aggregate()) {
+            push(&mut query.group, expr.clone());
+        }
     }
 }
 

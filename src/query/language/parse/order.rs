@@ -272,7 +272,8 @@ impl Parser<'_, '_> {
             self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
             return;
         }
-        if counted && !measure {
+        let reference = self.index.column(column).key && !measure && figure.is_none() && !self.draft.outputs.is_empty();
+        if counted && !measure || reference {
             self.note_table(column.table);
             self.order_by(Expr::Count, most);
             return;
