@@ -230,7 +230,11 @@ impl Draft {
                     .filter_map(|e| if let Expr::Column(c) = e { Some(c) } else { None })
                     .any(|c| c.table == t && (index.is_unique(*c) || index.table(t).display.contains(c)))
             };
-            if let Some(key) = owner.filter(|t| whole(*t)).and_then(key) {
+            // Rows counted within their own table are counted by what they share.
+            let named =
+                query.select.iter().any(|e| matches!(e, Expr::Column(c) if index.table(c.table).display.contains(c)));
+            let alone = counted && !named && query.needed().len() == 1;
+            if let Some(key) = owner.filter(|t| whole(*t) && !alone).and_then(key) {
                 push(&mut group, Expr::Column(key));
             }
         }

@@ -165,6 +165,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         match cue {
             Cue::Ask => self.ask(),
             Cue::Which if self.at == 0 || self.draft.outputs.is_empty() => self.mode = Mode::Select,
+            // "… Who served as …" asks anew.
+            Cue::Relative if matches!(self.part_before(), Some(Item::Cue(Cue::Stop))) => self.ask(),
             Cue::Which | Cue::Relative | Cue::Whose => self.filter(),
             Cue::Who => {
                 if self.at > 0 && !self.draft.outputs.is_empty() {
