@@ -63,6 +63,8 @@ pub struct Draft {
     pub earlier: usize,
     /// A column named behind a figure, by which its groups are meant where groups have to hold something.
     pub within_column: Option<ColumnId>,
+    /// All values of the first column shown are asked for, `all countries`.
+    pub all: bool,
     /// The rows asked about are those of which none, not one, may meet a condition.
     pub open: bool,
     /// The groups were named behind what is shown, `the names of each`.
@@ -99,6 +101,11 @@ impl Draft {
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
         each_once(index, hints, &mut query);
+        // "all countries" names each once, "the countries of all customers" one for each customer.
+        if let ([Expr::Column(column)], true) = (query.select.as_slice(), self.all) {
+            let called = index.table(column.table).display.contains(column) || index.is_unique(*column);
+            query.distinct |= !called && query.filter.is_empty() && query.group.is_empty() && query.limit.is_none();
+        }
         orderable(&mut query);
         break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
