@@ -422,7 +422,7 @@ impl Linker<'_, '_> {
         let columns = self.names(rest).into_iter().filter(whole);
         let dated = |c: &Candidate| matches!(c.meaning, Meaning::Column(id) if self.index.kind(id).is_time() || *tail == "year" && is_measure(self.index, id));
         let when = matches!(*tail, "date" | "time" | "year");
-        let fit = |c: &Candidate| if when && dated(c) { 0.95 } else { 0.8 };
+        let fit = |c: &Candidate| if when && dated(c) || *tail == "address" { 0.95 } else { 0.8 };
         found.extend(columns.map(|c| Candidate { strength: fit(&c) * c.strength, ..c }));
     }
 

@@ -260,6 +260,37 @@ fn groups_and_extremes() {
 }
 
 #[test]
+fn orders_and_counts_by_other_tables() {
+    for (question, expected) in [
+        (
+            "What are the different genres of books ordered by pages?",
+            "SELECT genre FROM books GROUP BY genre ORDER BY min(pages)",
+        ),
+        (
+            "What are the names of the authors that the most members have read?",
+            "SELECT authors.name FROM authors JOIN books ON books.author_id = authors.aid \
+             JOIN loans ON loans.book_id = books.book_id JOIN members ON loans.member_id = members.member_id \
+             GROUP BY authors.aid, authors.name ORDER BY count(*) DESC NULLS LAST, authors.aid DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Which genre has the most books? Return the genre and the number of books.",
+            "SELECT genre, count(*) FROM books GROUP BY genre \
+             ORDER BY count(*) DESC NULLS LAST, genre DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Show the genres with between 2 and 4 books.",
+            "SELECT genre FROM books GROUP BY genre HAVING count(*) BETWEEN 2 AND 4",
+        ),
+        (
+            "Who are the members of age 20 to 30?",
+            "SELECT first_name, last_name FROM members WHERE age BETWEEN 20 AND 30",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
 fn a_time_is_half_open_and_said() {
     let translation = ask("How many orders were placed in May 2025?");
     let dated = translation.dates.first().map(|d| (d.from, d.to));
