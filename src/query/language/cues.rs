@@ -292,7 +292,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|counts|number and|the number and|count and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
+        "how many|counts|number and|the number and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
     add(Cue::HowMuch(None), "how much");
     for adjective in
@@ -303,7 +303,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
-        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|kind of|kinds of|sort of|sorts of|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
+        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|the one|the ones|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|kind of|kinds of|sort of|sorts of|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
     );
 }
 

@@ -11,7 +11,7 @@ impl Linker<'_, '_> {
     /// column holds it whole.
     #[must_use]
     pub fn spread(&self, tokens: Vec<Token>) -> Vec<Token> {
-        let mut found = several(self.full_names(tokens));
+        let mut found = self.birthdays(several(self.full_names(tokens)));
         let mut at = found.len();
         while at > 0 {
             at -= 1;
@@ -47,6 +47,24 @@ impl Linker<'_, '_> {
         let alone = self.names(&[&word.stem]);
         let named = alone.iter().any(|c| c.strength >= 0.95 && matches!(c.meaning, Meaning::Column(_)));
         at > before + 1 && !complete && !named && self.names_column(word, head)
+    }
+
+    /// A birthday is a date of birth where no column is called so.
+    fn birthdays(&self, tokens: Vec<Token>) -> Vec<Token> {
+        let known = !self.index.named(&super::words::stem("birthday")).is_empty();
+        let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            if known || !matches!(token.lower.as_str(), "birthday" | "birthdays" | "birthdate" | "birthdates") {
+                found.push(token);
+                continue;
+            }
+            for text in ["birth", "date"] {
+                let stem = super::words::stem(text);
+                let word = Token { text: text.to_owned(), lower: text.to_owned(), stem, ..token.clone() };
+                found.push(word);
+            }
+        }
+        found
     }
 
     fn full_names(&self, tokens: Vec<Token>) -> Vec<Token> {

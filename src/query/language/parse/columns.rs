@@ -4,7 +4,7 @@ use super::{Mode, Parser, figures_wait, push_new};
 use crate::query::language::assign::{Item, Part};
 use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Condition, Output, count_compared, distinct};
-use crate::query::language::index::ColumnId;
+use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
 use crate::query::language::logic::{Agg, Cond, Expr, Literal, Operand};
 use crate::query::schema::Kind;
@@ -74,7 +74,8 @@ impl<'p> Parser<'p, '_> {
         }
         let counts = !compared && std::mem::take(&mut self.wait.count);
         let total = std::mem::take(&mut self.wait.total);
-        if counts && measure && (total || !self.wait.aggs.is_empty()) && self.mode == Mode::Select {
+        let figured = total || !self.wait.aggs.is_empty();
+        if counts && measure && figured && (total || self.mode == Mode::Select) {
             if total {
                 self.wait.aggs.push(Agg::Sum);
             }
@@ -205,6 +206,21 @@ impl<'p> Parser<'p, '_> {
                 _ => {}
             }
         }
+        // "the name of the head": the row that is referred to is shown already.
+        let shown = |to: TableId| {
+            self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == to))
+        };
+        let refers =
+            |e: &crate::query::language::index::Edge| e.on.iter().any(|(from, _)| *from == column) && shown(e.to);
+        if !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.phrase().ends_with("id")
+            && self.index.edges.iter().any(refers)
+        {
+            self.note_table(column.table);
+            return;
+        }
         // "state names" are the states.
         let phrase = self.phrase();
         if matches!(phrase.as_str(), "name" | "names")
@@ -219,6 +235,7 @@ impl<'p> Parser<'p, '_> {
             !phrase.contains(' ') && phrase.ends_with("ed")
         };
         if verb
+            && self.asked_place.is_none()
             && !listed
             && self.mode == Mode::Select
             && figures_wait(&self.wait)
@@ -255,6 +272,9 @@ impl<'p> Parser<'p, '_> {
                 self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
                 return;
             }
+            let all =
+                self.at.checked_sub(1).and_then(|p| self.parts.get(p)).is_some_and(|p| p.item == Item::Cue(Cue::All));
+            self.draft.all |= all && self.draft.outputs.is_empty();
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
         self.draft.outputs.extend(figures.into_iter().map(Output::Expr));
@@ -276,6 +296,7 @@ impl<'p> Parser<'p, '_> {
             && (matches!(self.ahead(0), Some(Item::Number(_)))
                 || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Be | Cue::In)))
                     && matches!(self.ahead(1), Some(Item::Number(_))));
+        let timed = self.is_timed(column) || self.holds_times(column);
         let dated = matches!(self.ahead(0), Some(Item::Date(_)))
             || matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Be)))
                 && matches!(self.ahead(1), Some(Item::Date(_)));
@@ -286,7 +307,7 @@ impl<'p> Parser<'p, '_> {
             !counts && matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
         compared
             || year
-            || dated && self.is_timed(column)
+            || dated && timed
             || own(self.ahead(0))
             || be && own(self.ahead(1))
             || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
@@ -309,7 +330,13 @@ impl<'p> Parser<'p, '_> {
     pub(super) fn referred(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
         let asked = self.phrase();
         let number = |w: &str| matches!(w, "id" | "ids" | "code" | "codes" | "number" | "numbers" | "key" | "keys");
-        if asked.split(' ').any(number) { None } else { self.referred_by(column) }
+        let part = self.parts.get(self.at);
+        let said = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        let thing = |to: TableId| said.iter().any(|t| self.index.table(to).words.stems.contains(&t.stem));
+        if asked.split(' ').any(number) {
+            return None;
+        }
+        self.referred_by(column).filter(|names| names.first().is_some_and(|c| thing(c.table)))
     }
 
     /// What the rows are called that a column refers to by number.

@@ -41,6 +41,19 @@ impl Parser<'_, '_> {
             self.wait.aggs.clear();
             *shown = Expr::Agg(Agg::Sum, Box::new(shown.clone()));
         }
+        if let Some((most, _)) = self.wait.superlative
+            && self.draft.order.is_empty()
+            && let Some(column) = self.last_column
+            && (self.holds_times(column) || is_measure(self.index, column))
+            && !self.index.column(column).key
+        {
+            self.wait.superlative = None;
+            self.order_by(Expr::Column(column), most);
+            let said = Output::Expr(Expr::Column(column));
+            if self.draft.outputs.len() > 1 && self.draft.outputs.last() == Some(&said) {
+                self.draft.outputs.pop();
+            }
+        }
         if let Some((most, None)) = self.wait.superlative
             && self.draft.order.is_empty()
             && self.draft.tables.len() > 1
@@ -52,17 +65,7 @@ impl Parser<'_, '_> {
         if self.wait.alphabetical {
             self.by_letters();
         }
-        if self.mode == Mode::Order
-            && self.draft.order.is_empty()
-            && let Some(down) = self.wait.direction.take()
-            && let Some(Output::Expr(shown)) = self.draft.outputs.first()
-        {
-            self.draft.order.push((shown.clone(), down));
-        }
-        if self.mode == Mode::Order && std::mem::take(&mut self.wait.count) {
-            let down = self.wait.direction.take().unwrap_or(false);
-            self.draft.order.push((Expr::Count, down));
-        }
+        self.settle_order();
         let draft = &mut self.draft;
         if self.wait.count {
             let held = draft.conditions.iter().find_map(|c| {
@@ -94,6 +97,21 @@ impl Parser<'_, '_> {
         }
         if let Some(place) = self.asked_place {
             self.answer_where(place);
+        }
+    }
+
+    /// An order by what is counted or by what is shown first, where nothing else was named.
+    pub(super) fn settle_order(&mut self) {
+        if self.mode == Mode::Order
+            && self.draft.order.is_empty()
+            && let Some(down) = self.wait.direction.take()
+            && let Some(Output::Expr(shown)) = self.draft.outputs.first()
+        {
+            self.draft.order.push((shown.clone(), down));
+        }
+        if self.mode == Mode::Order && std::mem::take(&mut self.wait.count) {
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Count, down));
         }
     }
 

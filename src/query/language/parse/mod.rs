@@ -31,6 +31,8 @@ enum Mode {
 #[derive(Debug, Clone, Default)]
 struct Pending {
     count: bool,
+    /// The first or last by time, not the best.
+    first: bool,
     /// The superlative says which row is meant, `with the highest …`.
     attached: bool,
     /// The first of two numbers that are alternatives, `3 or 4 stars`.
@@ -81,6 +83,8 @@ pub struct Parser<'p, 'a> {
     asked_place: Option<bool>,
     negated_open: bool,
     outside: Option<Mode>,
+    superlative_word: Option<String>,
+    skip: bool,
     everything: bool,
     top: Option<bool>,
 }
@@ -103,6 +107,8 @@ impl<'p, 'a> Parser<'p, 'a> {
             asked_place: None,
             negated_open: false,
             outside: None,
+            superlative_word: None,
+            skip: false,
             everything: false,
             top: None,
         }
@@ -123,7 +129,7 @@ impl<'p, 'a> Parser<'p, 'a> {
                 Item::Date(at) => self.date(*at),
                 Item::Unknown => self.bracket(),
             }
-            self.at += 1;
+            self.at += 1 + usize::from(std::mem::take(&mut self.skip));
         }
         self.finish();
         self.draft
@@ -159,6 +165,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         match cue {
             Cue::Ask => self.ask(),
             Cue::Which if self.at == 0 || self.draft.outputs.is_empty() => self.mode = Mode::Select,
+            // "… Who served as …" asks anew.
+            Cue::Relative if matches!(self.part_before(), Some(Item::Cue(Cue::Stop))) => self.ask(),
             Cue::Which | Cue::Relative | Cue::Whose => self.filter(),
             Cue::Who => {
                 if self.at > 0 && !self.draft.outputs.is_empty() {
@@ -178,6 +186,18 @@ impl<'p, 'a> Parser<'p, 'a> {
                     self.mode = Mode::Select;
                 }
                 self.wait.count = true;
+                let beside = self.mode == Mode::Filter
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
+                    && !self.draft.outputs.is_empty()
+                    && self.wait.compare.is_none()
+                    && !matches!(
+                        self.ahead(1),
+                        Some(Item::Cue(Cue::Compare(..) | Cue::Be | Cue::Between) | Item::Number(_))
+                    );
+                if beside {
+                    self.flush_column();
+                    self.mode = Mode::Select;
+                }
                 if self.phrase().ends_with(" and") {
                     let counted = self.draft.outputs.iter().any(|o| matches!(o, Output::CountOf(_)));
                     self.wait.rows = !counted;
@@ -195,7 +215,10 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Distinct => self.wait.distinct = true,
             Cue::Superlative(most, quality) => self.superlative(most, quality),
             Cue::Frequent(most) => self.frequent(most),
-            Cue::Top(top) => self.wait.top = Some(top),
+            Cue::Top(top) => {
+                self.wait.top = Some(top);
+                self.wait.first = !self.phrase().contains("top") && !self.phrase().contains("bottom");
+            }
             Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
@@ -286,6 +309,12 @@ impl<'p, 'a> Parser<'p, 'a> {
                 }
                 self.wait.named = true;
             }
+            // "does each contract contain?" looks for no text.
+            Cue::Contains(_)
+                if matches!(
+                    self.ahead(0),
+                    None | Some(Item::Cue(Cue::Stop | Cue::Ask | Cue::Compare(..)) | Item::Table(_))
+                ) => {}
             Cue::Contains(place) => {
                 self.mode = Mode::Filter;
                 self.wait.contains = Some(place);
@@ -328,6 +357,7 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn stop(&mut self) {
         self.flush_column();
+        self.settle_order();
         self.negated_open = false;
         self.mode = Mode::Select;
     }
@@ -406,6 +436,13 @@ impl<'p, 'a> Parser<'p, 'a> {
                 break;
             }
         }
+    }
+
+    /// Whether the next part is this one word.
+    fn next_phrase_is(&self, word: &str) -> bool {
+        let part = self.parts.get(self.at + 1);
+        let tokens = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        matches!(tokens, [one] if one.stem == word)
     }
 
     /// The words of the part that is read.

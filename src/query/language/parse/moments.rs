@@ -42,14 +42,20 @@ impl Parser<'_, '_> {
                 || self.index.column(*c).words.has("date")
                 || self.index.column(*c).words.has("time")
         });
-        let Some(column) = column.or_else(|| self.time_column()) else {
+        let before = match self.part_before() {
+            Some(Item::Column(c)) if !self.index.column(*c).key && self.holds_times(*c) => Some(*c),
+            _ => None,
+        };
+        let Some(column) = column.or(before).or_else(|| self.time_column()) else {
             self.draft.cost += 3.0;
             return;
         };
         let compare = self.wait.compare.take();
         let kind = self.index.kind(column);
         let whole_year = span.precision == dates::Unit::Year;
-        if kind.is_number() || kind == Kind::Text && self.index.column(column).words.has("year") {
+        if kind.is_number()
+            || kind == Kind::Text && (self.index.column(column).words.has("year") || self.index.is_numeric_text(column))
+        {
             if !whole_year {
                 self.draft.cost += 2.0;
             }
@@ -71,6 +77,18 @@ impl Parser<'_, '_> {
             }
             _ => self.condition(Cond::During(column, span.from, span.to)),
         }
+    }
+
+    /// Whether a column may hold times or years, by its type or its values.
+    pub(super) fn holds_times(&self, column: ColumnId) -> bool {
+        let kind = self.index.kind(column);
+        let info = self.index.column(column).column;
+        let year =
+            |text: &String| text.get(..4).is_some_and(|y| y.parse::<i32>().is_ok_and(|y| (1000..2200).contains(&y)));
+        kind.is_time()
+            || self.is_timed(column)
+            || kind == Kind::Integer && info.min.as_ref().is_some_and(year) && info.max.as_ref().is_some_and(year)
+            || kind == Kind::Text && !info.values.is_empty() && info.values.iter().all(year)
     }
 
     /// A range of years over a column of years' numbers.

@@ -88,12 +88,19 @@ impl Parser<'_, '_> {
             return;
         }
         // "the average and largest age" is two figures.
+        let grows = match (quality, self.ahead(0)) {
+            (None, _) => Some(true),
+            (Some(q), Some(Item::Column(c))) => {
+                q.measured_by(&self.index.column(*c).words.stems).map(|(_, grows)| grows)
+            }
+            _ => None,
+        };
         if !self.wait.aggs.is_empty()
-            && quality.is_none()
+            && let Some(grows) = grows
             && self.mode == Mode::Select
             && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
         {
-            self.wait.aggs.push(if most { Agg::Max } else { Agg::Min });
+            self.wait.aggs.push(if most == grows { Agg::Max } else { Agg::Min });
             return;
         }
         // "the most number of", "most orders": whether rows are counted is seen at the next word.
@@ -101,6 +108,7 @@ impl Parser<'_, '_> {
         self.wait.counted = phrase.contains("number of") || phrase.contains("amount of");
         self.wait.attached =
             matches!(self.behind(), Some(Item::Cue(Cue::With | Cue::Have | Cue::Relative | Cue::Whose)));
+        self.superlative_word = Some(self.phrase());
         self.wait.superlative = Some((most, quality));
         self.draft.within |= self.wait.each;
         if quality.is_some() {
@@ -215,6 +223,23 @@ impl Parser<'_, '_> {
             return;
         }
         let attached = std::mem::take(&mut self.wait.attached);
+        let phrase = self.superlative_word.take().unwrap_or_default();
+        let sized = ["highest", "tallest", "largest", "biggest", "greatest", "lowest", "smallest"]
+            .iter()
+            .any(|w| phrase.ends_with(w));
+        let by_size = if sized && !counted {
+            let mut sizes = ["large", "high"]
+                .iter()
+                .filter_map(|w| self.quality_in(crate::query::language::cues::quality(w), &[table]));
+            sizes.find(|(c, _)| c.table == table)
+        } else {
+            None
+        };
+        if let Some((column, grows)) = by_size.filter(|_| other) {
+            self.note_table(table);
+            self.order_by(Expr::Column(column), most == grows);
+            return;
+        }
         if other || counted || attached && quality.is_none() && !self.draft.outputs.is_empty() {
             self.note_table(table);
             self.order_by(Expr::Count, most);
@@ -254,7 +279,8 @@ impl Parser<'_, '_> {
             self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
             return;
         }
-        if counted && !measure {
+        let reference = self.index.column(column).key && !measure && figure.is_none() && !self.draft.outputs.is_empty();
+        if counted && !measure || reference {
             self.note_table(column.table);
             self.order_by(Expr::Count, most);
             return;

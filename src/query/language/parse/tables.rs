@@ -32,6 +32,13 @@ impl Parser<'_, '_> {
             return;
         }
         // "the average number of people injured": of the injured.
+        // "the order count": a number of rows.
+        let counts = matches!(self.parts.get(self.at + 1).map(|p| &p.item), Some(Item::Cue(Cue::Count)));
+        if counts && self.adjacent() && self.next_phrase_is("count") && !self.wait.count {
+            self.wait.count = true;
+            self.wait.each = false;
+            self.skip = true;
+        }
         let measured = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if is_measure(self.index, *c));
         let measured = measured(self.ahead(0))
             || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && measured(self.ahead(1));
@@ -45,6 +52,7 @@ impl Parser<'_, '_> {
         let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
         let other_key = matches!(self.ahead(0), Some(Item::Column(c)) if self.index.column(*c).key);
         if next_column
+            && self.wait.top.is_none()
             && (!self.wait.count || !other_key)
             && self.wait.superlative.is_none_or(|s| s.1.is_none())
             && !self.wait.counted
@@ -87,8 +95,19 @@ impl Parser<'_, '_> {
             self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
             return;
         }
+        if self.wait.distinct && !self.wait.count && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+            self.wait.distinct = false;
+            self.draft.distinct = true;
+        }
+        if let (Some(top), true) = (self.wait.top, self.wait.count) {
+            self.wait.top = None;
+            self.wait.count = false;
+            self.note_table(table);
+            self.order_by(Expr::Count, top);
+            return;
+        }
         if let Some(top) = self.wait.top.take() {
-            let first = self.wait.number.is_none();
+            let first = self.wait.number.is_none() || self.wait.first;
             self.top_limit(top);
             if first && let Some((time, _)) = self.quality_in(crate::query::language::cues::quality("new"), &[table]) {
                 self.order_by(Expr::Column(time), !top);
