@@ -4,7 +4,7 @@ use super::Arguments;
 use super::reading::{choose, told};
 use crate::error::{Error, Exit, Result};
 use crate::output;
-use crate::query::ask::{Answer, Data, Status};
+use crate::query::ask::{Answer, Data, Status, is_doubtful};
 use crate::query::language::{Clock, Outcome, Reading, Translation, Translator};
 use crate::query::model::{Model, Prompt, Written};
 use crate::query::results::shown;
@@ -41,6 +41,11 @@ impl Chosen {
             Chosen::Reading(_) => "translator".to_owned(),
             Chosen::Written(_, model) => format!("model {model}"),
         }
+    }
+
+    /// Whether a result without rows is a reason to doubt it.
+    pub(super) fn is_doubtful(&self, translation: &Translation, rows: u64) -> bool {
+        matches!(self, Chosen::Reading(reading) if is_doubtful(reading, &translation.dates, rows))
     }
 
     pub(super) fn answer(&self, translation: &Translation) -> Answer {

@@ -1,7 +1,7 @@
 //! `--batch`: many questions in one process, a line of JSON for each, whatever becomes of it.
 
 use super::Arguments;
-use super::asking::Asking;
+use super::asking::{Asking, Chosen};
 use super::reading::line_of;
 use crate::cli::{Global, unreadable};
 use crate::error::{Error, Exit, Result};
@@ -66,16 +66,18 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
 
 fn one(arguments: &Arguments, data: &Data, asking: &Asking<'_>, question: &str) -> Answer {
     let translation = asking.translate(question);
-    let answer = match asking.settle(question, &translation) {
-        Ok(Some(chosen)) => chosen.answer(&translation),
+    let chosen = match asking.settle(question, &translation) {
+        Ok(Some(chosen)) => chosen,
         Ok(None) => return Answer::unanswered(&translation).unwrap_or_else(|| Answer::new(Status::Failed)),
         Err(error) => return Answer::failed(&error),
     };
-    let sql = answer.sql.clone().unwrap_or_default();
-    let query = Query { whole_tables: true, ..arguments.query(&sql, asking.settings, None) };
-    let mut rows = Rows::default();
-    match data.run(&query, &mut rows) {
-        Ok(done) => answer.rows(rows, &done),
-        Err(error) => Answer { status: Status::Failed, reason: Some(error.to_string()), ..answer },
+    let query = Query { whole_tables: true, ..arguments.query(chosen.sql(), asking.settings, None) };
+    let (answer, mut rows) = (chosen.answer(&translation), Rows::default());
+    match (data.run(&query, &mut rows), &chosen) {
+        (Ok(done), Chosen::Reading(reading)) if chosen.is_doubtful(&translation, done.rows) => {
+            Answer::found_nothing(reading)
+        }
+        (Ok(done), _) => answer.rows(rows, &done),
+        (Err(error), _) => Answer { status: Status::Failed, reason: Some(error.to_string()), ..answer },
     }
 }

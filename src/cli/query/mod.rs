@@ -190,6 +190,9 @@ fn answer(
     let done = sink.run(&mut |query, sink| asking.data.run(query, sink), &query, answer)?;
     entry.rows = Some(done.rows);
     arguments.epilogue(&done);
+    if chosen.is_doubtful(&translation, done.rows) {
+        output::note("read like this the question finds nothing; something else may be meant: see what was understood");
+    }
     Ok(Exit::Done)
 }
 

@@ -10,6 +10,7 @@ mod input;
 mod limits;
 mod model;
 mod narrow;
+mod operations;
 mod schema;
 mod sources;
 mod statements;
