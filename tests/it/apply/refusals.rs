@@ -192,7 +192,7 @@ fn a_user_without_rights_changes_what_is_his() {
     assert_eq!(tree.read("proc/sys/vm/swappiness"), "60\n");
     assert!(tree.read(INI).contains("pool_mode"));
     run(&["apply", "--yes"]).success().stderr_has("nothing to change").stderr_has(command);
-    run(&["rollback", "--yes"]).success();
+    Llmsql::new().root(tree.dir()).args(["rollback", "--yes"]).unprivileged().run().success();
     assert!(!tree.read(INI).contains("pool_mode"));
 }
 

@@ -284,8 +284,9 @@ fn a_stack_takes_a_plan_under_load_and_gives_it_back() {
 
     // A server that runs with fewer descriptors than its unit gives it waits for a restart.
     let pooler = stack.pgbouncer.as_ref().expect("it runs").pid();
-    let lowered = Command::new("prlimit").args(["--nofile=512:512", "--pid", &pooler.to_string()]).status();
-    assert!(lowered.expect("prlimit").success());
+    let lowered = as_server_user("prlimit").args(["--nofile=512:512", "--pid", &pooler.to_string()]).output();
+    let lowered = lowered.expect("prlimit");
+    assert!(lowered.status.success(), "{}", String::from_utf8_lossy(&lowered.stderr));
     let status = stack.planned("status", &["--format", "json"]).run().success().json();
     let waits = status["waiting"].as_array().expect("a list");
     let limit = waits.iter().find(|d| d["key"] == "limits.pgbouncer.nofile").unwrap_or_else(|| panic!("{status}"));
