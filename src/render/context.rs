@@ -398,9 +398,11 @@ pub(super) fn why(setting: &Setting) -> Vec<String> {
         first = format!("{first}; {}", reason.caps.join("; "));
     }
     let mut lines = Vec::new();
-    wrap(&plain(&first), &mut lines);
+    // Where a pin changed the value, the last note says who set it and what it would be without.
+    let pin = setting.origin.as_ref().and_then(|_| reason.notes.last()).filter(|note| note.starts_with("Set by "));
+    wrap(&plain(pin.unwrap_or(&first)), &mut lines);
     if lines.len() < LINES
-        && let Some(note) = reason.notes.first()
+        && let Some(note) = reason.notes.first().filter(|note| Some(*note) != pin)
     {
         wrap(&plain(note), &mut lines);
     }

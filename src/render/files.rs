@@ -116,14 +116,16 @@ impl FileSpec {
     }
 }
 
-/// The settings of one service's drop-in: its own, and what every service gets.
+/// The settings of one service's drop-in: its own, and what every service gets. The unit's usual name is for the list of
+/// files, where the service is not planned.
 macro_rules! drop_in {
-    ($name:literal) => {
+    ($name:literal, $usual:literal) => {
         FileSpec::unit(
             Component::Limits,
             "systemd/service.conf.j2",
             |plan| {
-                format!("/etc/systemd/system/{}.d/50-llmsql.conf", text(plan, concat!("limits.units.", $name, ".name")))
+                let unit = plan.setting(concat!("limits.units.", $name, ".name")).map_or($usual, |s| s.value.as_str());
+                format!("/etc/systemd/system/{unit}.d/50-llmsql.conf")
             },
             |plan| plan.setting(concat!("limits.units.", $name, ".name")).is_some(),
         )
@@ -196,12 +198,12 @@ pub static TABLE: &[FileSpec] = {
             Syntax::Limits,
         )
         .takes(|s| !s.name.starts_with("units.")),
-        drop_in!("postgresql"),
-        drop_in!("pgbouncer"),
-        drop_in!("nginx"),
-        drop_in!("api"),
-        drop_in!("duckdb"),
-        drop_in!("llm"),
+        drop_in!("postgresql", "postgresql.service"),
+        drop_in!("pgbouncer", "pgbouncer.service"),
+        drop_in!("nginx", "nginx.service"),
+        drop_in!("api", "api-server.service"),
+        drop_in!("duckdb", "duckdb-server.service"),
+        drop_in!("llm", "llm-gateway.service"),
         FileSpec::whole(
             Disk,
             "udev/60-llmsql.rules.j2",
