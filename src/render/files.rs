@@ -215,7 +215,8 @@ pub static TABLE: &[FileSpec] = {
             "compose/docker-compose.resources.yml.j2",
             |_| "/etc/llmsql/docker-compose.resources.yml".to_owned(),
             Syntax::Yaml,
-        ),
+        )
+        .here(limits_containers),
         FileSpec::whole(
             Containers,
             "compose/docker-compose.security.yml.j2",
@@ -290,6 +291,11 @@ fn has_systemd(plan: &Plan) -> bool {
 
 fn has_both_thp(plan: &Plan) -> bool {
     ["kernel.thp.enabled", "kernel.thp.defrag"].iter().all(|key| plan.setting(key).is_some())
+}
+
+/// Whether a container gets a limit: without one the file would name no service, which compose refuses.
+fn limits_containers(plan: &Plan) -> bool {
+    plan.settings.iter().any(|s| s.component == Component::Containers && s.name.ends_with(".memory"))
 }
 
 /// Whether there is a database to maintain.

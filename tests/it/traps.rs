@@ -607,3 +607,17 @@ fn hardening_is_one_transaction_and_knows_no_password() {
     let code = code.trim();
     assert!(code.starts_with("BEGIN;\n") && code.ends_with("\nCOMMIT;") && code.matches("COMMIT;").count() == 1);
 }
+
+#[test]
+fn nothing_listens_on_ipv6_where_the_kernel_has_none() {
+    for (file, there) in [("if_inet6", true), ("dev", false)] {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir_all(tree.path().join("proc/net")).unwrap();
+        fs::write(tree.path().join("proc/net").join(file), "\n").unwrap();
+        let facts = Llmsql::new().args(["facts", "--format", "json"]).root(tree.path()).run().success().json();
+        assert_eq!(facts["kernel"]["ipv6"], there);
+        let run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "2", "--only", "nginx"]).root(tree.path());
+        let text = run.args(["--set", "host.components=nginx"]).run().success().stdout;
+        assert_eq!(text.contains("listen [::]:80"), there, "nginx would not start");
+    }
+}
