@@ -25,6 +25,7 @@
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
 //! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
 //! | [`query`] | questions about data: the schema, the translator |
+//! | [`child`] | other programs, started without our passwords |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -34,6 +35,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::dbg_macro))]
 
 pub mod apply;
+pub mod child;
 pub mod cli;
 pub mod error;
 pub mod facts;

@@ -80,8 +80,12 @@ impl State {
             )?;
             Ok(connection)
         };
-        let connection = open()
-            .map_err(|e| Error::failed("state.open", "the state cannot be used").at(file.display()).because(e))?;
+        let connection = open().map_err(|e| {
+            Error::failed("state.open", "the state cannot be used")
+                .at(file.display())
+                .next(format!("it needs room and the right to write there: df {0}; ls -ld {0}", folder.display()))
+                .because(e)
+        })?;
         Ok(State { connection })
     }
 

@@ -275,7 +275,8 @@ fn change<T>(
             return Err(Error::new(Exit::Usage, "config.folder", "the folder does not exist").at(folder.display()));
         }
         fs::create_dir_all(folder)
-            .map_err(|e| Error::failed("config.folder", "cannot be created").at(folder.display()).because(e))?;
+            .map_err(|e| Error::failed("config.folder", "cannot be created").at(folder.display()).because(e))
+            .map_err(|e| e.next("run it as root, or name a file of your own with --config"))?;
     }
     let _lock = file::lock(folder)?;
     // A named file that is to be written need not exist yet.

@@ -75,9 +75,20 @@ fn find<'a>(plan: &'a Plan, key: &str) -> Result<&'a Setting> {
         }
     }
     let unknown = |what: String| Error::usage("explain.unknown", what);
-    if plan::specs::find(key).is_some() {
-        return Err(unknown(format!("{key} is not in this host's plan"))
-            .next("`llmsql plan` shows what is; host.components says which parts of the stack live here"));
+    if let Some(spec) = plan::specs::find(key).or_else(|| plan::specs::SPECS.iter().find(|s| s.name == key)) {
+        let major = plan.host.postgresql_version;
+        let component = spec.component.name();
+        let next = match () {
+            () if !plan.settings.iter().any(|s| s.component == spec.component) => {
+                format!("{component} is no part of it; host.components says what lives here")
+            }
+            () if spec.component == Component::PostgreSql && catalogue::find(spec.name, major).is_none() => {
+                catalogue::absence(spec.name, major)
+            }
+            () if !spec.when.is_empty() => format!("it is planned where {}", spec.when),
+            () => "`llmsql plan` shows what is".to_owned(),
+        };
+        return Err(unknown(format!("{} is not in this host's plan", spec.key())).next(next));
     }
     if keys::lookup(key).is_some() {
         let how = "is an input or is left alone by the plan; `llmsql config list --all` says what it is for";

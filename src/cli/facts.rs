@@ -3,10 +3,11 @@
 use super::Global;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{self, Absent, Facts, Failure, Measured, Package, Request, Software};
+use crate::output::plan::{paragraph, width};
 use crate::output::{self, Format};
 use crate::units::{counted, human_bytes};
 use clap::Args as ClapArgs;
-use comfy_table::{ContentArrangement, Table, presets};
+use console::measure_text_width;
 use indicatif::ProgressBar;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -170,6 +171,9 @@ fn software(software: &Software) -> Vec<(String, Option<String>)> {
     rows
 }
 
+/// Longer names stand on a line of their own.
+const NAME_WIDTH: usize = 38;
+
 /// The facts for people: groups of names and values, at most as wide as the terminal, or 80 columns.
 fn table(facts: &Facts) -> String {
     let mut text = String::new();
@@ -178,17 +182,19 @@ fn table(facts: &Facts) -> String {
         if rows.is_empty() {
             return;
         }
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if table.width().is_none() {
-            table.set_width(80);
-        }
+        let _ = writeln!(text, "{}", console::style(name).bold());
+        let names = rows.iter().map(|(key, _)| measure_text_width(key)).filter(|width| *width <= NAME_WIDTH);
+        let indent = names.max().unwrap_or(0) + 4;
         for (key, value) in rows {
-            table.add_row([format!(" {key}"), value]);
+            let mut folded = String::new();
+            paragraph(&mut folded, if value.is_empty() { "(empty)" } else { &value }, &" ".repeat(indent), width());
+            let _ = match measure_text_width(&key) {
+                // A path is not broken, so that it can be copied.
+                wide if wide > NAME_WIDTH => write!(text, "  {key}\n{folded}"),
+                wide => write!(text, "  {key}{}{}", " ".repeat(indent - 2 - wide), folded.trim_start()),
+            };
         }
-        let heading = console::style(name).bold();
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{heading}\n{}\n", table.trim_fmt());
+        text.push('\n');
     };
     let row = |name: &str, value: Option<String>| (name.to_owned(), value);
     let number = |value: Option<u32>| value.map(|n| n.to_string());
@@ -237,12 +243,16 @@ fn table(facts: &Facts) -> String {
         Some(size) if n > 0 => format!("{n} of {}", human_bytes(size)),
         _ => n.to_string(),
     });
+    let limit = bytes(memory.limit_bytes).map(|limit| match &facts.container.cgroup_of {
+        Some(cluster) => format!("{limit}, of the unit of {cluster}"),
+        None => limit,
+    });
     group(
         "Memory",
         vec![
             row("total", bytes(memory.total_bytes)),
             row("available", bytes(memory.available_bytes)),
-            row("cgroup limit", bytes(memory.limit_bytes)),
+            row("cgroup limit", limit),
             row("effective", bytes(memory.effective_bytes)),
             row("swap", bytes(memory.swap_bytes)),
             row("huge pages", huge),
@@ -267,11 +277,14 @@ fn table(facts: &Facts) -> String {
             })
             .collect();
         let size = disk.size_bytes.zip(disk.free_bytes);
+        // An overlay's folders are long, and no option anybody sets.
+        let folder = |option: &&String| ["lowerdir=", "upperdir=", "workdir="].iter().any(|f| option.starts_with(f));
+        let options: Vec<&str> = disk.options.iter().filter(|o| !folder(o)).map(String::as_str).collect();
         group(
             &format!("Disk {}", disk.mount),
             vec![
                 row("file system", disk.filesystem.clone()),
-                row("options", Some(disk.options.join(",")).filter(|o| !o.is_empty())),
+                row("options", Some(options.join(", ")).filter(|o| !o.is_empty())),
                 row("size", size.map(|(size, free)| format!("{}, {} free", human_bytes(size), human_bytes(free)))),
                 row("devices", Some(devices.join("\n")).filter(|d| !d.is_empty())),
             ],

@@ -63,10 +63,13 @@ impl Planning {
         no_secrets(&profile)?;
         // Which files they are only the configuration says.
         let named = |key: &str| profile.text(key).filter(|path| path.starts_with('/'));
-        if let (Some(certificate), Some(key)) = (named("nginx.tls_certificate"), named("nginx.tls_certificate_key"))
-            && let Some(root) = self.host(global)
-        {
-            crate::facts::read_certificate(&root, certificate, key, &mut facts);
+        if let Some(root) = self.host(global) {
+            for service in ["nginx", "postgresql"] {
+                let file = |part: &str| named(&format!("{service}.{part}"));
+                if let (Some(certificate), Some(key)) = (file("tls_certificate"), file("tls_certificate_key")) {
+                    crate::facts::read_certificate(&root, certificate, key, &mut facts);
+                }
+            }
         }
         Ok((facts, profile))
     }

@@ -14,11 +14,12 @@ use crate::secrets::catalogue::{Config, KEEP, Kind, Secret};
 use crate::secrets::env::{self, EnvFile};
 use crate::secrets::init;
 use crate::secrets::input::Source;
-use crate::secrets::pending::{Login, Way};
+use crate::secrets::pending::{Login, Way, old_values};
 use crate::secrets::plan::{Plan, Strategy, Wish};
 use crate::secrets::pooler::{Pooler, give_password};
-use crate::secrets::rotate::{self as machine, Done, Recovered, Stack};
-use crate::secrets::services::{self, Holder};
+use crate::secrets::recover::{self, Recovered};
+use crate::secrets::rotate::{self, Done, Stack};
+use crate::secrets::services;
 use crate::secrets::status::{self, Status};
 use crate::secrets::verify::{self, Tools};
 use crate::secrets::{TEMPLATE, guard, verifier};
@@ -299,11 +300,11 @@ impl Context {
         if !change.no_reload {
             stack.reload.extend(plan.reload.iter().filter(|c| !stack.reload.contains(c)).cloned().collect::<Vec<_>>());
         }
-        refuse_without_reload(&stack, change, &services::holders(&plan.old_values()))?;
+        refuse_without_reload(&stack, change, &plan)?;
         let names: Vec<&str> = plan.changes.iter().map(|c| c.name.as_str()).collect();
         let question = format!("{} of {} will be {}.", names.join(", "), env.path.display(), plan.how);
         let permit = ApplyPermit::ask(change.yes, &question)?.ok_or_else(declined)?;
-        let done = block_on(machine::run(plan, env, &stack, &self.state, &permit))?;
+        let done = block_on(rotate::run(plan, env, &stack, &self.state, &permit))?;
         tell(&done, global.format)?;
         Ok(Exit::Done)
     }
@@ -328,10 +329,11 @@ fn base(connection: &ConnectionArgs, logins: &[&Login], databases: &[String]) ->
 }
 
 /// Nobody who is not there can restart what holds an old value.
-fn refuse_without_reload(stack: &Stack, change: &Change, holders: &[Holder]) -> Result<()> {
+fn refuse_without_reload(stack: &Stack, change: &Change, plan: &Plan) -> Result<()> {
     if !stack.reload.is_empty() || change.no_reload {
         return Ok(());
     }
+    let holders = services::holders(&old_values(&plan.changes));
     let held = if holders.is_empty() {
         "no process whose environment may be read holds the old values".to_owned()
     } else {
@@ -396,7 +398,11 @@ impl Rotate {
         }
         let value = match (&self.value, self.names.as_slice()) {
             (None, _) => None,
-            (Some(source), [name]) => Some(source.read(&format!("New value of {name}"))?),
+            (Some(source), [name]) => {
+                let value = source.read(&format!("New value of {name}"))?;
+                warn_of_readers(&env, name, &value);
+                Some(value)
+            }
             (Some(_), _) => {
                 return Err(Error::usage("secrets.value", "a value is for one name").at("--value"));
             }
@@ -425,6 +431,13 @@ impl Rotate {
         let mut chosen: Vec<&Secret> = Vec::new();
         for name in &self.names {
             let found = secrets.iter().find(|s| s.name == *name).ok_or_else(|| {
+                if let Some(line) = env.document.lines(name).first() {
+                    let odd = env.document.problems().find(|p| p.line == *line);
+                    let what = odd.map_or_else(|| format!("{name} is no secret"), |p| format!("{name}: {}", p.message));
+                    return Error::usage("secrets.unknown", what)
+                        .at(format!("{}:{line}", env.path.display()))
+                        .next(format!("mend the line, or say what it is by [secrets.entries.{name}] in llmsql.toml"));
+                }
                 let known: Vec<&str> = secrets.iter().map(|s| s.name.as_str()).collect();
                 let error =
                     Error::usage("secrets.unknown", format!("there is no secret {name}")).at(env.path.display());
@@ -438,6 +451,16 @@ impl Rotate {
             }
         }
         Ok(chosen)
+    }
+}
+
+/// Says where readers of the env file will not take a given value alike; those we make are taken so everywhere.
+fn warn_of_readers(env: &EnvFile, name: &str, value: &SecretString) {
+    let mut document = env.document.clone();
+    if document.set(name, value).is_ok() && !document.reads_alike(name) {
+        output::note(&format!(
+            "warning: bash, docker compose and python-dotenv read it differently from an env file, whatever its quotes: look at what reads {name}, or give it a value without $, quotes and backslashes"
+        ));
     }
 }
 
@@ -542,7 +565,7 @@ fn list_backups(folder: &std::path::Path, format: Format) -> Result<Exit> {
 impl Recover {
     fn run(&self, global: &Global) -> Result<Exit> {
         let context = self.change.env.context(global)?;
-        let Some(mut pending) = machine::interrupted(&context.path)? else {
+        let Some(mut pending) = recover::interrupted(&context.path)? else {
             output::note("no rotation of this env file was interrupted");
             return Ok(Exit::Done);
         };
@@ -560,7 +583,7 @@ impl Recover {
         let names: Vec<&str> = pending.names().collect();
         let question = format!("The rotation {} of {} will be finished or undone.", pending.id, names.join(", "));
         let permit = ApplyPermit::ask(self.change.yes, &question)?.ok_or_else(declined)?;
-        let done = block_on(machine::recover(&pending, wish, &stack, &context.state, &permit))?;
+        let done = block_on(recover::recover(&pending, wish, &stack, &context.state, &permit))?;
         tell_recovered(&done, global.format)?;
         Ok(Exit::Done)
     }

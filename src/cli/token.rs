@@ -5,9 +5,11 @@ use super::secrets::{EnvArgs, Given};
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::secrets::env::EnvFile;
-use crate::secrets::{guard, token};
+use crate::secrets::{guard, record, token};
+use crate::state::State;
 use crate::units;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
@@ -102,14 +104,14 @@ impl Command {
     }
 }
 
-fn keys(env: &EnvArgs, global: &Global) -> Result<token::Keys> {
+fn keys(env: &EnvArgs, global: &Global) -> Result<(token::Keys, State)> {
     let context = env.context(global)?;
-    token::Keys::of(&EnvFile::read(&context.path)?)
+    Ok((token::Keys::of(&EnvFile::read(&context.path)?)?, context.state))
 }
 
 impl Mint {
     fn run(&self, global: &Global) -> Result<()> {
-        let keys = keys(&self.env, global)?;
+        let (keys, state) = keys(&self.env, global)?;
         let minutes = match &self.expires {
             None => keys.minutes(),
             Some(text) => {
@@ -119,6 +121,10 @@ impl Mint {
             }
         };
         let token = keys.mint(self.claims()?, minutes)?;
+        if minutes > keys.minutes() {
+            // A rotation keeps the old key for as long as the env file says, unless it knows of a longer life.
+            record::minted(&state, keys.signer(), Timestamp::now().as_second().saturating_add(minutes * 60))?;
+        }
         match global.format {
             Format::Table => output::stdout(&format!("{}\n", token.expose_secret())),
             format => output::document(&json!({"token": token.expose_secret(), "expires_in": minutes * 60}), format),
@@ -150,7 +156,7 @@ impl Mint {
 
 impl Verify {
     fn run(&self, global: &Global) -> Result<()> {
-        let keys = keys(&self.env, global)?;
+        let (keys, _) = keys(&self.env, global)?;
         let token = self.token.read("token")?;
         let verified = keys.verify(&token, self.audience.as_deref(), self.issuer.as_deref())?;
         if verified.previous {
@@ -174,6 +180,6 @@ impl Inspect {
 
 impl Public {
     fn run(&self, global: &Global) -> Result<()> {
-        output::document(&keys(&self.env, global)?.public()?, global.format)
+        output::document(&keys(&self.env, global)?.0.public()?, global.format)
     }
 }

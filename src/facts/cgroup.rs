@@ -1,9 +1,11 @@
-//! What the cgroup of this process allows, in the hierarchies of version 1 and 2, found through the mount table.
+//! What a cgroup allows, in the hierarchies of version 1 and 2, found through the mount table: that of PostgreSQL's own
+//! unit where it runs in one, else this process's, which stands for it.
 //!
 //! The kernel's documents are `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/`; which part of a hierarchy a
 //! mount shows is told by mountinfo's root field (cgroup_namespaces(7)).
 
 use super::Facts;
+use super::cluster::Postmaster;
 use super::mount::Mount;
 use super::read::{Host, Set, parse_list};
 use procfs::{FromBufRead, ProcessCGroups};
@@ -14,8 +16,17 @@ const NO_LIMIT_V1: u64 = 1 << 62;
 const NO_LIMIT_V1_32BIT: u64 = ((1 << 31) - 1) * 4096;
 
 /// Fills in the limits of memory and CPU, and what the plan counts with.
-pub(super) fn collect(host: &Host, mounts: &[Mount], online: Option<&Set>, facts: &mut Facts) {
-    let hierarchies = hierarchies(host, mounts);
+pub(super) fn collect(
+    host: &Host,
+    mounts: &[Mount],
+    online: Option<&Set>,
+    postmaster: Option<&Postmaster>,
+    facts: &mut Facts,
+) {
+    let unit = postmaster.filter(|p| in_a_unit_of_its_own(host, p.pid));
+    facts.container.cgroup_of = unit.map(|p| p.cluster.clone());
+    let subject = Subject { host, pid: unit.map(|p| p.pid) };
+    let hierarchies = hierarchies(&subject, mounts);
     let v2_everywhere = hierarchies.iter().any(|h| h.unified) && !hierarchies.iter().any(|h| h.has_controller());
     if let Some(main) = hierarchies.iter().find(|h| h.controls("memory")).or(hierarchies.first()) {
         facts.container.cgroup = Some(main.path.clone());
@@ -31,7 +42,7 @@ pub(super) fn collect(host: &Host, mounts: &[Mount], online: Option<&Set>, facts
     };
     facts.cpu.quota = hierarchies.iter().filter_map(|h| h.cpu_quota(host)).min_by(f64::total_cmp);
 
-    let sets: Vec<Set> = hierarchies.iter().filter_map(|h| h.cpuset(host)).chain(affinity(host)).collect();
+    let sets: Vec<Set> = hierarchies.iter().filter_map(|h| h.cpuset(host)).chain(affinity(&subject)).collect();
     if let Some(online) = online {
         let allowed: Set = online.iter().copied().filter(|cpu| sets.iter().all(|set| set.contains(cpu))).collect();
         // No CPU at all would be no host: the sets are of another moment then, or another host's.
@@ -51,14 +62,38 @@ fn effective(online: Option<u32>, cpuset: Option<u32>, quota: Option<f64>) -> Op
     [online, cpuset, quota].into_iter().flatten().min().map(|n| n.max(1))
 }
 
-/// The CPUs this process may run on, as the kernel tells it.
-fn affinity(host: &Host) -> Option<Set> {
-    let (_, status) = host.own("status")?;
+/// Whose cgroup is asked.
+struct Subject<'a> {
+    host: &'a Host<'a>,
+    /// The process; this one where there is none.
+    pid: Option<u32>,
+}
+
+impl Subject<'_> {
+    /// The process's file in /proc.
+    fn read(&self, name: &str) -> Option<String> {
+        match self.pid {
+            Some(pid) => self.host.text(&format!("/proc/{pid}/{name}")),
+            None => self.host.own(name).map(|(_, text)| text),
+        }
+    }
+}
+
+/// Whether a process runs in a service of systemd that is not this process's, and that can be seen from here.
+fn in_a_unit_of_its_own(host: &Host, pid: u32) -> bool {
+    let own = host.own("cgroup").map(|(_, text)| text);
+    host.text(&format!("/proc/{pid}/cgroup"))
+        .is_some_and(|text| text.contains(".service") && !text.contains("/..") && Some(&text) != own.as_ref())
+}
+
+/// The CPUs the process may run on, as the kernel tells it.
+fn affinity(subject: &Subject) -> Option<Set> {
+    let status = subject.read("status")?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     parse_list(list).filter(|set| !set.is_empty())
 }
 
-/// One mounted hierarchy and this process's place in it.
+/// One mounted hierarchy and the process's place in it.
 struct Hierarchy {
     /// Version 2.
     unified: bool,
@@ -70,15 +105,15 @@ struct Hierarchy {
     dirs: Vec<String>,
 }
 
-/// Every mounted hierarchy this process has a place in.
-fn hierarchies(host: &Host, mounts: &[Mount]) -> Vec<Hierarchy> {
-    let own = host.own("cgroup").map(|(path, text)| {
-        // Read line by line: a line of an odd form does not spoil the rest.
-        let lines = text.lines().filter_map(|line| ProcessCGroups::from_buf_read(line.as_bytes()).ok());
-        (path, lines.flat_map(|groups| groups.0).collect::<Vec<_>>())
-    });
+/// Every mounted hierarchy the process has a place in.
+fn hierarchies(subject: &Subject, mounts: &[Mount]) -> Vec<Hierarchy> {
+    let host = subject.host;
+    let told = subject.read("cgroup").unwrap_or_default();
+    // Read line by line: a line of an odd form does not spoil the rest.
+    let lines = told.lines().filter_map(|line| ProcessCGroups::from_buf_read(line.as_bytes()).ok());
+    let groups: Vec<_> = lines.flat_map(|groups| groups.0).collect();
     let mut found = Vec::new();
-    for group in own.iter().flat_map(|(_, groups)| groups) {
+    for group in &groups {
         let controllers: Vec<String> = group.controllers.iter().filter(|c| !c.is_empty()).cloned().collect();
         let unified = group.hierarchy == 0 && controllers.is_empty();
         if !unified && controllers.is_empty() {
@@ -99,7 +134,7 @@ fn hierarchies(host: &Host, mounts: &[Mount]) -> Vec<Hierarchy> {
     }
     // Older than cgroups, and still told beside them.
     if !found.iter().any(|h: &Hierarchy| h.controls("cpuset"))
-        && let Some(path) = host.own("cpuset").map(|(_, text)| text.trim().to_owned())
+        && let Some(path) = subject.read("cpuset").map(|text| text.trim().to_owned())
     {
         let fits = |mount: &&Mount| {
             mount.filesystem == "cpuset" || mount.filesystem == "cgroup" && mount.options.iter().any(|o| o == "cpuset")

@@ -107,6 +107,23 @@ fn state(host: &Host, cluster: &mut Cluster, processes: &[Process]) {
     }
 }
 
+/// A running cluster's first process.
+pub(super) struct Postmaster {
+    /// The cluster's name.
+    pub cluster: String,
+    pub pid: u32,
+}
+
+/// The first process of the first cluster that runs.
+pub(super) fn postmaster(host: &Host, clusters: &[Cluster], processes: &[Process]) -> Option<Postmaster> {
+    clusters.iter().filter(|cluster| cluster.running == Some(true)).find_map(|cluster| {
+        let dir = cluster.data_dir.as_deref()?;
+        let listed = processes.iter().find(|p| p.is_postmaster() && p.data_dir().as_deref() == Some(dir));
+        let pid = listed.map(|p| p.pid).or_else(|| host.number(&format!("{dir}/postmaster.pid")))?;
+        Some(Postmaster { cluster: cluster.name.clone(), pid })
+    })
+}
+
 /// Size of a WAL segment: every file of that name in pg_wal has it. `None` where the folder may not be read.
 fn wal_segment(host: &Host, dir: &str) -> Option<u64> {
     let folder = format!("{dir}/pg_wal");

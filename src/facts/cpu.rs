@@ -6,6 +6,7 @@
 use super::read::{Host, Set, parse_list, parse_mask};
 use super::{Cpu, Numa, NumaNode, arm};
 use crate::units::KB;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CPU_DIR: &str = "/sys/devices/system/cpu";
@@ -75,6 +76,7 @@ fn online(host: &Host, info: &CpuInfo) -> (Option<Set>, Option<u32>) {
 /// Cores and sockets with a CPU online.
 fn topology(host: &Host, online: &Set, info: &CpuInfo) -> (Option<u32>, Option<u32>) {
     let (mut cores, mut sockets) = (Groups::default(), Groups::default());
+    let nodes = OnceCell::new();
     for &cpu in online {
         let dir = format!("{CPU_DIR}/cpu{cpu}/topology");
         let id = |name: &str| host.number::<i64>(&format!("{dir}/{name}")).filter(|n| *n >= 0);
@@ -99,7 +101,10 @@ fn topology(host: &Host, online: &Set, info: &CpuInfo) -> (Option<u32>, Option<u
                     Some(Key::Cpus(cpus)) => vec![cpus.first().map(|n| i64::from(*n))],
                     None => Vec::new(),
                 };
-                key.extend([id("die_id"), Some(core)]);
+                // Two dies in one package may number their cores alike, and older kernels have no number for a die;
+                // a die has memory nodes of its own, and no core lies on two.
+                let node = nodes.get_or_init(|| node_sets(host)).iter().position(|set| set.contains(&cpu));
+                key.extend([id("die_id"), node.and_then(|n| i64::try_from(n).ok()), Some(core)]);
                 Some(Key::Id(key))
             });
             cores.add(cpu, core);
@@ -233,11 +238,28 @@ fn arm_model(host: &Host, info: &CpuInfo) -> Option<String> {
     Some(format!("{} part {part:#05x}", arm::implementer(*implementer)))
 }
 
-/// Memory nodes, with or without CPUs, numbers kept.
-pub(super) fn numa(host: &Host, online: Option<&Set>) -> Numa {
+/// The numbers of the memory nodes, in their order.
+fn node_ids(host: &Host) -> Vec<u32> {
     let mut ids: Vec<u32> =
         host.names(NODE_DIR).iter().filter_map(|name| name.strip_prefix("node")?.parse().ok()).collect();
     ids.sort_unstable();
+    ids
+}
+
+/// The CPUs of a node; a node without CPUs has an empty list.
+fn node_cpus(host: &Host, id: u32) -> Option<Set> {
+    let list = host.root.read(format!("{NODE_DIR}/node{id}/cpulist")).ok().and_then(|text| parse_list(&text));
+    list.or_else(|| parse_mask(&host.line(&format!("{NODE_DIR}/node{id}/cpumap"))?))
+}
+
+/// The CPUs of every node that tells them.
+fn node_sets(host: &Host) -> Vec<Set> {
+    node_ids(host).into_iter().filter_map(|id| node_cpus(host, id)).collect()
+}
+
+/// Memory nodes, with or without CPUs, numbers kept.
+pub(super) fn numa(host: &Host, online: Option<&Set>) -> Numa {
+    let ids = node_ids(host);
     if ids.is_empty() {
         host.absent(NODE_DIR, "no memory nodes there: the kernel was built without NUMA, or sysfs is not readable");
     }
@@ -245,9 +267,7 @@ pub(super) fn numa(host: &Host, online: Option<&Set>) -> Numa {
         .into_iter()
         .map(|id| {
             let dir = format!("{NODE_DIR}/node{id}");
-            // A node without CPUs has an empty list.
-            let list = host.root.read(format!("{dir}/cpulist")).ok().and_then(|text| parse_list(&text));
-            let cpus = list.or_else(|| parse_mask(&host.line(&format!("{dir}/cpumap"))?));
+            let cpus = node_cpus(host, id);
             let memory = host.text(&format!("{dir}/meminfo")).and_then(|text| {
                 let line = text.lines().find_map(|line| line.split_once("MemTotal:"))?.1;
                 line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(KB)
@@ -343,6 +363,22 @@ impl CpuInfo {
             keys.map(count)
         };
         let sockets = distinct(&["drawer id", "book id", "physical id"]);
-        (sockets.and_then(|_| distinct(&["drawer id", "book id", "physical id", "core id"])), sockets)
+        let cores = sockets.and_then(|_| distinct(&["drawer id", "book id", "physical id", "core id"]));
+        (self.counted_cores(online).max(cores), sockets)
+    }
+
+    /// Cores by `cpu cores`, which x86 counts for each package: right also where two dies in one package number their
+    /// cores alike. `None` where the packages are not told whole (`siblings`), as in a container.
+    fn counted_cores(&self, online: &Set) -> Option<u32> {
+        let mut packages: BTreeMap<&str, (u32, u32, u32)> = BTreeMap::new();
+        for cpu in online {
+            let fields = self.processors.get(cpu)?;
+            let number = |name: &str| fields.get(name)?.parse::<u32>().ok();
+            let (_, _, seen) =
+                packages.entry(fields.get("physical id")?).or_insert((number("cpu cores")?, number("siblings")?, 0));
+            *seen += 1;
+        }
+        let whole = packages.values().all(|(cores, siblings, seen)| siblings == seen && cores <= seen);
+        whole.then(|| packages.values().map(|(cores, ..)| cores).sum())
     }
 }

@@ -240,8 +240,10 @@ pub struct Container {
     pub virtualization: Option<String>,
     /// Version of the cgroup hierarchy: 1 or 2.
     pub cgroup_version: Option<u8>,
-    /// The cgroup this process is in, as a path below the hierarchy's mount.
+    /// The cgroup whose limits count, as a path below the hierarchy's mount.
     pub cgroup: Option<String>,
+    /// The running cluster whose unit that is (`18/main`); `None` where it is this process's own.
+    pub cgroup_of: Option<String>,
     /// Whether systemd is the init system.
     pub systemd: Option<bool>,
     /// Whether /proc/sys can be written.
@@ -468,7 +470,6 @@ pub fn collect(root: &Root) -> Facts {
     facts.numa = cpu::numa(&host, online.as_ref());
     facts.memory = memory::collect(&host);
     facts.container = container::collect(&host);
-    cgroup::collect(&host, &mounts, online.as_ref(), &mut facts);
     facts.disks = disk::collect(&host, &mounts);
     facts.kernel = kernel::collect(&host);
     facts.architecture = kernel::architecture(&host, facts.kernel.release.as_deref());
@@ -477,6 +478,8 @@ pub fn collect(root: &Root) -> Facts {
     let processes = process::collect(&host);
     facts.memory.foreign_bytes = facts.memory.page_size_bytes.and_then(|page| process::foreign_bytes(&processes, page));
     facts.software = software::collect(&host, &processes);
+    let postmaster = cluster::postmaster(&host, &facts.software.clusters, &processes);
+    cgroup::collect(&host, &mounts, online.as_ref(), postmaster.as_ref(), &mut facts);
     facts.certificates = certificate::of_clusters(&host, &facts.software.clusters);
     facts.measurements = measure::kept(&host);
     facts.absent = host.into_absent();
@@ -489,6 +492,6 @@ pub fn resources(root: &Root) -> (Cpu, Memory) {
     let host = Host::new(root);
     let (cpu, online) = cpu::collect(&host);
     let mut facts = Facts { cpu, memory: memory::collect(&host), ..Facts::default() };
-    cgroup::collect(&host, &mount::table(&host), online.as_ref(), &mut facts);
+    cgroup::collect(&host, &mount::table(&host), online.as_ref(), None, &mut facts);
     (facts.cpu, facts.memory)
 }

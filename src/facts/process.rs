@@ -20,6 +20,7 @@ const STACK: &[&str] = &[
 
 /// A process of the live host that has memory of its own (kernel threads have none).
 pub(super) struct Process {
+    pub pid: u32,
     name: String,
     arguments: Vec<String>,
     /// Resident pages that are not shared: statm's resident less its shared ones. Cheap to read, and close to the
@@ -83,7 +84,8 @@ pub(super) fn collect(host: &Host) -> Vec<Process> {
             let name = host.line(&format!("/proc/{}/comm", process.pid))?;
             let interesting = STACK.contains(&name.as_str()) || name.starts_with("python");
             let arguments = if interesting { process.cmdline().unwrap_or_default() } else { Vec::new() };
-            Some(Process { name, arguments, private_pages: statm.resident.saturating_sub(statm.shared) })
+            let pid = u32::try_from(process.pid).ok()?;
+            Some(Process { pid, name, arguments, private_pages: statm.resident.saturating_sub(statm.shared) })
         })
         .collect()
 }

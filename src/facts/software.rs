@@ -10,7 +10,7 @@ use crate::root::Root;
 use memchr::memmem;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Folders of programs, beside those of PATH on the live host.
@@ -396,13 +396,8 @@ pub fn ask_programs(root: &Root, facts: &mut Facts) {
 
 /// What a program prints when asked for its version; nothing if it fails, takes too long or prints too much.
 fn run(path: &str) -> Option<String> {
-    let mut child = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
+    let mut child =
+        crate::child::command(path).arg("--version").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let start = Instant::now();
     loop {
         match child.try_wait() {

@@ -5,6 +5,7 @@
 //! or behind a blank. Where the three differ the line is kept and reported as a [`Problem`], and its name cannot be set.
 
 use super::{Problem, blank, body, line_end, run, trim_end};
+use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::ops::Range;
@@ -31,6 +32,12 @@ struct Item {
     parsed: Parsed,
 }
 
+impl Drop for Item {
+    fn drop(&mut self) {
+        self.raw.zeroize();
+    }
+}
+
 #[derive(Clone, PartialEq, Eq)]
 enum Parsed {
     /// Blank, a comment, or a name without a value, which compose takes from its own environment.
@@ -51,6 +58,9 @@ struct Entry {
     value: Range<usize>,
     quote: Quote,
 }
+
+/// What is escaped in double quotes, and not taken back by every reader.
+const UNLIKE: [char; 5] = ['$', '`', '\n', '\r', '\t'];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quote {
@@ -106,6 +116,19 @@ impl Document {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<SecretString> {
         self.items.iter().rev().find_map(|item| item.value(name)).map(SecretString::from)
+    }
+
+    /// Whether bash, docker compose and python-dotenv take the name's value from the file alike, which for some values no
+    /// form achieves: `${` is expanded by one of them even in single quotes, and what is escaped in double quotes is not
+    /// taken back by all.
+    #[must_use]
+    pub fn reads_alike(&self, name: &str) -> bool {
+        let entry = self.items.iter().rev().find_map(|item| Some((item.entry()?.quote, item.value(name)?)));
+        entry.is_none_or(|(quote, value)| match quote {
+            Quote::None => true,
+            Quote::Single => !value.contains("${"),
+            Quote::Double => !value.contains(UNLIKE),
+        })
     }
 
     /// The lines, from 1, on which a name stands.
@@ -362,8 +385,8 @@ impl Quote {
         let single = !value.contains(['\'', '\\']);
         match self {
             Quote::None if bare => Quote::None,
-            Quote::Double if bare => Quote::Double,
-            Quote::None | Quote::Single if single => Quote::Single,
+            Quote::Double if !value.contains(UNLIKE) => Quote::Double,
+            _ if single => Quote::Single,
             _ => Quote::Double,
         }
     }

@@ -217,6 +217,13 @@ fn encryption(look: &Look, hba: &Hba, wish: &Wish, tls: bool, finding: Finding) 
     if !tls {
         return finding.by_hand("switch TLS on first (check tls.on): a hostssl rule takes nothing while it is off");
     }
+    if let Some(mode) = wish.pooler_tls.as_deref().filter(|mode| matches!(*mode, "disable" | "allow")) {
+        // A login through it proves nothing: it may be handed one of the connections that are open already.
+        return finding.by_hand(format!(
+            "PgBouncer has server_tls_sslmode = {mode} and would be refused: set it to prefer, reload PgBouncer, and run \
+             this again"
+        ));
+    }
     // Where TLS has been off, nobody could use it yet; libpq does by itself as soon as it is offered.
     let without = |e: &Entry<'_>| -> Vec<String> {
         let meets = |c: &&Client| {

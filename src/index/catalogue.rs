@@ -2,7 +2,7 @@
 
 use super::note::Note;
 use super::rebuild::{OLD_SUFFIX, SWAP_SUFFIX};
-use super::{DEFAULT_EF_SEARCH, DEFAULT_LISTS, Element, Method, Metric};
+use super::{DEFAULT_EF_CONSTRUCTION, DEFAULT_EF_SEARCH, DEFAULT_LISTS, DEFAULT_M, Element, Method, Metric};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
 use serde::Serialize;
@@ -75,12 +75,20 @@ pub struct VectorIndex {
     /// Share of NULLs in the column, where statistics may be read.
     #[serde(skip)]
     pub null_share: Option<f64>,
-    /// Folder of its tablespace, empty for the data folder.
+    /// Its tablespace, where it is not the database's own.
+    pub tablespace: Option<String>,
+    /// Folder of that tablespace.
     #[serde(skip)]
-    pub tablespace: String,
+    pub tablespace_folder: Option<String>,
 }
 
 impl VectorIndex {
+    /// Whether it is the index of that name, whatever has become of it since.
+    #[must_use]
+    pub fn is(&self, other: &VectorIndex) -> bool {
+        (&self.schema, &self.name) == (&other.schema, &other.name)
+    }
+
     /// `"schema"."name"`.
     #[must_use]
     pub fn quoted(&self) -> String {
@@ -117,6 +125,16 @@ impl VectorIndex {
     #[must_use]
     pub fn configured_lists(&self) -> u32 {
         self.option("lists").unwrap_or(DEFAULT_LISTS)
+    }
+
+    /// `m` and `ef_construction` that a build would use (hnsw), after these changes of its options.
+    #[must_use]
+    pub fn graph(&self, changes: &BTreeMap<String, String>) -> (u32, u32) {
+        let option = |name, default| {
+            let change = changes.get(name).and_then(|value| value.parse().ok());
+            change.or_else(|| self.option(name)).unwrap_or(default)
+        };
+        (option("m", DEFAULT_M), option("ef_construction", DEFAULT_EF_CONSTRUCTION))
     }
 
     /// `WHERE` for the rows that the index holds.
@@ -412,11 +430,15 @@ fn base_name(name: &str) -> Option<&str> {
 /// # Errors
 /// Exit 1 where it has gone.
 pub async fn again(session: &Session, index: &VectorIndex) -> Result<VectorIndex> {
-    find(session, &index.schema, &index.name).await?.ok_or_else(|| {
-        Error::failed("index.gone", "the index is no longer there")
-            .at(format!("{} {}", session.place(), index.label()))
-            .next("it, or its table, was dropped meanwhile: nothing is left to do")
-    })
+    find(session, &index.schema, &index.name).await?.ok_or_else(|| gone(session, index))
+}
+
+/// The error of an index that was there before.
+#[must_use]
+pub fn gone(session: &Session, index: &VectorIndex) -> Error {
+    Error::failed("index.gone", "the index is no longer there")
+        .at(format!("{} {}", session.place(), index.label()))
+        .next("it, or its table, was dropped meanwhile: nothing is left to do")
 }
 
 /// The index of that name.
@@ -443,11 +465,12 @@ SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relki
  (SELECT s.null_frac::float8 FROM pg_stats s JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = i.indkey[0] \
    WHERE s.schemaname = n.nspname AND s.tablename = t.relname AND s.attname = ta.attname AND NOT s.inherited) AS nulls, \
  (SELECT p.relname::text FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) AS parent, \
- coalesce(pg_tablespace_location(c.reltablespace), '') AS tablespace \
+ ts.spcname::text AS tablespace, nullif(pg_tablespace_location(ts.oid), '') AS folder \
  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('ivfflat', 'hnsw') \
  JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class t ON t.oid = i.indrelid \
  JOIN pg_opclass oc ON oc.oid = i.indclass[0] JOIN pg_namespace ocn ON ocn.oid = oc.opcnamespace \
  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1 JOIN pg_type ty ON ty.oid = a.atttypid \
+ LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace \
  WHERE c.relpersistence <> 't'";
 
 fn read(row: &Row) -> Result<Option<VectorIndex>> {
@@ -497,6 +520,7 @@ fn read(row: &Row) -> Result<Option<VectorIndex>> {
         inserted: unsigned("inserted")?,
         null_share: row.value("nulls")?,
         tablespace: row.value("tablespace")?,
+        tablespace_folder: row.value("folder")?,
     }))
 }
 

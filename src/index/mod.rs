@@ -41,6 +41,12 @@ pub const MAX_LISTS: u32 = 32_768;
 /// The lists of an ivfflat index that says nothing of them.
 pub const DEFAULT_LISTS: u32 = 100;
 
+/// Connections a layer of an hnsw index that says nothing of them.
+pub const DEFAULT_M: u32 = 16;
+
+/// Candidates while building of an hnsw index that says nothing of them.
+pub const DEFAULT_EF_CONSTRUCTION: u32 = 64;
+
 /// `hnsw.ef_search` where nothing says otherwise.
 pub const DEFAULT_EF_SEARCH: u32 = 40;
 
@@ -52,6 +58,17 @@ pub enum Method {
     Ivfflat,
     /// A graph in layers.
     Hnsw,
+}
+
+impl Method {
+    /// As SQL writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Ivfflat => "ivfflat",
+            Method::Hnsw => "hnsw",
+        }
+    }
 }
 
 /// The type of an indexed value.
@@ -79,6 +96,17 @@ impl Element {
             "sparsevec" => Element::Sparsevec,
             _ => return None,
         })
+    }
+
+    /// As SQL writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::Vector => "vector",
+            Element::Halfvec => "halfvec",
+            Element::Bit => "bit",
+            Element::Sparsevec => "sparsevec",
+        }
     }
 
     /// Bytes of one value, its header included. A sparse vector's depend on its content; taken as if an eighth of the

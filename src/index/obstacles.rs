@@ -219,15 +219,13 @@ impl IndexPlan {
             ));
             return;
         };
-        let space = |folder: &str| if folder.is_empty() { data.join("base") } else { PathBuf::from(folder) };
-        let default = self.setting(session, DATABASE_SPACE).await.unwrap_or_default();
-        let own = if self.index.tablespace.is_empty() { &default } else { &self.index.tablespace };
-        let temporary = self.setting(session, TEMPORARY_SPACE).await.unwrap_or_default();
-        let temporary = if temporary.is_empty() { &default } else { &temporary };
+        let database = folder(session, DATABASE_SPACE).await.map_or_else(|| data.join("base"), |f| data.join(f));
+        let own = self.index.tablespace_folder.as_ref().map_or_else(|| database.clone(), |f| data.join(f));
+        let temporary = folder(session, TEMPORARY_SPACE).await.map_or(database, |f| data.join(f));
         let mut needs: BTreeMap<u64, (u64, u64, PathBuf)> = BTreeMap::new();
         for (path, bytes) in [
-            (space(own), self.cost.index_bytes),
-            (space(temporary), self.cost.temporary_bytes),
+            (own, self.cost.index_bytes),
+            (temporary, self.cost.temporary_bytes),
             (data.join("pg_wal"), self.cost.wal_bytes),
         ] {
             let (Ok(metadata), Ok(fs)) = (std::fs::metadata(&path), nix::sys::statvfs::statvfs(&path)) else {
@@ -253,10 +251,6 @@ impl IndexPlan {
         }
     }
 
-    async fn setting(&self, session: &Session, sql: &str) -> Option<String> {
-        session.query_opt(sql, &[]).await.ok()??.value("folder").ok()
-    }
-
     fn block(&mut self, name: &'static str, message: &str, next: &str) {
         self.obstacle(name, true, message, next);
     }
@@ -268,6 +262,12 @@ impl IndexPlan {
     fn obstacle(&mut self, name: &'static str, blocks: bool, message: &str, next: &str) {
         self.obstacles.push(Obstacle { name, blocks, message: message.to_owned(), next: Some(next.to_owned()) });
     }
+}
+
+/// The folder that a query names; `None` for the data folder, and where it cannot be known.
+async fn folder(session: &Session, sql: &str) -> Option<String> {
+    let folder: String = session.query_opt(sql, &[]).await.ok()??.value("folder").ok()?;
+    (!folder.is_empty()).then_some(folder)
 }
 
 /// Folder of the database's own tablespace, empty for the data folder.

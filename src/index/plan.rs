@@ -437,8 +437,7 @@ impl IndexPlan {
 
     fn hnsw(&mut self, server: &Server, wish: &Wish) {
         let index = &self.index;
-        let wanted = |name: &str| wish.hnsw.get(name).cloned().or_else(|| index.options.get(name).cloned());
-        let m = wanted("m").and_then(|m| m.parse().ok()).unwrap_or(16);
+        let (m, _) = index.graph(&wish.hnsw);
         self.cost.memory_bytes = hnsw_bytes(self.rows, index.element, index.dimensions, m);
         self.cost.index_bytes = expected_bytes(index, server.block_bytes, self.rows, 0, m);
         self.options.clone_from(&wish.hnsw);
@@ -459,9 +458,8 @@ impl IndexPlan {
 
     fn judge_hnsw(&mut self) {
         let Some(built) = self.built.filter(|_| self.index.method == Method::Hnsw) else { return };
-        for (name, default, is) in [("m", 16, built.m), ("ef_construction", 64, built.ef_construction)] {
-            let wanted = self.options.get(name).or_else(|| self.index.options.get(name));
-            let wanted = wanted.and_then(|v| v.parse().ok()).unwrap_or(default);
+        let (m, ef_construction) = self.index.graph(&self.options);
+        for (name, wanted, is) in [("m", m, built.m), ("ef_construction", ef_construction, built.ef_construction)] {
             if let Some(is) = is.filter(|is| *is != wanted) {
                 self.verdict.reasons.push(format!("it was built with {name}={is}, and {wanted} is wanted"));
             }
@@ -474,6 +472,9 @@ impl IndexPlan {
         let because = &mut self.verdict.reasons;
         if !index.valid {
             because.insert(0, "it is invalid: queries do not use it".to_owned());
+        }
+        if let Some(begun) = &index.note.rebuilding {
+            because.push(format!("the rebuild that was begun at {begun} has not ended"));
         }
         if let Some(then) = index.note.rows {
             if self.rows as f64 >= GROWTH * then.max(1) as f64 {

@@ -19,7 +19,7 @@ pub struct Phase {
     pub done: u64,
     /// Of how many; 0 where the server does not count.
     pub total: u64,
-    /// `blocks`, `tuples`, `lockers`.
+    /// `blocks` or `tuples`.
     pub unit: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl Bar {
         if self.phase != phase.name {
             self.phase.clone_from(&phase.name);
             let template = if phase.total > 0 {
-                "{prefix} {msg:34} {wide_bar} {human_pos}/{human_len} {eta}"
+                "{prefix} {msg:34} {wide_bar} {human_pos}/{human_len} {eta} left"
             } else {
                 "{prefix} {msg:34} {spinner} {elapsed}"
             };

@@ -182,8 +182,8 @@ fn findings(out: &mut String, finding: &Finding, width: usize) {
     }
 }
 
-/// A text folded at the width, each line indented.
-fn paragraph(out: &mut String, text: &str, indent: &str, width: usize) {
+/// Adds a text folded at the width, each line indented.
+pub fn paragraph(out: &mut String, text: &str, indent: &str, width: usize) {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty() && indent.len() + measure_text_width(&line) + 1 + measure_text_width(word) > width {

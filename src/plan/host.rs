@@ -395,9 +395,10 @@ fn ram(facts: &Facts, profile: &Profile) -> Result<(Num, bool)> {
             .next("say how much there is with --ram, as in --ram 16GB"));
     };
     let source = if facts.memory.limit_bytes.is_some_and(|l| Some(l) <= facts.memory.total_bytes) {
-        "facts memory.limit_bytes (cgroup)"
+        let whose = facts.container.cgroup_of.as_ref().map(|cluster| format!(" of {cluster}")).unwrap_or_default();
+        format!("facts memory.limit_bytes (cgroup{whose})")
     } else {
-        "facts memory.total_bytes"
+        "facts memory.total_bytes".to_owned()
     };
     Ok((Num { value, input: input("RAM", units::format_bytes(value), Basis::Measured, source) }, true))
 }

@@ -21,11 +21,18 @@ pub struct Spec {
     pub guide: Option<&'static str>,
     /// First major version of PostgreSQL that has it.
     pub since: u32,
+    /// Where the plan makes it, as the end of "it is planned where …"; empty where it always does.
+    pub when: &'static str,
 }
 
 impl Spec {
     const fn since(mut self, major: u32) -> Self {
         self.since = major;
+        self
+    }
+
+    const fn when(mut self, condition: &'static str) -> Self {
+        self.when = condition;
         self
     }
 
@@ -45,7 +52,7 @@ const fn spec(
     guide: &'static str,
 ) -> Spec {
     let guide = if guide.is_empty() { None } else { Some(guide) };
-    Spec { component, name, kind, takes_effect, group, guide, since: 14 }
+    Spec { component, name, kind, takes_effect, group, guide, since: 14, when: "" }
 }
 
 const INT: Kind = Kind::Int(-1, i32::MAX as i64);
@@ -53,6 +60,12 @@ const COUNT: Kind = Kind::Int(0, i32::MAX as i64);
 const OOM: Kind = Kind::Int(-1000, 1000);
 const COST: Kind = Kind::Float(0.0, f64::MAX);
 const OFF_ON_TRY: Kind = Kind::Word(&["off", "on", "try"]);
+
+const ARCHIVING: &str = "postgresql.archive_dir names a folder on another file system than the database, and no archiving is set up already";
+const CERTIFICATE: &str =
+    "postgresql.tls_certificate and postgresql.tls_certificate_key name a certificate that can be read here";
+const PRIMARY: &str = "a primary is known that has more than PostgreSQL's default";
+const STATEMENTS: &str = "pg_stat_statements is installed";
 
 /// The table.
 #[rustfmt::skip]
@@ -84,6 +97,10 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "tcp_keepalives_idle", Kind::Int(0, i32::MAX as i64), Reload, "connections", "4.1"),
         spec(PostgreSql, "tcp_keepalives_interval", COUNT, Reload, "connections", "4.1"),
         spec(PostgreSql, "tcp_keepalives_count", COUNT, Reload, "connections", "4.1"),
+        spec(PostgreSql, "ssl", Bool, Reload, "TLS", "5.1").when(CERTIFICATE),
+        spec(PostgreSql, "ssl_cert_file", Text, Reload, "TLS", "5.1").when(CERTIFICATE),
+        spec(PostgreSql, "ssl_key_file", Text, Reload, "TLS", "5.1").when(CERTIFICATE),
+        spec(PostgreSql, "ssl_min_protocol_version", Word(&["TLSv1.2", "TLSv1.3"]), Reload, "TLS", "5.1").when(CERTIFICATE),
         spec(PostgreSql, "max_worker_processes", COUNT, Restart, "parallel", "1.3"),
         spec(PostgreSql, "max_parallel_workers", COUNT, Reload, "parallel", "1.3"),
         spec(PostgreSql, "max_parallel_workers_per_gather", COUNT, Reload, "parallel", "1.3"),
@@ -112,13 +129,13 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "commit_delay", COUNT, Reload, "WAL and checkpoints", "1.4"),
         spec(PostgreSql, "commit_siblings", COUNT, Reload, "WAL and checkpoints", "1.4"),
         spec(PostgreSql, "synchronous_commit", Word(&["on", "off", "local", "remote_write", "remote_apply"]), Reload, "WAL and checkpoints", "1.4"),
-        spec(PostgreSql, "archive_mode", Word(&["off", "on", "always"]), Restart, "WAL and checkpoints", "1.4"),
-        spec(PostgreSql, "archive_command", Text, Reload, "WAL and checkpoints", "1.4"),
-        spec(PostgreSql, "archive_timeout", Millis, Reload, "WAL and checkpoints", "1.4"),
+        spec(PostgreSql, "archive_mode", Word(&["off", "on", "always"]), Restart, "WAL and checkpoints", "1.4").when(ARCHIVING),
+        spec(PostgreSql, "archive_command", Text, Reload, "WAL and checkpoints", "1.4").when(ARCHIVING),
+        spec(PostgreSql, "archive_timeout", Millis, Reload, "WAL and checkpoints", "1.4").when(ARCHIVING),
         spec(PostgreSql, "max_wal_senders", COUNT, Restart, "replication", ""),
         spec(PostgreSql, "max_replication_slots", COUNT, Restart, "replication", ""),
-        spec(PostgreSql, "max_locks_per_transaction", Kind::Int(10, i32::MAX as i64), Restart, "replication", ""),
-        spec(PostgreSql, "max_prepared_transactions", Kind::Int(0, 262_143), Restart, "replication", ""),
+        spec(PostgreSql, "max_locks_per_transaction", Kind::Int(10, i32::MAX as i64), Restart, "replication", "").when(PRIMARY),
+        spec(PostgreSql, "max_prepared_transactions", Kind::Int(0, 262_143), Restart, "replication", "").when(PRIMARY),
         spec(PostgreSql, "max_slot_wal_keep_size", Limit, Reload, "replication", ""),
         spec(PostgreSql, "idle_replication_slot_timeout", Millis, Reload, "replication", "").since(18),
         spec(PostgreSql, "wal_sender_timeout", Millis, Reload, "replication", "4.1"),
@@ -138,8 +155,8 @@ pub static SPECS: &[Spec] = {
         spec(PostgreSql, "autovacuum_freeze_max_age", COUNT, Restart, "vacuum", "1.5"),
         spec(PostgreSql, "autovacuum_multixact_freeze_max_age", COUNT, Restart, "vacuum", "1.5"),
         spec(PostgreSql, "vacuum_buffer_usage_limit", Bytes, Reload, "vacuum", "").since(16),
-        spec(PostgreSql, "shared_preload_libraries", List, Restart, "observability", "1.3"),
-        spec(PostgreSql, "compute_query_id", Word(&["off", "on", "auto", "regress"]), Reload, "observability", "1.3"),
+        spec(PostgreSql, "shared_preload_libraries", List, Restart, "observability", "1.3").when(STATEMENTS),
+        spec(PostgreSql, "compute_query_id", Word(&["off", "on", "auto", "regress"]), Reload, "observability", "1.3").when(STATEMENTS),
         spec(PostgreSql, "track_io_timing", Bool, Reload, "observability", ""),
         spec(PostgreSql, "track_wal_io_timing", Bool, Reload, "observability", ""),
         spec(PostgreSql, "track_cost_delay_timing", Bool, Reload, "observability", "").since(18),
@@ -159,7 +176,7 @@ pub static SPECS: &[Spec] = {
         spec(PgBouncer, "default_pool_size", Kind::Int(1, 100_000), Reload, "pooling", "1.2"),
         spec(PgBouncer, "min_pool_size", COUNT, Reload, "pooling", "1.2"),
         spec(PgBouncer, "reserve_pool_size", COUNT, Reload, "pooling", "1.2"),
-        spec(PgBouncer, "max_prepared_statements", COUNT, Reload, "pooling", ""),
+        spec(PgBouncer, "max_prepared_statements", COUNT, Reload, "pooling", "").when("PgBouncer is known to be 1.21 or later"),
         spec(PgBouncer, "server_lifetime", Millis, Reload, "timeouts", "1.2"),
         spec(PgBouncer, "server_idle_timeout", Millis, Reload, "timeouts", "1.2"),
         spec(PgBouncer, "query_timeout", Millis, Reload, "timeouts", "1.2"),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::{Disk, NumaNode, Package, Postgres};
+use crate::postgres::catalogue;
 use crate::profile::Origin;
 use crate::units::{self, GB, KB, MB, TB};
 use proptest::prelude::*;
@@ -539,12 +540,28 @@ proptest! {
             enough.memory.effective_bytes = Some(units::parse_bytes(needed).unwrap());
             let larger = build(&enough, &profile).unwrap();
             prop_assert!(larger.findings.iter().all(|f| f.severity != Severity::Error), "{needed}: {:?}", larger.findings);
+            enough.memory.effective_bytes = enough.memory.effective_bytes.map(|needed| needed - MB);
+            let smaller = build(&enough, &profile).unwrap();
+            let refused = smaller.findings.iter().any(|f| f.invariant == "memory.fit");
+            prop_assert!(refused, "less than {needed} would do");
         }
         for setting in &plan.settings {
             if let Some(bytes) = setting.bytes {
                 prop_assert_eq!(bytes % KB, 0, "{} is not whole kB", &setting.key);
             }
             prop_assert!(!setting.reason.formula.is_empty(), "{} has no reason", &setting.key);
+            if setting.component == Component::PostgreSql {
+                let entry = catalogue::find(&setting.name, plan.host.postgresql_version);
+                let judged = entry.ok_or("unknown to this version".to_owned()).and_then(|e| e.check(&setting.value));
+                prop_assert_eq!(judged, Ok(()), "{} = {}", &setting.key, &setting.value);
+            }
+        }
+        // Every file is read back by its own parser, or there is an error. Rendering takes longer than planning, so a
+        // quarter of the hosts, by the last bits of their memory, stands for all.
+        let total = facts.memory.total_bytes.unwrap_or_default();
+        if total.is_multiple_of(4) || std::env::var_os("LLMSQL_EXTENDED").is_some() {
+            let files = crate::render::render(&plan, &crate::render::Options::default());
+            prop_assert!(files.is_ok(), "{files:?}");
         }
         for finding in &plan.findings {
             let known = invariants::find(&finding.invariant).is_some()

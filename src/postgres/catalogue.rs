@@ -77,6 +77,18 @@ pub fn forms(name: &str) -> &'static [Entry] {
     ENTRIES.get(start..end).unwrap_or_default()
 }
 
+/// That a version does not have a setting, and which have it, as a sentence without a full stop.
+#[must_use]
+pub fn absence(name: &str, major: u32) -> String {
+    let forms = forms(name);
+    let there = match (forms.first(), forms.last()) {
+        (Some(first), _) if first.since > major => format!("; it came with {}", first.since),
+        (_, Some(last)) if last.until < major => format!("; {} was the last to have it", last.until),
+        _ => String::new(),
+    };
+    format!("{name} does not exist in PostgreSQL {major}{there}")
+}
+
 /// The names of all settings that the given major version has, sorted.
 pub fn names(major: u32) -> impl Iterator<Item = &'static str> {
     let major = major.clamp(OLDEST, NEWEST);

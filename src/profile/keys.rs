@@ -98,6 +98,16 @@ pub static KEYS: &[Key] = &[
         help: "Where PgBouncer and the API reach PostgreSQL [default: 127.0.0.1]",
     },
     Key {
+        name: "postgresql.tls_certificate",
+        kind: Kind::Text,
+        help: "The server's certificate, in PEM; with its key it switches TLS on",
+    },
+    Key {
+        name: "postgresql.tls_certificate_key",
+        kind: Kind::Text,
+        help: "The key of the server's certificate, in PEM",
+    },
+    Key {
         name: "postgresql.replicas",
         kind: Kind::Int(0, 100),
         help: "Standbys that stream from this server [default: 0]",

@@ -202,7 +202,8 @@ impl Kind {
                 if let Kind::Words(words) = self
                     && let Some(item) = items.iter().find(|i| !words.contains(&i.as_str()))
                 {
-                    return Err(format!("\"{item}\" is none of {}", words.join(", ")));
+                    let words = words.join(", ");
+                    return Err(format!("\"{item}\" is none of {words}; several are separated by commas"));
                 }
                 Ok(Value::List(items))
             }

@@ -22,11 +22,6 @@ pub mod engine;
 pub mod failure;
 pub mod guard;
 pub mod keys;
-#[allow(
-    dead_code,
-    clippy::all,
-    reason = "forms of questions that the grammar does not reach yet; style is still to be settled"
-)]
 pub mod language;
 pub mod protocol;
 pub mod results;

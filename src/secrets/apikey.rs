@@ -9,6 +9,7 @@ use crate::plan::nginx::TIERS;
 use crate::secrets::catalogue::Config;
 use crate::secrets::env::EnvFile;
 use crate::secrets::generate;
+use crate::secrets::sealed;
 use crate::secrets::verifier::same;
 use crate::state::State;
 use jiff::Timestamp;
@@ -259,16 +260,11 @@ impl<'a> Keys<'a> {
         }
         let kept = text.split_inclusive('\n').filter(|l| read_line(l).is_none_or(|(found, _)| found != id));
         let new: String = kept.map(str::to_owned).chain(line).collect();
-        let own = Attributes {
-            uid: nix::unistd::geteuid().as_raw(),
-            gid: nix::unistd::getegid().as_raw(),
-            mode: 0o600,
-            xattrs: Default::default(),
-        };
-        let attributes = Attributes { mode: 0o600, ..old.clone().unwrap_or(own) };
+        let attributes = Attributes { mode: 0o600, ..old.clone().unwrap_or_else(sealed::private) };
         file::trusted(&path, attributes.uid)?;
         let expected = if old.is_some() { Expected::Content(&bytes) } else { Expected::Absent };
-        let written = file::stage(&path, new.as_bytes(), Some(&attributes), "")
+        let written = file::sweep(file::folder(&path), sealed::TAG)
+            .and_then(|()| file::stage(&path, new.as_bytes(), Some(&attributes), sealed::TAG))
             .and_then(|staged| staged.commit(expected).map_err(std::io::Error::from));
         written.map_err(|e| map_error(&path, e))
     }

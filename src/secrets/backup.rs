@@ -73,7 +73,7 @@ pub fn folder(state: &Path, env: &Path) -> PathBuf {
 pub fn keep(folder: &Path, backup: &Backup) -> Result<()> {
     state::make(folder)?;
     let path = folder.join(format!("{}.json", backup.id));
-    if path.exists() { Ok(()) } else { sealed::write(&path, backup, "") }
+    if path.exists() { Ok(()) } else { sealed::write(&path, backup) }
 }
 
 /// Forgets a backup, of a rotation that came to nothing.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Exit, Result};
 use crate::formats::dotenv::Document;
 use crate::output::file::{self, Attributes};
+use crate::secrets::sealed::SealedBytes;
 use secrecy::{ExposeSecret, SecretString};
 use std::fs;
 use std::io::ErrorKind;
@@ -17,7 +18,7 @@ pub struct EnvFile {
     /// Where it stands: absolute, links in the folders above it followed.
     pub path: PathBuf,
     /// Its bytes when it was read.
-    pub bytes: Vec<u8>,
+    pub bytes: SealedBytes,
     /// What they say.
     pub document: Document,
     /// Its owner and mode.
@@ -78,7 +79,7 @@ impl EnvFile {
         let bytes = fs::read(path).map_err(|e| unreadable(path, e))?;
         let attributes = Attributes::of(path).map_err(|e| unreadable(path, e))?;
         let attributes = attributes.ok_or_else(|| unreadable(path, ErrorKind::NotFound.into()))?;
-        Ok(EnvFile { path: absolute(path), document: Document::parse(&bytes), bytes, attributes })
+        Ok(EnvFile { path: absolute(path), document: Document::parse(&bytes), bytes: SealedBytes(bytes), attributes })
     }
 
     /// Whether every user may read or change it.

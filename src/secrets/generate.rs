@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -68,15 +69,15 @@ impl Recipe {
             Recipe::Text(bits) => text(bits),
             Recipe::Hex(bytes) => {
                 let mut out = String::with_capacity(bytes as usize * 2);
-                for byte in random(bytes as usize)? {
+                for byte in random(bytes as usize)?.iter() {
                     out.extend([byte >> 4, byte & 15].map(|d| char::from_digit(d.into(), 16).unwrap_or('0')));
                 }
                 Ok(out.into())
             }
             Recipe::Ed25519 => {
-                let mut key = PKCS8_ED25519.to_vec();
-                key.extend(random(32)?);
-                Ok(URL_SAFE_NO_PAD.encode(key).into())
+                let mut key = Zeroizing::new(PKCS8_ED25519.to_vec());
+                key.extend(random(32)?.iter());
+                Ok(URL_SAFE_NO_PAD.encode(&*key).into())
             }
         }
     }
@@ -94,8 +95,8 @@ pub fn ed25519_seed(value: &str) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// The system has none to give.
-pub fn random(count: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; count];
+pub fn random(count: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; count]);
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| Error::failed("secrets.random", "the system gives no random bytes").at("getrandom(2)"))?;
@@ -111,8 +112,9 @@ pub fn text(bits: u32) -> Result<SecretString> {
     let mut out = String::with_capacity(length);
     while out.len() < length {
         // Bytes that would favour some letters are passed over.
-        let fair = random(length)?.into_iter().filter(|b| *b < 248);
-        let letters = fair.filter_map(|b| ALPHABET.get(usize::from(b) % ALPHABET.len()).copied().map(char::from));
+        let bytes = random(length)?;
+        let fair = bytes.iter().filter(|b| **b < 248);
+        let letters = fair.filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()).copied().map(char::from));
         out.extend(letters.take(length - out.len()));
     }
     Ok(out.into())

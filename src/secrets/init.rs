@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Exit, Result};
 use crate::formats::dotenv::Document;
-use crate::output::file::{self, Attributes, Expected, NotCommitted};
+use crate::output::file::{self, Expected, NotCommitted};
 use crate::secrets::env;
 use crate::secrets::generate::Recipe;
 use crate::secrets::record;
+use crate::secrets::sealed;
 use crate::state::State;
 use secrecy::ExposeSecret;
 use std::fs;
@@ -46,7 +47,7 @@ pub fn init(path: &Path, template: &[u8], fill: bool, overwrite: bool, state: &S
         ));
     }
     let filling = if fill && old.is_some() { Some(env::EnvFile::read_to_change(path)?) } else { None };
-    let mut document = Document::parse(filling.as_ref().map_or(template, |env| &env.bytes));
+    let mut document = Document::parse(filling.as_ref().map_or(template, |env| &env.bytes.0));
     let names: Vec<String> = document.names().map(|(_, name)| name.to_owned()).collect();
     let (mut filled, mut kept) = (Vec::new(), Vec::new());
     for name in names {
@@ -62,19 +63,14 @@ pub fn init(path: &Path, template: &[u8], fill: bool, overwrite: bool, state: &S
             None => kept.push(name),
         }
     }
-    let own = Attributes {
-        uid: nix::unistd::geteuid().as_raw(),
-        gid: nix::unistd::getegid().as_raw(),
-        mode: 0o600,
-        xattrs: Default::default(),
-    };
-    let attributes = filling.map_or(own, |env| env.attributes);
+    let attributes = filling.map_or_else(sealed::private, |env| env.attributes);
     file::trusted(&place, attributes.uid)?;
     let expected = match &old {
-        Some(old) => Expected::Content(&old.bytes),
+        Some(old) => Expected::Content(&old.bytes.0),
         None => Expected::Absent,
     };
-    let staged = file::stage(&place, &document.to_bytes(), Some(&attributes), "").map_err(wrong)?;
+    file::sweep(file::folder(&place), sealed::TAG).map_err(wrong)?;
+    let staged = file::stage(&place, &document.to_bytes(), Some(&attributes), sealed::TAG).map_err(wrong)?;
     staged.commit(expected).map_err(|e| match e {
         NotCommitted::Changed => Error::failed("secrets.init", "was changed in the meantime").at(path.display()),
         NotCommitted::Io(e) => wrong(e),

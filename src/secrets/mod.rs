@@ -14,7 +14,8 @@
 //! | [`pooler`] | PgBouncer: its file, its userlist, where it listens, and having it read them anew |
 //! | [`record`] | when each was changed, in the state |
 //! | [`roles`] | verifiers in the server, and logins that prove them |
-//! | [`rotate`] | the state machine: pending, set, test, finish; recover |
+//! | [`rotate`] | the state machine: pending, set, test, finish |
+//! | [`recover`] | what an interrupted one has left, finished or undone |
 //! | [`sealed`] | secrets on disk |
 //! | [`services`] | reload commands, and processes that hold old values |
 //! | [`status`] | names, ages, uses, what is due and what is weak |
@@ -37,6 +38,7 @@ pub mod pending;
 pub mod plan;
 pub mod pooler;
 pub mod record;
+pub mod recover;
 pub mod roles;
 pub mod rotate;
 pub mod sealed;

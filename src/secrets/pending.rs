@@ -5,12 +5,9 @@ use crate::formats::dotenv;
 use crate::formats::userlist;
 use crate::secrets::sealed::{Sealed, SealedBytes};
 use crate::secrets::verifier::Verifier;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// The tag of this module's temporary files.
-pub const TAG: &str = "secrets-";
 
 /// Which way an interrupted rotation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,10 +182,16 @@ impl Pending {
     }
 }
 
+/// The values that nobody should hold any longer once these changes are done.
+#[must_use]
+pub fn old_values(changes: &[Change]) -> Vec<&SecretString> {
+    let old = changes.iter().filter_map(|c| c.old.as_ref()).map(|v| &v.0);
+    old.filter(|v| v.expose_secret().len() >= 8).collect()
+}
+
 /// Whether PostgreSQL stores a text as it is rather than hashing it as a password.
 #[must_use]
 pub fn is_stored_as_it_is(text: &SecretString) -> bool {
-    use secrecy::ExposeSecret;
     let md5 = text.expose_secret().strip_prefix("md5");
     md5.is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
         || Verifier::parse(text).is_some()

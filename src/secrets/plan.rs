@@ -8,7 +8,7 @@ use crate::secrets::env::EnvFile;
 use crate::secrets::generate::Recipe;
 use crate::secrets::pending::{Change, Login};
 use crate::secrets::sealed::Sealed;
-use crate::secrets::{status, token};
+use crate::secrets::{record, status, token};
 use crate::state::State;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -39,7 +39,7 @@ pub struct RolePlan {
     pub entry: String,
     /// Databases that prove its logins.
     pub databases: Vec<String>,
-    /// Who logs in now.
+    /// Who logs in now; with an empty password nobody yet.
     pub before: Login,
     /// Who is to log in.
     pub after: Login,
@@ -99,7 +99,7 @@ impl Plan {
         }
         match kind {
             Kind::Role => return self.add_role(env, secret, &new, wish.strategy),
-            Kind::Jwt => self.add_overlap(env, old.as_ref(), wish.no_overlap)?,
+            Kind::Jwt => self.add_overlap(env, old.as_ref(), wish.no_overlap, state)?,
             Kind::Salt => self.add_salts(env, old.as_ref(), state)?,
             Kind::Foreign => self.foreign.push(foreign_command(name)),
             Kind::Application => {}
@@ -136,7 +136,8 @@ impl Plan {
     ) -> Result<()> {
         let name = secret.name.as_str();
         let Some(role) = &secret.role else { return Ok(()) };
-        let old = env.need(name)?;
+        // A role that harden has just made has none yet.
+        let old = env.get(name).unwrap_or_default();
         let next = next_role(name, role, strategy)?;
         let before = Login { role: role.role.clone(), password: old.clone().into() };
         let after = Login { role: next.clone(), password: new.clone().into() };
@@ -157,9 +158,16 @@ impl Plan {
         Ok(())
     }
 
-    fn add_overlap(&mut self, env: &EnvFile, old: Option<&SecretString>, none: bool) -> Result<()> {
+    fn add_overlap(&mut self, env: &EnvFile, old: Option<&SecretString>, none: bool, state: &State) -> Result<()> {
         match old {
-            Some(old) if !none => self.change(env, token::PREVIOUS, token::after_rotation(env, old)?),
+            Some(old) if !none => {
+                // A key that does not fit the algorithm in force has signed nothing that is accepted.
+                let longest = match token::Keys::of(env) {
+                    Ok(keys) => record::minted_until(state, keys.signer())?,
+                    Err(_) => None,
+                };
+                self.change(env, token::PREVIOUS, token::after_rotation(env, old, longest)?);
+            }
             _ if env.get(token::PREVIOUS).is_some() => self.change(env, token::PREVIOUS, String::new().into()),
             _ => {}
         }
@@ -224,17 +232,6 @@ impl Plan {
         }
         plan.reload.dedup();
         Ok(plan)
-    }
-
-    /// The values that nobody should hold any longer.
-    #[must_use]
-    pub fn old_values(&self) -> Vec<&SecretString> {
-        self.changes
-            .iter()
-            .filter_map(|c| c.old.as_ref())
-            .map(|v| &v.0)
-            .filter(|v| v.expose_secret().len() >= 8)
-            .collect()
     }
 }
 

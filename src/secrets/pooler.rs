@@ -172,7 +172,7 @@ impl Pooler {
         };
         let port = self.setting("listen_port").map_or("6432", String::as_str);
         let dsn = format!(
-            "host={} port={} dbname={} user={} connect_timeout=5",
+            "host={} port={} dbname={} user={} connect_timeout=15",
             quote(&address),
             quote(port),
             quote(entry),

@@ -1,6 +1,6 @@
 //! The state machine of a rotation: what is about to happen is written down (pending), the server gets its verifiers
 //! (set), logins prove them directly and through PgBouncer (test), and what was is kept (finish). Until the last step a
-//! failure puts everything back, and a kill leaves what [`recover`] finishes or undoes.
+//! failure puts everything back, and a kill leaves what [`super::recover`] finishes or undoes.
 
 use crate::apply::ApplyPermit;
 use crate::error::{Error, Exit, Result};
@@ -10,10 +10,10 @@ use crate::postgres::connect::Session;
 use crate::postgres::conninfo::Conninfo;
 use crate::secrets::backup::{self, Backup};
 use crate::secrets::env::{self, EnvFile};
-use crate::secrets::pending::{Login, Pending, RoleChange, TAG, Target, Way};
+use crate::secrets::pending::{Login, Pending, RoleChange, Target, Way, old_values};
 use crate::secrets::plan::{Plan, RolePlan};
 use crate::secrets::pooler::{Pooler, give_password};
-use crate::secrets::sealed::{self, Sealed, SealedBytes};
+use crate::secrets::sealed::{self, Sealed, SealedBytes, TAG};
 use crate::secrets::services::{self, Holder};
 use crate::secrets::verifier::Verifier;
 use crate::secrets::{generate, record, roles};
@@ -83,10 +83,10 @@ pub struct DoneRole {
 }
 
 /// Keeps SIGINT, SIGTERM and SIGHUP waiting while a change is under way; every step of one is bounded in time.
-struct Uninterrupted(SigSet);
+pub(super) struct Uninterrupted(SigSet);
 
 impl Uninterrupted {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         let set = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
         // Without it a signal leaves what `recover` mends.
         let _ = set.thread_block();
@@ -124,7 +124,11 @@ pub async fn run(plan: Plan, env: &EnvFile, stack: &Stack, state: &State, _permi
         if let Some(prepared) = prepared {
             prepared.forget().await;
         }
-        return Err(e);
+        // What was written of it says of a rotation that is none.
+        return Err(match forget(&pending, stack) {
+            Ok(()) => e,
+            Err(left) => unfinished(&pending, left.because(e)),
+        });
     }
     let start = Instant::now();
     let set = match prepared {
@@ -140,13 +144,13 @@ pub async fn run(plan: Plan, env: &EnvFile, stack: &Stack, state: &State, _permi
         Err(e) => return Err(put_back(&pending, stack, e).await),
     };
     let window = start.elapsed();
-    finish(&pending, stack, state)?;
+    finish(&pending, stack, state).map_err(|e| unfinished(&pending, e))?;
     drop(signals);
     Ok(tell(&pending, stack, proved, window, plan.foreign).await)
 }
 
 /// One run at a time for the env file's folder and for PgBouncer's.
-fn locks(env: &Path, stack: &Stack) -> Result<Vec<nix::fcntl::Flock<fs::File>>> {
+pub(super) fn locks(env: &Path, stack: &Stack) -> Result<Vec<nix::fcntl::Flock<fs::File>>> {
     let mut folders = vec![file::folder(env).to_owned()];
     let userlist = stack.pooler.as_ref().and_then(|p| p.userlist.as_ref()).map(|path| file::folder(path).to_owned());
     folders.extend(userlist.filter(|f| *f != file::folder(env) && f.is_dir()));
@@ -154,11 +158,11 @@ fn locks(env: &Path, stack: &Stack) -> Result<Vec<nix::fcntl::Flock<fs::File>>> 
 }
 
 /// Removes what a killed run has left beside the files; the pending file says all that is worth knowing of it.
-fn sweep(env: &Path, stack: &Stack) -> Result<()> {
+pub(super) fn sweep(env: &Path, stack: &Stack) -> Result<()> {
     let wrong =
         |folder: &Path, e| Error::failed("secrets.sweep", "cannot be tidied up").at(folder.display()).because(e);
     let userlist = stack.pooler.as_ref().and_then(|p| p.userlist.as_deref());
-    for folder in [Some(env), userlist].into_iter().flatten().map(file::folder) {
+    for folder in [file::folder(env), &stack.backups].into_iter().chain(userlist.map(file::folder)) {
         file::sweep(folder, TAG).map_err(|e| wrong(folder, e))?;
     }
     Ok(())
@@ -180,8 +184,7 @@ async fn prepare(plan: &Plan, env: &EnvFile, stack: &Stack, admin: Option<&Sessi
             None => document.remove(&change.name),
         }
     }
-    let env_target =
-        Target { path: env.path.clone(), old: SealedBytes(env.bytes.clone()), new: SealedBytes(document.to_bytes()) };
+    let env_target = Target { path: env.path.clone(), old: env.bytes.clone(), new: SealedBytes(document.to_bytes()) };
     let mut list = match (&stack.pooler, plan.roles.is_empty()) {
         (Some(pooler), false) => {
             pooler.can_reload().await?;
@@ -288,6 +291,9 @@ async fn prepare_role(
 /// Whether the login that is to be replaced works now, everywhere it should.
 async fn worked_before(role: &RolePlan, stack: &Stack) -> Result<bool> {
     let Some(base) = &stack.base else { return Ok(true) };
+    if role.before.password.0.expose_secret().is_empty() {
+        return Ok(false);
+    }
     match roles::prove(base, stack.pooler.as_ref(), &role.before, &role.databases, false).await {
         Ok(_) => Ok(true),
         Err(_) if stack.mend => Ok(false),
@@ -326,13 +332,13 @@ fn verifiers(pending: &Pending, way: Way) -> Vec<(&str, Option<&SecretString>)> 
 }
 
 /// Both files, staged beside their targets.
-struct StagedFiles {
+pub(super) struct StagedFiles {
     userlist: Option<(Staged, Vec<u8>)>,
     env: Option<(Staged, Vec<u8>)>,
 }
 
 /// Writes both files beside their targets, so that a full disk or a missing right is known before anything changes.
-fn stage(pending: &Pending, way: Way, stack: &Stack) -> Result<StagedFiles> {
+pub(super) fn stage(pending: &Pending, way: Way, stack: &Stack) -> Result<StagedFiles> {
     let env = stage_one(&pending.env.path, |now| pending.env_bytes(now, way))?;
     let changes_list = pending.roles.iter().any(|r| r.new_listed.is_some());
     let path = stack.pooler.as_ref().and_then(|p| p.userlist.as_ref()).filter(|_| changes_list);
@@ -356,7 +362,7 @@ fn stage_one(path: &Path, bytes: impl FnOnce(&[u8]) -> Result<Vec<u8>, Problem>)
 
 impl StagedFiles {
     /// Puts both in place, PgBouncer's first.
-    fn commit(self) -> Result<()> {
+    pub(super) fn commit(self) -> Result<()> {
         for (staged, old) in [self.userlist, self.env].into_iter().flatten() {
             staged.commit(Expected::Content(&old)).map_err(|e| match e {
                 NotCommitted::Changed => {
@@ -372,11 +378,21 @@ impl StagedFiles {
 /// The backup first, then the pending file: from now on a kill can be mended.
 fn write_down(pending: &Pending, stack: &Stack) -> Result<()> {
     backup::keep(&stack.backups, &Backup::of(pending))?;
-    let written = sealed::write(&env::pending_path(&pending.env.path), pending, TAG);
-    if written.is_err() {
-        backup::forget(&stack.backups, &pending.id)?;
-    }
-    written
+    sealed::write(&env::pending_path(&pending.env.path), pending)
+}
+
+/// Takes back what [`write_down`] has written, the pending file last: while it is there, `recover` comes here again.
+fn forget(pending: &Pending, stack: &Stack) -> Result<()> {
+    backup::forget(&stack.backups, &pending.id)?;
+    sealed::remove(&env::pending_path(&pending.env.path))
+}
+
+/// What is said where only the last step failed, so that `recover` has to end the rotation.
+pub(super) fn unfinished(pending: &Pending, cause: Error) -> Error {
+    Error::new(Exit::RecoverFirst, "secrets.unfinished", "the rotation could not be ended")
+        .at(env::pending_path(&pending.env.path).display())
+        .next("mend what is wrong, then run: llmsql secrets recover")
+        .because(cause)
 }
 
 /// From verifiers that are set to services that know the new values. Returns what was proved for each role.
@@ -424,17 +440,16 @@ async fn put_back(pending: &Pending, stack: &Stack, error: Error) -> Error {
 }
 
 /// Back to the old values, wherever the rotation had come to.
-async fn backward(pending: &Pending, stack: &Stack) -> Result<()> {
+pub(super) async fn backward(pending: &Pending, stack: &Stack) -> Result<()> {
     set_verifiers(pending, Way::Undo, stack).await?;
     stage(pending, Way::Undo, stack)?.commit()?;
     prove_all(pending, Way::Undo, stack).await?;
     services::reload(&pending.reload)?;
-    backup::forget(&stack.backups, &pending.id)?;
-    sealed::remove(&env::pending_path(&pending.env.path))
+    forget(pending, stack)
 }
 
 /// Has PgBouncer read its files and proves every login of this way.
-async fn prove_all(pending: &Pending, way: Way, stack: &Stack) -> Result<Vec<Vec<String>>> {
+pub(super) async fn prove_all(pending: &Pending, way: Way, stack: &Stack) -> Result<Vec<Vec<String>>> {
     let (Some(base), false) = (&stack.base, pending.roles.is_empty()) else { return Ok(Vec::new()) };
     let reloaded = match &stack.pooler {
         Some(pooler) => pooler.reload().await,
@@ -455,7 +470,7 @@ async fn prove_all(pending: &Pending, way: Way, stack: &Stack) -> Result<Vec<Vec
 }
 
 /// Sets the verifiers of this way, connected by whichever password works: the role that changes may be our own.
-async fn set_verifiers(pending: &Pending, way: Way, stack: &Stack) -> Result<()> {
+pub(super) async fn set_verifiers(pending: &Pending, way: Way, stack: &Stack) -> Result<()> {
     let (Some(base), false) = (&stack.base, pending.roles.is_empty()) else { return Ok(()) };
     let admin = open_admin(pending, base).await?;
     roles::writable(&admin).await?;
@@ -480,11 +495,11 @@ async fn open_admin(pending: &Pending, base: &Conninfo) -> Result<Session> {
 }
 
 /// Notes the change, prunes backups, and forgets the pending file: from now on the rotation is over.
-fn finish(pending: &Pending, stack: &Stack, state: &State) -> Result<()> {
+pub(super) fn finish(pending: &Pending, stack: &Stack, state: &State) -> Result<()> {
     backup::keep(&stack.backups, &Backup::of(pending))?;
     record::note(state, &pending.env.path.display().to_string(), pending.names(), &pending.how)?;
-    sealed::remove(&env::pending_path(&pending.env.path))?;
-    backup::prune(&stack.backups, stack.keep)
+    backup::prune(&stack.backups, stack.keep)?;
+    sealed::remove(&env::pending_path(&pending.env.path))
 }
 
 async fn tell(
@@ -507,13 +522,6 @@ async fn tell(
     let gap = pending.roles.iter().any(|r| !r.alternates());
     let reloaded = !pending.reload.is_empty();
     let since = Timestamp::now() - jiff::SignedDuration::try_from(window).unwrap_or_default();
-    let old: Vec<&SecretString> = pending
-        .changes
-        .iter()
-        .filter_map(|c| c.old.as_ref())
-        .map(|v| &v.0)
-        .filter(|v| v.expose_secret().len() >= 8)
-        .collect();
     Done {
         backup: pending.id.clone(),
         how: pending.how.clone(),
@@ -521,86 +529,7 @@ async fn tell(
         roles: told,
         window_ms: (gap && reloaded).then(|| u64::try_from(window.as_millis()).unwrap_or(u64::MAX)),
         open_since: (gap && !reloaded).then(|| since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        holders: services::holders(&old),
+        holders: services::holders(&old_values(&pending.changes)),
         foreign,
     }
-}
-
-/// What `recover` did.
-#[derive(Debug, Serialize)]
-pub struct Recovered {
-    /// The rotation's name.
-    pub id: String,
-    /// `finished` or `undone`.
-    pub outcome: &'static str,
-    /// The names it was about.
-    pub names: Vec<String>,
-    /// The logins that were proved, for each role.
-    pub proved: Vec<Vec<String>>,
-}
-
-/// The interrupted rotation of an env file, if there is one.
-///
-/// # Errors
-/// The pending file cannot be read.
-pub fn interrupted(env: &Path) -> Result<Option<Pending>> {
-    let path = env::pending_path(&env::absolute(env));
-    if fs::symlink_metadata(&path).is_err() { Ok(None) } else { sealed::read(&path).map(Some) }
-}
-
-/// Finishes or undoes an interrupted rotation. Without a wish it is finished where the new values have got anywhere.
-///
-/// # Errors
-/// The server or PgBouncer cannot be reached, or a login does not work; the rotation waits on.
-pub async fn recover(
-    pending: &Pending,
-    wish: Option<Way>,
-    stack: &Stack,
-    state: &State,
-    _permit: &ApplyPermit,
-) -> Result<Recovered> {
-    let _locks = locks(&pending.env.path, stack)?;
-    if !env::pending_path(&pending.env.path).exists() {
-        return Err(
-            Error::failed("secrets.recovered", "another run has ended this rotation").at(pending.env.path.display())
-        );
-    }
-    sweep(&pending.env.path, stack)?;
-    let _signals = Uninterrupted::begin();
-    let way = match wish {
-        Some(way) => way,
-        None => way_of(pending, stack).await?,
-    };
-    let proved = match way {
-        Way::Undo => {
-            backward(pending, stack).await?;
-            Vec::new()
-        }
-        Way::Finish => {
-            set_verifiers(pending, way, stack).await?;
-            stage(pending, way, stack)?.commit()?;
-            let proved = prove_all(pending, way, stack).await?;
-            services::reload(&pending.reload)?;
-            finish(pending, stack, state)?;
-            proved
-        }
-    };
-    let outcome = if way == Way::Finish { "finished" } else { "undone" };
-    Ok(Recovered { id: pending.id.clone(), outcome, names: pending.names().map(str::to_owned).collect(), proved })
-}
-
-/// Forward where a new value stands in a file or the server, back where nothing has changed yet.
-async fn way_of(pending: &Pending, stack: &Stack) -> Result<Way> {
-    let stands = |target: &Target| fs::read(&target.path).is_ok_and(|now| now == target.new.0);
-    if stands(&pending.env) || pending.userlist.as_ref().is_some_and(stands) {
-        return Ok(Way::Finish);
-    }
-    let Some(base) = &stack.base else { return Ok(Way::Undo) };
-    for role in &pending.roles {
-        let Some(database) = role.databases.first() else { continue };
-        if roles::direct(base, &role.after, database).await.is_ok() {
-            return Ok(Way::Finish);
-        }
-    }
-    Ok(Way::Undo)
 }

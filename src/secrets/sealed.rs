@@ -2,12 +2,16 @@
 
 use crate::error::{Error, Result};
 use crate::output::file::{self, Attributes, Expected};
+use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
 use std::io;
 use std::path::Path;
+
+/// The tag of temporary files with secrets, by which the next run removes those of one that was killed.
+pub const TAG: &str = "secrets-";
 
 /// A secret inside a sealed file. Nothing but [`write`] may serialise it.
 #[derive(Clone)]
@@ -47,6 +51,12 @@ impl<'de> Deserialize<'de> for Sealed {
 #[derive(Clone, PartialEq)]
 pub struct SealedBytes(pub Vec<u8>);
 
+impl Drop for SealedBytes {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl std::fmt::Debug for SealedBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealedBytes")
@@ -84,10 +94,10 @@ pub fn private() -> Attributes {
 ///
 /// # Errors
 /// There is a file of this name; those of writing.
-pub fn write<T: Serialize>(path: &Path, value: &T, tag: &str) -> Result<()> {
+pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let wrong = |e: io::Error| Error::failed("secrets.seal", "cannot be written").at(path.display()).because(e);
-    let bytes = serde_json::to_vec(value).map_err(|e| wrong(e.into()))?;
-    let staged = file::stage(path, &bytes, Some(&private()), tag).map_err(wrong)?;
+    let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|e| wrong(e.into()))?);
+    let staged = file::stage(path, &bytes, Some(&private()), TAG).map_err(wrong)?;
     staged.commit(Expected::Absent).map_err(|e| wrong(e.into()))
 }
 
@@ -97,7 +107,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T, tag: &str) -> Result<()> {
 /// It cannot be read, or is none.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let wrong = |e: io::Error| Error::failed("secrets.sealed", "cannot be read").at(path.display()).because(e);
-    let bytes = fs::read(path).map_err(wrong)?;
+    let bytes = Zeroizing::new(fs::read(path).map_err(wrong)?);
     // The parser's own message may quote what it has read.
     serde_json::from_slice(&bytes).map_err(|e| {
         let what = format!("is damaged at line {}, column {}", e.line(), e.column());

@@ -1,14 +1,11 @@
 //! Services that have to read the env file anew: the commands that make them, and the processes that still hold an old
 //! value.
 
+use crate::child;
 use crate::error::{Error, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fs;
-use std::process::{Command, Stdio};
-
-/// Variables that may hold a password of ours, which no child is to have.
-const OURS: &[&str] = &["LLMSQL_DSN", "PGPASSWORD"];
 
 /// A process whose environment holds a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,13 +65,10 @@ pub fn reload(commands: &[String]) -> Result<()> {
                 .at(command)
                 .next("run it by hand to see why; [secrets] reload in llmsql.toml names it")
         };
-        let mut child = Command::new("sh");
-        child.args(["-c", command]).stdin(Stdio::null()).stdout(std::io::stderr());
-        for name in OURS {
-            child.env_remove(name);
-        }
+        let mut shell = child::command("sh");
+        shell.args(["-c", command]).stdout(std::io::stderr());
         let status =
-            child.status().map_err(|e| failed("the reload command cannot be started".to_owned()).because(e))?;
+            shell.status().map_err(|e| failed("the reload command cannot be started".to_owned()).because(e))?;
         if !status.success() {
             return Err(failed(format!("the reload command failed ({status})")));
         }
@@ -85,6 +79,7 @@ pub fn reload(commands: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn a_process_that_holds_a_value_is_found() {

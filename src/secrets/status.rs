@@ -1,5 +1,6 @@
 //! What is known of each secret without its value: age, where it is used, what is due and what is weak.
 
+use crate::child;
 use crate::error::Result;
 use crate::secrets::catalogue::{Config, Kind, Secret};
 use crate::secrets::env::EnvFile;
@@ -14,7 +15,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Files larger than this are not searched for secrets, in bytes.
 const LARGEST: u64 = 4 << 20;
@@ -224,11 +224,10 @@ fn beside(env: &Path) -> Vec<(PathBuf, String)> {
 fn tracked_files(env: &Path) -> Result<Vec<PathBuf>, String> {
     let Some(folder) = env.parent() else { return Ok(Vec::new()) };
     let Some(top) = folder.ancestors().find(|dir| dir.join(".git").exists()) else { return Ok(Vec::new()) };
-    let output = Command::new("git")
+    let output = child::command("git")
         .arg("-C")
         .arg(top)
         .args(["ls-files", "-z"])
-        .stdin(Stdio::null())
         .output()
         .map_err(|e| format!("git cannot be run: {e}"))?;
     if !output.status.success() {

@@ -125,6 +125,12 @@ impl Keys {
         self.minutes
     }
 
+    /// The id of the key that signs.
+    #[must_use]
+    pub fn signer(&self) -> &str {
+        self.keys.first().map_or("", |key| key.id.as_str())
+    }
+
     /// Signs a token. `claims` are added to `exp`, `iat` and `jti`, which are set here.
     ///
     /// # Errors
@@ -245,14 +251,16 @@ pub fn previous(env: &EnvFile) -> Vec<(i64, SecretString)> {
     text.expose_secret().split(',').filter_map(one).collect()
 }
 
-/// [`PREVIOUS`] once `old` has been replaced: it and every earlier key whose tokens may be alive.
+/// [`PREVIOUS`] once `old` has been replaced: it and every earlier key whose tokens may be alive. `longest` is the unix
+/// second in which the last token of `old` ends that is known here; those of others live JWT_EXPIRE_MINUTES.
 ///
 /// # Errors
 /// JWT_EXPIRE_MINUTES is no number of minutes.
-pub fn after_rotation(env: &EnvFile, old: &SecretString) -> Result<SecretString> {
+pub fn after_rotation(env: &EnvFile, old: &SecretString, longest: Option<i64>) -> Result<SecretString> {
     let now = Timestamp::now().as_second();
     let mut keys: Vec<(i64, SecretString)> = previous(env).into_iter().filter(|(until, _)| *until > now).collect();
-    keys.insert(0, (now + minutes(env)? * 60, old.clone()));
+    let until = (now + minutes(env)? * 60).max(longest.unwrap_or_default());
+    keys.insert(0, (until, old.clone()));
     let parts: Vec<String> = keys.iter().map(|(until, key)| format!("{until}:{}", key.expose_secret())).collect();
     Ok(parts.join(",").into())
 }
@@ -432,7 +440,7 @@ mod tests {
         )
         .unwrap();
         let env = EnvFile::read(&path).unwrap();
-        let value = after_rotation(&env, &"b".into()).unwrap();
+        let value = after_rotation(&env, &"b".into(), None).unwrap();
         let names: Vec<&str> = value.expose_secret().split(',').map(|p| p.split_once(':').unwrap().1).collect();
         assert_eq!(names, ["b", "a"]);
     }

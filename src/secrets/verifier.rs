@@ -9,6 +9,7 @@ use crate::secrets::generate;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
 use subtle::ConstantTimeEq;
@@ -43,16 +44,16 @@ impl Verifier {
     pub fn new(password: &SecretString, iterations: u32) -> Result<Self> {
         let iterations = NonZeroU32::new(iterations)
             .ok_or_else(|| Error::usage("secrets.iterations", "SCRAM needs at least one iteration"))?;
-        Ok(Self::with_salt(password, iterations, generate::random(SALT)?))
+        Ok(Self::with_salt(password, iterations, generate::random(SALT)?.to_vec()))
     }
 
     fn with_salt(password: &SecretString, iterations: NonZeroU32, salt: Vec<u8>) -> Self {
         let password = password.expose_secret();
         // What SASLprep refuses is hashed as it is, as PostgreSQL does.
         let prepared = stringprep::saslprep(password).unwrap_or(password.into());
-        let mut salted = [0; digest::SHA256_OUTPUT_LEN];
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, prepared.as_bytes(), &mut salted);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+        let mut salted = Zeroizing::new([0; digest::SHA256_OUTPUT_LEN]);
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, prepared.as_bytes(), salted.as_mut());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, salted.as_ref());
         let client = hmac::sign(&key, b"Client Key");
         let stored = STANDARD.encode(digest::digest(&digest::SHA256, client.as_ref()));
         let server = STANDARD.encode(hmac::sign(&key, b"Server Key"));

@@ -74,6 +74,34 @@ fn what_is_wrong_with_a_certificate_is_said() {
 }
 
 #[test]
+fn the_servers_tls_is_switched_on_where_its_certificate_is_there() {
+    let host = host(90);
+    let render = || {
+        Llmsql::new()
+            .args(["render", "--only", "postgresql", "--set", "host.components=postgresql"])
+            .args(["--set", "postgresql.tls_certificate=/etc/ssl/site.pem"])
+            .args(["--set", "postgresql.tls_certificate_key=/etc/ssl/site.key"])
+            .root(host.path())
+            .run()
+            .success()
+            .stdout
+    };
+    let rendered = render();
+    for line in ["ssl = on", "ssl_cert_file = '/etc/ssl/site.pem'", "ssl_key_file = '/etc/ssl/site.key'"] {
+        assert!(rendered.lines().any(|l| l == line), "no {line} in {rendered}");
+    }
+    // Without it a server that is told to use it does not start.
+    fs::remove_file(host.path().join("etc/ssl/site.pem")).expect("a file to remove");
+    assert!(!render().contains("\nssl"), "TLS without a certificate");
+    let run = Llmsql::new()
+        .args(["explain", "postgresql.ssl", "--set", "host.components=postgresql"])
+        .root(host.path())
+        .run()
+        .code(64);
+    run.stderr_has("postgresql.tls_certificate");
+}
+
+#[test]
 fn facts_of_another_host_cannot_be_judged_without_its_certificates() {
     let host = host(90);
     let facts = Llmsql::new().args(["facts", "--format", "json"]).root(host.path()).run().success().stdout;

@@ -36,7 +36,9 @@ fn every_host_is_what_its_tree_says() {
 fn the_tables_are_readable_at_80_columns() {
     for case in cases() {
         let run = Llmsql::new().args(["facts"]).root(case.join("root")).run().success();
-        let long: Vec<&str> = run.stdout.lines().filter(|line| line.chars().count() > 80).collect();
+        // A path is not broken, so that it can be copied.
+        let folds = |line: &&str| line.chars().count() > 80 && line.trim().contains(' ');
+        let long: Vec<&str> = run.stdout.lines().filter(folds).collect();
         assert!(long.is_empty(), "{}: {long:#?}", case.display());
         for heading in ["CPU\n", "Memory\n", "Disk /\n"] {
             assert!(run.stdout.contains(heading), "no {heading:?} in {}: {}", case.display(), run.stdout);

@@ -1,6 +1,6 @@
 //! A live database is checked, made safer, and taken back to exactly what it was.
 
-use crate::support::{Llmsql, PgBouncer, Postgres, Run, program, write_for_server};
+use crate::support::{Llmsql, PgBouncer, Postgres, Run, program, psql, wait_for, write_for_server};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -81,19 +81,20 @@ impl Bench {
     /// What the role is answered over TCP without TLS.
     fn plain(&self, role: &str, sql: &str) -> Result<String, String> {
         let mut client = self.server.client("psql");
-        client.env("PGUSER", role).env("PGPASSWORD", "right").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]);
-        let output = client.output().expect("psql can be run");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        psql(client.env("PGUSER", role).env("PGPASSWORD", "right"), sql)
+    }
+
+    /// What the application is answered through a pooler.
+    fn through(&self, pooler: &PgBouncer, sql: &str) -> Result<String, String> {
+        let mut client = self.server.client("psql");
+        client.env("PGPORT", pooler.port().to_string()).env("PGUSER", "app_user").env("PGPASSWORD", "right");
+        psql(&mut client, sql)
     }
 
     /// What it is answered over the socket, where the test's rule trusts it.
     fn as_role(&self, role: &str, sql: &str) -> Result<String, String> {
         let mut client = self.server.client("psql");
-        client.env("PGHOST", self.server.dir()).env("PGUSER", role);
-        let output = client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().expect("psql can be run");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        psql(client.env("PGHOST", self.server.dir()).env("PGUSER", role), sql)
     }
 }
 
@@ -270,4 +271,85 @@ fn what_cannot_be_proved_is_undone_and_what_is_interrupted_waits() {
     Llmsql::new().args(["harden", "apply", "--yes", "--dsn", &dsn]).run().code(13).stderr_has("superuser");
     let dead = format!("host=127.0.0.1 port={} user=nobody dbname=postgres", bench.server.port());
     bench.harden("apply").args(["--yes", "--route", &dead]).run().code(12).stderr_has("nobody");
+}
+
+#[test]
+fn an_application_behind_the_pooler_sees_its_rows_in_its_transaction_only() {
+    let bench = Bench::new(HBA, true);
+    bench.server.query(TABLES);
+    bench.server.query("CREATE ROLE app_user LOGIN PASSWORD 'right'");
+    let list = bench.server.query("SELECT rolpassword FROM pg_authid WHERE rolname = 'app_user'");
+    let before = bench.everything();
+    let pooler = |mode: &str| {
+        PgBouncer::with(|dir, port| {
+            write_for_server(&dir.join("userlist.txt"), &format!("\"app_user\" \"{list}\"\n"));
+            format!(
+                "[databases]\npostgres = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                 unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}/userlist.txt\npool_mode = transaction\n\
+                 default_pool_size = 1\nserver_tls_sslmode = {mode}\n",
+                bench.server.port(),
+                dir.display()
+            )
+        })
+    };
+    let pass = bench.state.path().join("pass");
+    fs::write(&pass, "*:*:*:app_user:right\n").expect("a file");
+    fs::set_permissions(&pass, Permissions::from_mode(0o600)).expect("its mode");
+    let config = bench.state.path().join("llmsql.toml");
+    let harden = |action: &str, pooler: &PgBouncer| {
+        let ini = pooler.dir().join("pgbouncer.ini");
+        fs::write(&config, format!("[secrets]\npgbouncer_ini = \"{}\"\n", ini.display())).expect("a file");
+        let run = bench.harden(action).env("PGPASSFILE", &pass).env("LLMSQL_CONFIG", &config);
+        let route = format!("host=127.0.0.1 port={} user=app_user dbname=postgres", pooler.port());
+        if action == "apply" { run.args(["--yes", "--route", &route]) } else { run }
+    };
+
+    // A pooler that cannot do TLS: the rules stay as they are for it, and it is said.
+    let plain = pooler("disable");
+    let report = harden("check", &plain).args(["--format", "json"]).run().success().json();
+    assert_eq!(status(&report, "pooler.tls"), "fails");
+    harden("apply", &plain).args(WISH).run().success().stderr_has("server_tls_sslmode = disable and would be refused");
+    assert_eq!(bench.through(&plain, "SELECT 1"), Ok("1".to_owned()));
+    harden("rollback", &plain).arg("--yes").run().success();
+    assert_eq!(bench.everything(), before);
+    drop(plain);
+
+    let pooler = pooler("prefer");
+    harden("apply", &pooler).args(WISH).run().success();
+    assert!(bench.plain("app_user", "SELECT 1").is_err_and(|e| e.contains("no pg_hba.conf entry")));
+    let own = "BEGIN; SET LOCAL app.client_ip = '10.0.0.2'; SELECT query FROM analytics.query_logs; COMMIT";
+    let all = "SELECT count(*) FROM analytics.query_logs";
+    for _ in 0..3 {
+        // One connection to the server for all: what one transaction has set is gone in the next.
+        assert_eq!(bench.through(&pooler, own), Ok("two".to_owned()));
+        assert_eq!(bench.through(&pooler, all), Ok("0".to_owned()));
+    }
+    assert!(bench.through(&pooler, "DELETE FROM analytics.query_logs").is_err());
+    harden("rollback", &pooler).arg("--yes").run().success();
+    assert_eq!(bench.everything(), before);
+}
+
+#[test]
+fn logins_are_logged_in_the_versions_own_form() {
+    for (major, form) in [(17, "= 'on'"), (18, "= 'receipt,authentication,authorization'")] {
+        let server = Postgres::new(major).start();
+        let state = tempfile::tempdir().expect("a folder");
+        let harden = |action: &str| {
+            Llmsql::new().env("STATE_DIRECTORY", state.path()).args(["harden", action, "--dsn"]).arg(server.dsn())
+        };
+        let report = harden("check").args(["--format", "json"]).run().success().json();
+        let finding = report["findings"].as_array().expect("findings").iter().find(|f| f["check"] == "log.connections");
+        assert!(finding.expect("the check")["sql"][0].as_str().is_some_and(|sql| sql.ends_with(&format!("{form};"))));
+        harden("apply").arg("--yes").run().success();
+        assert_eq!(server.show("log_disconnections"), "on");
+        let marked = server.query("SELECT 'logged in'; SELECT pg_backend_pid()");
+        let pid = marked.lines().last().expect("a process").to_owned();
+        wait_for("the login in the log", || {
+            server
+                .log()
+                .lines()
+                .any(|l| l.contains(&format!("[{pid}]")) && l.contains("connection authorized"))
+                .then_some(())
+        });
+    }
 }

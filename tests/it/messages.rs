@@ -76,10 +76,26 @@ fn every_finding_can_be_explained() {
         assert!(told, "{name}: {explained}");
     }
     let facts = facts();
-    let quiet = Llmsql::new().args(["explain", "io_method", "--set", "postgresql.version=15", "--facts", &facts]).run();
-    quiet.success().stdout_has("io_method gives no cause for a remark here");
+    let quiet = Llmsql::new().args(["explain", "io_uring", "--facts", &facts]).run();
+    quiet.success().stdout_has("io_uring gives no cause for a remark here");
     let run = Llmsql::new().args(["explain", "disk.class", "--facts", &facts]).run().success();
     run.stdout_has("about ");
+}
+
+#[test]
+fn a_setting_that_is_not_planned_says_why() {
+    let facts = facts();
+    let explain = |key: &str, sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        Llmsql::new().args(["explain", key, "--facts", &facts]).args(sets).run()
+    };
+    explain("io_method", &["postgresql.version=18"]).success().stdout_has("postgresql.io_method = worker");
+    for key in ["io_method", "postgresql.io_method"] {
+        let run = explain(key, &["postgresql.version=15"]).code(64);
+        run.stderr_has("postgresql.io_method is not in this host's plan").stderr_has("it came with 18");
+    }
+    explain("archive_mode", &[]).code(64).stderr_has("planned where postgresql.archive_dir names a folder");
+    explain("pool_mode", &["host.components=postgresql"]).code(64).stderr_has("host.components");
 }
 
 #[test]

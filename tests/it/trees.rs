@@ -158,6 +158,32 @@ fn missing_topology_is_taken_from_cpuinfo_and_masks() {
 }
 
 #[test]
+fn two_dies_that_number_their_cores_alike_have_cores_of_their_own() {
+    let mut tree = Tree::new().put("sys/devices/system/cpu/online", "0-23");
+    for cpu in 0..24u32 {
+        let (core, package) = ((cpu % 6).to_string(), (cpu / 12).to_string());
+        tree = tree.cpu(cpu, &[("core_id", &core), ("physical_package_id", &package)]);
+    }
+    for (node, cpus) in ["0-5", "6-11", "12-17", "18-23"].iter().enumerate() {
+        tree = tree.put(&format!("sys/devices/system/node/node{node}/cpulist"), cpus);
+    }
+    has(&tree.facts(), &[("/cpu/cores", json!(24)), ("/cpu/sockets", json!(2))]);
+    // The same without sysfs: what the package counts is more than the numbers tell apart, if it is seen whole.
+    let info = |siblings: u32| -> String {
+        let cpu = |n: u32| {
+            format!(
+                "processor\t: {n}\nphysical id\t: {}\nsiblings\t: {siblings}\ncore id\t\t: {}\ncpu cores\t: 12\n\n",
+                n / 12,
+                n % 6
+            )
+        };
+        (0..24).map(cpu).collect()
+    };
+    has(&Tree::new().put("proc/cpuinfo", &info(12)).facts(), &[("/cpu/cores", json!(24)), ("/cpu/sockets", json!(2))]);
+    has(&Tree::new().put("proc/cpuinfo", &info(48)).facts(), &[("/cpu/cores", json!(12)), ("/cpu/sockets", json!(2))]);
+}
+
+#[test]
 fn the_tightest_of_nested_limits_counts_in_version_1() {
     let tree = Tree::new()
         .put("proc/meminfo", "MemTotal: 16777216 kB")
@@ -205,6 +231,44 @@ fn a_cpuset_of_a_parent_binds_in_version_2() {
     has(
         &tree.facts(),
         &[("/cpu/cpuset", json!(6)), ("/cpu/effective", json!(6)), ("/memory/limit_bytes", json!(8_589_934_592u64))],
+    );
+}
+
+#[test]
+fn the_limits_of_the_servers_own_unit_count_and_not_those_of_a_login() {
+    let tree = || {
+        Tree::new()
+            .put("proc/meminfo", "MemTotal: 16777216 kB")
+            .put("sys/devices/system/cpu/online", "0-15")
+            .put("etc/postgresql/16/main/postgresql.conf", "port = 5432")
+            .put("var/lib/postgresql/16/main/PG_VERSION", "16")
+            .put("var/lib/postgresql/16/main/postmaster.pid", "4242\n/var/lib/postgresql/16/main")
+            .put("proc/self/cgroup", "0::/user.slice/user-1000.slice/session-1.scope")
+            .put("proc/self/status", "Cpus_allowed_list:\t0-1")
+            .put("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw")
+            .put("sys/fs/cgroup/user.slice/user-1000.slice/memory.max", "1073741824")
+            .put("sys/fs/cgroup/system.slice/postgresql@16-main.service/memory.max", "8589934592")
+            .put("sys/fs/cgroup/system.slice/postgresql@16-main.service/cpu.max", "600000 100000")
+    };
+    let running = tree()
+        .put("proc/4242/cgroup", "0::/system.slice/postgresql@16-main.service")
+        .put("proc/4242/status", "Cpus_allowed_list:\t0-7");
+    has(
+        &running.facts(),
+        &[
+            ("/memory/limit_bytes", json!(8_589_934_592u64)),
+            ("/cpu/cpuset", json!(8)),
+            ("/cpu/effective", json!(6)),
+            ("/container/cgroup", json!("/system.slice/postgresql@16-main.service")),
+            ("/container/cgroup_of", json!("16/main")),
+        ],
+    );
+    let run = Llmsql::new().args(["explain", "shared_buffers"]).root(running.0.path()).run().success();
+    run.stdout_has("RAM 8GB");
+    // Where it does not run, what this process may have stands for it.
+    has(
+        &tree().facts(),
+        &[("/memory/limit_bytes", json!(1u64 << 30)), ("/cpu/cpuset", json!(2)), ("/container/cgroup_of", Value::Null)],
     );
 }
 

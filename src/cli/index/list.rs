@@ -15,6 +15,7 @@ use crate::state::{IndexRun, State};
 use crate::units;
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Runs of one index that the history shows.
 const RUNS: u32 = 10;
@@ -43,6 +44,7 @@ struct Listed<'a> {
     built: Option<Built>,
     target_lists: Option<u32>,
     target: Option<Target>,
+    /// `ivfflat.probes`, or `hnsw.ef_search`.
     probes: Option<u32>,
     probes_settings: &'a [catalogue::ProbesSetting],
     last_run: Option<IndexRun>,
@@ -99,7 +101,10 @@ impl Arguments {
             built: drift::built(session, server, index).await?,
             target_lists: target.as_ref().map(|t| t.lists),
             target,
-            probes: server.probes_in_force(),
+            probes: match index.method {
+                Method::Ivfflat => server.probes_in_force(),
+                Method::Hnsw => Some(server.ef_search()),
+            },
             probes_settings: &server.probes,
             last_run: runs.first().cloned(),
             history: self.history.then_some(runs),
@@ -178,7 +183,7 @@ impl Listed<'_> {
             dash(self.has()),
             self.set(),
             dash(self.target_lists),
-            dash(self.probes.filter(|_| index.method == Method::Ivfflat)),
+            dash(self.probes),
             units::human_bytes(index.bytes),
             state.to_owned(),
             dash(built.map(|(at, rows)| format!("{} on {rows}", date(at)))),
@@ -196,10 +201,12 @@ impl Listed<'_> {
 
     /// What the next build would use.
     fn set(&self) -> String {
-        let option = |name, default| self.index.option(name).unwrap_or(default);
         match self.index.method {
             Method::Ivfflat => self.index.configured_lists().to_string(),
-            Method::Hnsw => format!("{}/{}", option("m", 16), option("ef_construction", 64)),
+            Method::Hnsw => {
+                let (m, ef_construction) = self.index.graph(&BTreeMap::new());
+                format!("{m}/{ef_construction}")
+            }
         }
     }
 }

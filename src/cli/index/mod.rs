@@ -26,7 +26,8 @@ pub enum Command {
     /// Show every ivfflat and hnsw index: rows, lists it has and should have, probes, size, last build, last verdict
     ///
     /// HAS is what the index was built with, from its pages or our note in its comment; SET what the next build would
-    /// use; SHOULD what the rule asks for on that many rows, within the memory allowed (hnsw: m/ef_construction).
+    /// use; SHOULD what the rule asks for on that many rows, within the memory allowed (hnsw: m/ef_construction). PROBES
+    /// are those in force (hnsw: ef_search).
     #[command(after_help = "Examples:\n  llmsql index list\n  llmsql index list --dsn service=shop --format json\n  \
                       llmsql index list --all-databases\n  llmsql index list --history public.docs_idx")]
     List(list::Arguments),

@@ -1,7 +1,7 @@
 //! `llmsql index plan`.
 
 use super::super::Global;
-use super::{Databases, Graph, Selection, Sizing, dash, remember, state, wish};
+use super::{Databases, Graph, Selection, Sizing, remember, state, wish};
 use crate::error::{Exit, Result};
 use crate::index::plan::{self, DriftFrom, IndexPlan, Look};
 use crate::index::progress::Progress;
@@ -82,7 +82,12 @@ fn one(plan: &IndexPlan) -> String {
     if let (Some(lists), Some(target)) = (plan.lists, &plan.target) {
         let clamped = target.clamped.as_ref().map(|c| format!("; {c}")).unwrap_or_default();
         line("lists", format!("{lists} now, {} by rule ({}{clamped})", target.lists, target.formula));
-        line("probes", format!("{} now, {} for {} lists", dash(plan.probes), dash(plan.probes_after), target.lists));
+        let (now, after) = plan.search();
+        let chosen = match plan.probes {
+            Some(probes) if probes == now => format!("{probes} now"),
+            _ => format!("none chosen (pgvector's default is 1; {now} belong to {lists} lists)"),
+        };
+        line("probes", format!("{chosen}, {after} for {} lists", target.lists));
     }
     if let Some(drift) = plan.drift {
         let then = |value: Option<f64>| value.map(|v| format!(" ({v:.3} when built)")).unwrap_or_default();
@@ -98,10 +103,11 @@ fn one(plan: &IndexPlan) -> String {
         );
     }
     if let Some(work) = plan.work {
+        let (now, after) = plan.search();
         line(
             "work",
             format!(
-                "{:.0} vectors a query, {:.0} after a rebuild ({:.2} times)",
+                "a query compares {:.0} vectors with {now} probes, {:.0} with {after} after a rebuild (a ratio of {:.2})",
                 work.before,
                 work.after,
                 work.ratio()

@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Start only in these hours of this host's clock, as in 01:00-05:00; outside them do nothing
     #[arg(long, value_name = "HOURS")]
     window: Option<Window>,
-    /// Give up after waiting that long for other sessions' transactions; 0 waits for ever
+    /// Give up after waiting that long for other sessions' transactions, as in 10min; 0 waits for ever
     #[arg(long, value_name = "TIME", default_value = "30min", value_parser = units::parse_millis)]
     max_wait: u64,
     /// Tables to work on at the same time
@@ -53,7 +53,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     method: How,
     /// The operator class to change to, with --method swap: vector_l2_ops
-    #[arg(long, value_name = "NAME", requires = "method")]
+    #[arg(long, value_name = "NAME", conflicts_with = "if_needed")]
     opclass: Option<String>,
     /// Whose ivfflat.probes follow the lists: print (say them), database, role:NAME
     #[arg(long, value_name = "WHOSE", default_value = "print")]
@@ -96,18 +96,20 @@ impl Arguments {
             Ok(Done::Planned(plans)) => return report_plans(&plans, format),
             Ok(Done::Worked(outcomes)) => outcomes,
             Err(e) => {
-                if let Some(path) = &self.textfile {
-                    metrics::write(path, &[], e.exit.code())?;
+                if let Err(second) = self.write_metrics(&[], e.exit) {
+                    output::note(&format!("warning: {second}"));
                 }
                 return Err(e);
             }
         };
         let exit = worst(&outcomes);
-        if let Some(path) = &self.textfile {
-            metrics::write(path, &outcomes, exit.code())?;
-        }
         report(format, &outcomes, exit)?;
+        self.write_metrics(&outcomes, exit)?;
         Ok(exit)
+    }
+
+    fn write_metrics(&self, outcomes: &[Outcome], exit: Exit) -> Result<()> {
+        self.textfile.as_ref().map_or(Ok(()), |path| metrics::write(path, outcomes, exit.code()))
     }
 
     fn check(&self) -> Result<()> {

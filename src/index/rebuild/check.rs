@@ -1,7 +1,7 @@
 //! What is looked at beside a build and after it: drift, recall, latency, and the probes that follow the lists.
 
 use super::session::retry;
-use super::{How, Outcome, ProbesFor, Rebuild, comment_sql, now};
+use super::{Outcome, ProbesFor, Rebuild, comment_sql, now};
 use crate::error::{Error, Result};
 use crate::index::catalogue::{self, VectorIndex};
 use crate::index::drift::{self, Drift};
@@ -15,7 +15,7 @@ use std::time::Duration;
 const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
 
 /// How long the exact answers of the check may take, beside the build.
-const EXACT: Duration = Duration::from_millis(500);
+const EXACT: Duration = Duration::from_millis(300);
 
 /// How long its queries by the old index may take, which the build waits for.
 const BEFORE: Duration = Duration::from_millis(40);
@@ -119,8 +119,16 @@ impl Rebuild {
             others: None,
         };
         retry(watcher, &comment_sql(&new, &note)).await?;
-        if !plan.grows() {
-            self.move_probes(watcher, plan, outcome).await?;
+        let moved = match plan.probes_after.filter(|_| !plan.grows()) {
+            Some(probes) => self.set_probes(watcher, Some(probes)).await,
+            None => Ok(()),
+        };
+        match moved {
+            Ok(()) => outcome.notes.extend(self.about_probes(plan)),
+            Err(error) => {
+                outcome.notes.push(format!("the new index is in place, and its probes are not set: {error}"));
+                outcome.exit = error.exit.code();
+            }
         }
         Ok(new)
     }
@@ -168,20 +176,19 @@ impl Rebuild {
         }
     }
 
-    pub(super) async fn move_probes(&self, session: &Session, plan: &IndexPlan, outcome: &mut Outcome) -> Result<()> {
-        let Some(probes) = plan.probes_after else { return Ok(()) };
-        if self.wish.probes == ProbesFor::Print {
-            if plan.probes != Some(probes)
-                && self.wish.how == How::Reindex
-                && plan.lists != plan.target.as_ref().map(|t| t.lists)
-            {
-                outcome.notes.push(format!("the application should SET ivfflat.probes = {probes}"));
+    /// What the operator should know of the probes, once the new index is in place.
+    fn about_probes(&self, plan: &IndexPlan) -> Option<String> {
+        let probes = plan.probes_after?;
+        match self.wish.probes {
+            ProbesFor::Database | ProbesFor::Role(_) => {
+                Some(format!("ivfflat.probes is {probes} now, for new sessions"))
             }
-            return Ok(());
+            ProbesFor::Print => {
+                let other_lists = plan.lists != plan.target.as_ref().map(|t| t.lists);
+                (other_lists && plan.probes != Some(probes))
+                    .then(|| format!("the application should SET ivfflat.probes = {probes}"))
+            }
         }
-        self.set_probes(session, Some(probes)).await?;
-        outcome.notes.push(format!("ivfflat.probes is {probes} now, for new sessions"));
-        Ok(())
     }
 
     /// Sets the probes for whom they are to be moved, or puts them back to the default.

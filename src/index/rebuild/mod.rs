@@ -6,11 +6,14 @@
 //! would otherwise be cut after the whole build.
 
 mod check;
+mod outcome;
 mod session;
 mod statement;
 
+pub use outcome::{Action, Outcome};
 pub use session::{interrupted, stopped};
 
+use super::Method;
 use super::catalogue::{self, Leftover, Server, VectorIndex};
 use super::note::Note;
 use super::plan::{self, DriftFrom, IndexPlan, Look};
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 /// What a swap calls the new index until it takes the old one's name.
 pub(super) const SWAP_SUFFIX: &str = "_llmsql_new";
@@ -104,114 +108,6 @@ pub struct Wish {
     pub probes: ProbesFor,
 }
 
-/// What became of an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It was rebuilt.
-    Rebuilt,
-    /// It needs no rebuild.
-    Left,
-    /// It was not looked at, or not to its end: outside the window, or after a signal.
-    Skipped,
-    /// It was not rebuilt, and the old index serves.
-    Failed,
-}
-
-impl Action {
-    /// As the history and JSON call it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Action::Rebuilt => "rebuilt",
-            Action::Left => "left",
-            Action::Skipped => "skipped",
-            Action::Failed => "failed",
-        }
-    }
-}
-
-/// What became of an index, with its numbers.
-#[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
-    /// The database.
-    pub database: String,
-    /// `schema.name`.
-    pub index: String,
-    /// What became of it.
-    pub action: Action,
-    /// The plan, where one was made.
-    pub plan: Option<Box<IndexPlan>>,
-    /// Lists before.
-    pub lists_before: Option<u32>,
-    /// Lists after.
-    pub lists_after: Option<u32>,
-    /// Seconds it took, planning and checking included.
-    pub seconds: f64,
-    /// Seconds the build took.
-    pub build_seconds: f64,
-    /// Share of the nearest rows that sampled queries find now.
-    pub recall: Option<f64>,
-    /// Median latency of sampled queries before and after, in milliseconds.
-    pub latency_ms: Option<(f64, f64)>,
-    /// Probes that belong to the lists now.
-    pub probes: Option<u32>,
-    /// What the operator should know.
-    pub notes: Vec<String>,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// What to do about it.
-    pub next: Option<String>,
-    /// The exit code of this index alone.
-    pub exit: u8,
-}
-
-impl Outcome {
-    fn new(database: &str, index: &VectorIndex, action: Action) -> Self {
-        Outcome {
-            database: database.to_owned(),
-            index: index.label(),
-            action,
-            plan: None,
-            lists_before: None,
-            lists_after: None,
-            seconds: 0.0,
-            build_seconds: 0.0,
-            recall: None,
-            latency_ms: None,
-            probes: None,
-            notes: Vec::new(),
-            error: None,
-            next: None,
-            exit: Exit::Done.code(),
-        }
-    }
-
-    fn leave(&mut self, plan: IndexPlan) {
-        self.action = Action::Left;
-        self.lists_before = plan.lists;
-        self.probes = plan.probes_after;
-        self.plan = Some(Box::new(plan));
-    }
-
-    /// Notes that a signal ended what follows a build: the index is new all the same, and the run ends as the signal
-    /// says.
-    fn cut_short(&mut self, result: Result<()>) {
-        if let Err(error) = result {
-            self.notes.push("the new index is in place; its check was cut short".to_owned());
-            self.exit = error.exit.code();
-        }
-    }
-
-    fn failed(mut self, error: &Error) -> Self {
-        self.action = Action::Failed;
-        self.error = Some(error.to_string());
-        self.next.clone_from(&error.next);
-        self.exit = error.exit.code();
-        self
-    }
-}
-
 /// Tells every rebuild that a signal came: its exit code.
 pub type Stop = watch::Receiver<Option<Exit>>;
 
@@ -269,11 +165,11 @@ impl Rebuild {
         }
         lock(&worker, index).await?;
         // What another run did before we got the lock counts.
-        let found = catalogue::again(&watcher, index).await?;
+        let (indexes, leftovers) = catalogue::indexes(&watcher).await?;
+        let found = indexes.into_iter().find(|i| i.is(index)).ok_or_else(|| catalogue::gone(&watcher, index))?;
         if found.oid != index.oid && self.wish.if_needed {
             drift = DriftFrom::Pages;
         }
-        let (_, leftovers) = catalogue::indexes(&watcher).await?;
         let mut plan = self.plan(&watcher, &found, &leftovers, Look { count: true, drift }).await?;
         if self.wish.if_needed && !plan.verdict.rebuild {
             outcome.leave(plan);
@@ -282,8 +178,9 @@ impl Rebuild {
         outcome.lists_before = plan.lists;
         outcome.probes = plan.probes_after;
         outcome.plan = Some(Box::new(plan.clone()));
-        self.refuse(&plan)?;
-        self.drop_leftovers(&watcher, &found, &leftovers, &mut bar, outcome).await?;
+        self.refuse(&watcher, &plan).await?;
+        let dropped = self.drop_leftovers(&watcher, &found, &leftovers, &mut bar, outcome).await;
+        dropped.map_err(|e| self.explain(e, &plan))?;
         for obstacle in plan.obstacles.iter().filter(|o| !o.blocks && o.name != "index.leftover") {
             self.progress.note(&format!("warning: {}: {}", found.label(), obstacle.message));
         }
@@ -296,7 +193,10 @@ impl Rebuild {
             outcome.plan = Some(Box::new(plan.clone()));
         }
         bar.step("verifying");
-        let new = self.finish(&watcher, &plan, &beside, outcome).await?;
+        let new = match self.finish(&watcher, &plan, &beside, outcome).await {
+            Ok(new) => new,
+            Err(error) => return Err(self.gone_or(&watcher, error, &plan).await),
+        };
         outcome.action = Action::Rebuilt;
         bar.step("VACUUM");
         self.vacuum(&worker, &new, outcome).await;
@@ -314,7 +214,7 @@ impl Rebuild {
         self.unless_stopped(session, plan).await
     }
 
-    fn refuse(&self, plan: &IndexPlan) -> Result<()> {
+    async fn refuse(&self, session: &Session, plan: &IndexPlan) -> Result<()> {
         if let Some(refusal) = plan.refusal() {
             return Err(refusal);
         }
@@ -322,7 +222,24 @@ impl Rebuild {
             let what = "the index belongs to a partitioned one, which a swap cannot replace part of";
             return Err(Error::usage("index.swap", what).at(self.here(&plan.index)).next("leave out --method swap"));
         }
-        Ok(())
+        let (m, ef_construction) = plan.index.graph(&plan.options);
+        if plan.index.method == Method::Hnsw && ef_construction < 2 * m {
+            let what = format!("ef_construction is at least twice m, and {ef_construction} is less than twice {m}");
+            return Err(Error::usage("index.graph", what)
+                .at(self.here(&plan.index))
+                .next(format!("add --ef-construction {}", 2 * m)));
+        }
+        if let ProbesFor::Role(role) = &self.wish.probes
+            && session.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[(role, Type::TEXT)]).await?.is_none()
+        {
+            return Err(Error::usage("index.role", format!("there is no role {role}"))
+                .at("--set-probes")
+                .next("name the role that the application logs in as"));
+        }
+        match &self.wish.opclass {
+            Some(opclass) => self.refuse_opclass(session, &plan.index, opclass).await,
+            None => Ok(()),
+        }
     }
 
     /// Drops what interrupted runs of ours left on the table.
@@ -337,7 +254,7 @@ impl Rebuild {
         for leftover in leftovers.iter().filter(|l| l.ours && l.table_oid == index.table_oid) {
             bar.step("dropping what an interrupted run left");
             let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", leftover.quoted());
-            self.unless_stopped(session, session.batch(&drop)).await?;
+            self.unless_stopped(session, retry(session, &drop)).await?;
             outcome.notes.push(format!("dropped {}, left of an interrupted run", leftover.name));
         }
         Ok(())
@@ -355,9 +272,11 @@ impl Rebuild {
         outcome: &mut Outcome,
     ) -> Result<Beside> {
         let index = &plan.index;
+        // Whether the index has what its options say, though the run that set them was interrupted.
+        let complete = plan.built.and_then(|b| b.lists) == Some(index.configured_lists());
         let was = match (&index.note.rebuilding, &index.note.was) {
             // The options an interrupted run found are the ones to go back to.
-            (Some(_), Some(was)) => was.clone(),
+            (Some(_), Some(was)) if !complete => was.clone(),
             _ => remember(&index.options, &plan.options),
         };
         let mark = Note {
@@ -366,8 +285,8 @@ impl Rebuild {
             others: (!others.is_empty()).then(|| others.to_owned()),
             ..index.note.clone()
         };
-        if plan.grows() {
-            self.move_probes(watcher, plan, outcome).await?;
+        if let Some(probes) = plan.probes_after.filter(|_| plan.grows()) {
+            self.set_probes(watcher, Some(probes)).await?;
         }
         retry(watcher, &comment_sql(index, &mark)).await.map_err(|e| self.explain(e, plan))?;
         let start = Instant::now();
@@ -406,6 +325,7 @@ impl Rebuild {
                 Ok(beside.unwrap_or_default())
             }
             Ok(false) => Err(error),
+            Err(second) if second.code == "index.gone" => Err(second),
             Err(second) => {
                 Err(Error::new(error.exit, error.code, format!("{error}; and cleaning up failed: {second}"))
                     .next("the old index serves; the next run of `llmsql index rebuild` cleans up"))
@@ -423,10 +343,7 @@ impl Rebuild {
             lock(&session, index).await?;
         }
         let (indexes, leftovers) = catalogue::indexes(&session).await?;
-        let Some(now) = indexes.into_iter().find(|i| i.schema == index.schema && i.name == index.name) else {
-            return Err(Error::failed("index.gone", "the index is no longer there; its table was dropped meanwhile")
-                .at(self.here(index)));
-        };
+        let now = indexes.into_iter().find(|i| i.is(index)).ok_or_else(|| catalogue::gone(&session, index))?;
         // REINDEX gives the index a new OID when the new one takes over, and a swap its name.
         let mine = || leftovers.iter().filter(|l| l.ours && l.table_oid == index.table_oid && l.of == index.name);
         if now.oid != index.oid && now.valid {
@@ -463,6 +380,14 @@ impl Rebuild {
         Ok(false)
     }
 
+    /// That the index has gone, where it has: what is asked of it then fails in many ways. Otherwise [`Self::explain`].
+    async fn gone_or(&self, session: &Session, error: Error, plan: &IndexPlan) -> Error {
+        match catalogue::again(session, &plan.index).await {
+            Err(gone) if gone.code == "index.gone" => gone,
+            _ => self.explain(error, plan),
+        }
+    }
+
     /// Gives the server's refusals their exit code and what to do.
     fn explain(&self, error: Error, plan: &IndexPlan) -> Error {
         let index = &plan.index;
@@ -493,6 +418,13 @@ impl Rebuild {
                 "index.lock",
                 format!("another session holds a lock on the table, tried {DDL_TRIES} times for {DDL_WAIT}"),
                 Some("`llmsql index plan` names it".to_owned()),
+            ),
+            "40P01" => (
+                Exit::Locked,
+                "index.lock",
+                "another session waited for a lock on the table, and the build for that session (a deadlock)"
+                    .to_owned(),
+                Some("do not change the table's definition while its index is rebuilt; then run it again".to_owned()),
             ),
             "57014" if error.code == "sql.failed" => {
                 (Exit::Failed, "index.cancelled", "someone cancelled the build".to_owned(), None)

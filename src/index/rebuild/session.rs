@@ -15,6 +15,9 @@ pub(super) const DDL_WAIT: &str = "5s";
 /// How often DDL that did not get its lock is tried.
 pub(super) const DDL_TRIES: u32 = 3;
 
+/// How often the back ends of two sessions are compared, four queries each time.
+const POOLER_TURNS: u32 = 5;
+
 /// After that time, what still runs is cancelled again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(200);
 
@@ -92,23 +95,18 @@ async fn quiet_session(session: &Session, server: &Server) -> Result<()> {
     session.batch(&sql).await
 }
 
-/// Two sessions that share a back end, or both get one lock, or are older than their connection, go through a pooler:
-/// there, SET would leak to other clients and the lock would be nobody's.
+/// Refuses a transaction pooler: there, SET would leak to other clients and the lock would be nobody's.
+///
+/// A session of its own has one back end for good, which no other session has. A pool hands out the back end that was
+/// given back last, so that two sessions in turn get the same one, or the one that has waited longest, so that each of
+/// them changes; other clients' traffic can hide either for a moment, but not for all of these turns.
 async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
-    let one: i32 = first.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
-    let two: i32 = second.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
+    let (one, two) = (back_end(first).await?, back_end(second).await?);
     let mut pooled = one == two;
-    if !pooled {
-        let try_lock = "SELECT pg_try_advisory_lock(hashtext('llmsql.direct'), $1) AS got";
-        let got: bool = first.query_one(try_lock, &[(&one, Type::INT4)]).await?.value("got")?;
-        let also: bool = second.query_one(try_lock, &[(&one, Type::INT4)]).await?.value("got")?;
-        pooled = got == also;
-        for (session, got) in [(first, got), (second, also)] {
-            if got {
-                session
-                    .query("SELECT pg_advisory_unlock(hashtext('llmsql.direct'), $1)", &[(&one, Type::INT4)])
-                    .await?;
-            }
+    for _ in 0..POOLER_TURNS {
+        // Each once in the middle and once at the end, since a pool of two that takes turns would keep step with ours.
+        for (session, pid) in [(second, two), (first, one), (first, one), (second, two)] {
+            pooled = pooled || back_end(session).await? != pid;
         }
     }
     if pooled {
@@ -117,6 +115,11 @@ async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
             .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's"));
     }
     Ok(())
+}
+
+/// The process that serves a session.
+pub(super) async fn back_end(session: &Session) -> Result<i32> {
+    session.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")
 }
 
 /// Takes the table's lock or says who has it. Never waits: a waiter would deadlock with the other's REINDEX.

@@ -1,14 +1,15 @@
 //! The long statements of a rebuild: REINDEX or CREATE INDEX CONCURRENTLY, watched while they run.
 
-use super::session::{DDL_WAIT, cancel, interrupted, retry, stopped};
+use super::session::{DDL_WAIT, back_end, cancel, interrupted, retry, stopped};
 use super::{OLD_SUFFIX, Rebuild, SWAP_SUFFIX};
 use crate::error::{Error, Exit, Result};
-use crate::index::Method;
+use crate::index::catalogue::VectorIndex;
 use crate::index::note::Note;
 use crate::index::plan::IndexPlan;
 use crate::index::progress::{Bar, Phase};
-use crate::postgres::connect::{RowExt, Session, quote_ident, quote_literal};
+use crate::postgres::connect::{RowExt, Session, is_sqlstate, quote_ident, quote_literal};
 use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 /// How often the server is asked for progress.
@@ -38,10 +39,7 @@ impl Rebuild {
             "CREATE INDEX CONCURRENTLY {} ON {} USING {} (({}) {}.{})",
             quote_ident(&new),
             index.quoted_table(),
-            match index.method {
-                Method::Ivfflat => "ivfflat",
-                Method::Hnsw => "hnsw",
-            },
+            index.method.name(),
             index.expression,
             quote_ident(&index.extension_schema),
             quote_ident(opclass),
@@ -49,10 +47,15 @@ impl Rebuild {
         if !with.is_empty() {
             sql.push_str(&format!(" WITH ({})", with.join(", ")));
         }
+        if let Some(tablespace) = &index.tablespace {
+            sql.push_str(&format!(" TABLESPACE {}", quote_ident(tablespace)));
+        }
         if let Some(predicate) = &index.predicate {
             sql.push_str(&format!(" WHERE {predicate}"));
         }
         self.prepare(worker, plan).await?;
+        // Where the old one is in the database's own, the role's default is not to move it.
+        worker.batch("SET default_tablespace = ''").await?;
         self.watch(worker, &sql, bar).await?;
         bar.step("swapping the names");
         worker.batch(&format!("SET lock_timeout = '{DDL_WAIT}'")).await?;
@@ -68,6 +71,25 @@ impl Rebuild {
         .await?;
         worker.batch("SET lock_timeout = 0").await?;
         self.watch(worker, &format!("DROP INDEX CONCURRENTLY {schema}.{old}"), bar).await
+    }
+
+    /// Refuses an operator class that is not there for such an index.
+    pub(super) async fn refuse_opclass(&self, session: &Session, index: &VectorIndex, opclass: &str) -> Result<()> {
+        let (method, element) = (index.method.name(), index.element.name());
+        let rows = session
+            .query(
+                "SELECT o.opcname::text AS name FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod \
+                 JOIN pg_namespace n ON n.oid = o.opcnamespace JOIN pg_type t ON t.oid = o.opcintype \
+                 WHERE a.amname = $1 AND t.typname = $2 AND n.nspname = $3 ORDER BY 1",
+                &[(&method, Type::TEXT), (&element, Type::TEXT), (&index.extension_schema, Type::TEXT)],
+            )
+            .await?;
+        let known: Vec<String> = rows.iter().map(|row| row.value("name")).collect::<Result<_>>()?;
+        if known.iter().any(|name| name == opclass) {
+            return Ok(());
+        }
+        let what = format!("{method} has no operator class {opclass} for {element}");
+        Err(Error::usage("index.opclass", what).at(self.here(index)).next(format!("there are: {}", known.join(", "))))
     }
 
     /// Parallel workers of one build. A local server's are never more than this host's CPUs, since the leader works too.
@@ -93,19 +115,25 @@ impl Rebuild {
 
     /// Runs a long statement, shows its progress, and cancels it on a signal or when it has waited too long.
     async fn watch(&self, worker: &Session, sql: &str, bar: &mut Bar) -> Result<()> {
-        let pid: i32 = worker.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")?;
-        let watcher = Session::open(&self.info).await?;
+        let pid = back_end(worker).await?;
+        // Opened while the statement already runs.
+        let mut watcher = None;
         let mut waiting: Option<Instant> = None;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut work = std::pin::pin!(worker.batch(sql));
         let error = loop {
             tokio::select! {
+                biased;
                 result = &mut work => return result,
                 exit = stopped(&self.stop) => break interrupted(exit),
                 _ = ticks.tick() => {
                     // Progress that cannot be read must not end the build.
-                    let Ok(Some((phase, blocked))) = progress(&watcher, pid).await else { continue };
+                    if watcher.is_none() {
+                        watcher = Session::open(&self.info).await.ok();
+                    }
+                    let Some(watcher) = &watcher else { continue };
+                    let Ok(Some((phase, blocked))) = progress(watcher, pid).await else { continue };
                     bar.show(&phase);
                     waiting = if blocked { waiting.or_else(|| Some(Instant::now())) } else { None };
                     let most = self.wish.max_wait.zip(waiting).filter(|(most, since)| since.elapsed() > *most);
@@ -116,8 +144,11 @@ impl Rebuild {
             }
         };
         bar.step("cancelling");
-        // It may have ended well in the meantime.
-        cancel(worker, work).await.map_err(|e| error.because(e))
+        // It may have ended well in the meantime, or in another way than by the request.
+        cancel(worker, work).await.map_err(|e| match is_sqlstate(&e, &SqlState::QUERY_CANCELED) {
+            true => error,
+            false => error.because(e),
+        })
     }
 }
 
@@ -135,6 +166,7 @@ async fn progress(session: &Session, pid: i32) -> Result<Option<(Phase, bool)>> 
             "SELECT coalesce(p.phase, '') AS phase, coalesce(p.blocks_done, 0) AS blocks_done, coalesce(p.blocks_total, 0) AS blocks, \
              coalesce(p.tuples_done, 0) AS tuples_done, coalesce(p.tuples_total, 0) AS tuples, \
              coalesce(p.lockers_done, 0) AS lockers_done, coalesce(p.lockers_total, 0) AS lockers, \
+             coalesce(p.current_locker_pid, 0) AS locker, \
              coalesce(a.wait_event_type = 'Lock', false) OR coalesce(p.phase LIKE 'waiting%', false) AS blocked \
              FROM pg_stat_activity a LEFT JOIN pg_stat_progress_create_index p ON p.pid = a.pid WHERE a.pid = $1",
             &[(&pid, Type::INT4)],
@@ -142,14 +174,20 @@ async fn progress(session: &Session, pid: i32) -> Result<Option<(Phase, bool)>> 
         .await?;
     let Some(row) = row else { return Ok(None) };
     let number = |column: &str| row.value::<i64>(column).ok().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-    let name: String = row.value("phase")?;
-    let (done, total, unit) = if name.ends_with("loading tuples") {
+    let mut name: String = row.value("phase")?;
+    // An hnsw build loads tuples too, and counts their blocks.
+    let (done, total, unit) = if name.ends_with("loading tuples") && number("tuples") > 0 {
         (number("tuples_done"), number("tuples"), "tuples")
     } else if name.ends_with("performing k-means") {
         // The server does not count here; what stands there is of the phase before.
         (0, 0, "")
     } else if name.starts_with("waiting") {
-        (number("lockers_done"), number("lockers"), "sessions")
+        // How long is up to the other session.
+        if number("locker") > 0 {
+            let nth = number("lockers_done") + 1;
+            name.push_str(&format!(": process {} ({nth} of {})", number("locker"), number("lockers")));
+        }
+        (0, 0, "")
     } else {
         (number("blocks_done"), number("blocks"), "blocks")
     };

@@ -25,7 +25,7 @@ pub static PREMISES: &[Premise] = &[
     Premise { name: "postgresql.unsafe", about: "pinned values that lose data in a crash, stop vacuum or keep passwords that can be replayed" },
     Premise { name: "connections.peak", about: "clients connected now to the live server, against the planned max_connections" },
     Premise { name: "database.size", about: "the size of the live server's databases, against shared_buffers" },
-    Premise { name: "io_method", about: "whether io_uring works here, where it is pinned" },
+    Premise { name: "io_uring", about: "whether io_uring works here, where postgresql.io_method is pinned to it" },
     Premise { name: "kernel.container", about: "kernel settings of a container are those of its host" },
     Premise { name: "kernel.keys", about: "settings of the kernel that the guide names and this kernel lacks" },
     Premise { name: "nginx.upstream", about: "back ends that are named and not addressed, where nginx looks a name up at its start alone: before 1.27.3, or without nginx.resolver" },
@@ -206,7 +206,7 @@ impl Court<'_> {
         if ring && kernel.io_uring != Some(true) {
             let why = kernel.io_uring_reason.as_deref().unwrap_or("it was not probed here");
             let message = format!("io_method = io_uring is pinned, and io_uring is not known to work: {why}");
-            self.note("io_method", Severity::Warning, message, "set postgresql.io_method to worker");
+            self.note("io_uring", Severity::Warning, message, "set postgresql.io_method to worker");
         }
         if let (Some(max), Some(min)) = (self.count("postgresql.max_wal_size"), self.count("postgresql.min_wal_size"))
             && min > max

@@ -4,29 +4,26 @@ use super::{Court, Numbers, number};
 use crate::facts::Certificate;
 use crate::plan::Component;
 use crate::units;
-use crate::value::Value;
 
 /// Days before its end at which a certificate is about to expire: as long as a renewal by hand may take.
 const SOON: i64 = 30;
 
 impl Court<'_> {
     pub(super) fn certificates(&mut self) {
-        let text = |key: &str| match self.value(key) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text.clone()),
-            _ => None,
-        };
-        let edge = text("nginx.tls_certificate").zip(text("nginx.tls_certificate_key"));
         let facts = &self.host.facts.certificates;
         let clusters = facts.iter().filter(|c| c.cluster.is_some() && self.host.has(Component::PostgreSql));
         let mut wanted: Vec<&Certificate> = clusters.collect();
-        if let Some((certificate, key)) = &edge {
-            match facts.iter().find(|c| &c.path == certificate && &c.key == key) {
-                Some(found) => wanted.push(found),
-                None => {
-                    let numbers = vec![number("certificate", certificate), number("key", key)];
-                    let message = format!("{certificate} and {key} were not read on the host they are for");
-                    return self.verdict("tls.certificates", None, numbers, message, "run llmsql on the host itself");
-                }
+        for service in [Component::Nginx, Component::PostgreSql].into_iter().filter(|s| self.host.has(*s)) {
+            let file = |part: &str| self.host.profile.text(&format!("{}.{part}", service.name()));
+            let named = file("tls_certificate").zip(file("tls_certificate_key"));
+            let Some((certificate, key)) = named.filter(|(c, k)| !c.is_empty() && !k.is_empty()) else { continue };
+            let Some(found) = facts.iter().find(|c| c.path == certificate && c.key == key) else {
+                let numbers = vec![number("certificate", certificate), number("key", key)];
+                let message = format!("{certificate} and {key} were not read on the host they are for");
+                return self.verdict("tls.certificates", None, numbers, message, "run llmsql on the host itself");
+            };
+            if !wanted.contains(&found) {
+                wanted.push(found);
             }
         }
         if wanted.is_empty() {

@@ -34,7 +34,7 @@ impl Court<'_> {
         let settings = self.settings.iter().filter(|s| s.component == Component::PostgreSql);
         settings
             .filter_map(|s| match catalogue::find(&s.name, self.host.major) {
-                None => Some(self.unknown(&s.name)),
+                None => Some(catalogue::absence(&s.name, self.host.major)),
                 Some(e) => e.check(&s.value).err().map(|e| format!("{} = {}: {e}", s.name, s.value)),
             })
             .collect()
@@ -47,19 +47,8 @@ impl Court<'_> {
             .filter(|key| !keys::KEYS.iter().any(|k| k.name == key.as_str()))
             .filter_map(|key| key.strip_prefix("postgresql."))
             .filter(|name| catalogue::find(name, self.host.major).is_none())
-            .map(|name| self.unknown(name))
+            .map(|name| catalogue::absence(name, self.host.major))
             .collect()
-    }
-
-    fn unknown(&self, name: &str) -> String {
-        let major = self.host.major;
-        let versions = catalogue::forms(name);
-        let there = match (versions.first(), versions.last()) {
-            (Some(first), _) if first.since > major => format!("; it came with {}", first.since),
-            (_, Some(last)) if last.until < major => format!("; {} was the last to have it", last.until),
-            _ => String::new(),
-        };
-        format!("{name} does not exist in PostgreSQL {major}{there}")
     }
 
     /// The server adds up its back ends of all kinds, and does not start with more than 262143.

@@ -191,14 +191,44 @@ impl Context<'_, '_> {
                 }
             }
             Meaning::Value(column, _) => {
-                if self.index.column(*column).key && self.index.kind(*column) != crate::query::schema::Kind::Text {
-                    -0.3
-                } else {
-                    0.0
-                }
+                self.way(at, *column)
+                    + if self.index.column(*column).key && self.index.kind(*column) != crate::query::schema::Kind::Text
+                    {
+                        -0.3
+                    } else {
+                        0.0
+                    }
             }
             Meaning::Metric(_) => 0.3,
             Meaning::Nothing => 0.0,
+        }
+    }
+
+    /// `from` and `to` before a value: where a way begins and where it ends.
+    fn way(&self, at: usize, column: ColumnId) -> f64 {
+        let start = self.spans.get(at).map_or(0, |s| s.start);
+        let before = start.checked_sub(1).and_then(|p| self.tokens.get(p));
+        let Some(before) = before else { return 0.0 };
+        let words = &self.index.column(column).words;
+        let any = |list: &[&str]| list.iter().any(|w| words.has(w));
+        let start = any(&["from", "origin", "source", "departure", "start", "begin"]);
+        let end = any(&["to", "destination", "arrival", "end", "target"]);
+        match before.lower.as_str() {
+            "from" | "leaving" | "departing" if start != end => {
+                if start {
+                    0.8
+                } else {
+                    -0.8
+                }
+            }
+            "to" | "into" | "towards" | "arriving" if start != end => {
+                if end {
+                    0.8
+                } else {
+                    -0.8
+                }
+            }
+            _ => 0.0,
         }
     }
 
@@ -212,6 +242,7 @@ impl Context<'_, '_> {
             .filter_map(|s| if let Piece::Cue(cue) = s.piece { Some(cue) } else { None })
             .filter(|c| !matches!(c, Cue::Idle | Cue::All | Cue::Each | Cue::Distinct))
             .collect();
+        let pronoun = |c: &Cue| *c == Cue::Pronoun;
         let others =
             self.spans.get(earlier + 1..later).unwrap_or_default().iter().any(|s| !matches!(s.piece, Piece::Cue(_)));
         let same = first.table().is_some() && first.table() == second.table();
@@ -288,8 +319,9 @@ impl Context<'_, '_> {
                 }
             }
             (Meaning::Column(column), Meaning::Table(table)) => {
-                let owned =
-                    !others && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In)) && between.len() == 1;
+                let owned = !others
+                    && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In))
+                    && between.iter().skip(1).all(pronoun);
                 let adjacent = later == earlier + 1;
                 if column.table == *table && owned {
                     0.9
@@ -321,7 +353,10 @@ impl Context<'_, '_> {
             }
             (Meaning::Column(_), Meaning::Column(_)) => {
                 let list = between.iter().all(|c| matches!(c, Cue::And));
-                if same && list {
+                let owned = between
+                    .iter()
+                    .all(|c| matches!(c, Cue::Whose | Cue::With | Cue::Have | Cue::Relative | Cue::Pronoun));
+                if same && (list || owned) {
                     0.6
                 } else if same {
                     0.15

@@ -21,7 +21,7 @@ pub enum Cue {
     /// Asks for a number of things.
     Count,
     /// Asks for an amount that is not counted.
-    HowMuch,
+    HowMuch(Option<Quality>),
     /// An aggregate.
     Agg(Agg),
     /// Each value once.
@@ -111,7 +111,7 @@ pub enum Cue {
 impl std::fmt::Display for Cue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Ask | Self::Which | Self::Who | Self::HowMuch => "asks",
+            Self::Ask | Self::Which | Self::Who | Self::HowMuch(_) => "asks",
             Self::When => "asks for a time",
             Self::Where => "asks for a place",
             Self::Count => "number of",
@@ -292,13 +292,18 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
+        "how many|counts|number and|the number and|count and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
-    add(Cue::HowMuch, "how much|how old|how long|how high|how tall|how large|how big|how heavy|how fast");
+    add(Cue::HowMuch(None), "how much");
+    for adjective in
+        ["old", "long", "high", "tall", "large", "big", "heavy", "fast", "expensive", "deep", "wide", "far"]
+    {
+        add(Cue::HowMuch(quality(adjective)), &format!("how {adjective}"));
+    }
     add(Cue::Distinct, "different|distinct|unique|various");
     add(
         Cue::Idle,
-        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
+        "the|a|an|there|exist|exists|please|also|me|us|i|you|we|s|as|be|been|being|among|along|together|well|then|do we have|existing|available|recorded|record|records|listed|given|following|possible|current|currently|corresponding|respective|respectively|associated|related|belonging|belong|belongs|registered|stored|database|certain|particular|specific|actual|actually|respect|terms|so|such|same|just|only|the one|the ones|information|about|over all|across all|entire|made|get|got|goes|come|comes|to|into|out|up|can|could|would|will|should|may|has been|have been|had been|this|these|those|some|at all|in total|our|my|data|dataset|table|value|values|entries|kind|kinds|kind of|kinds of|sort of|sorts of|their own|own|owned|used|using|use|uses|held|hold|holds|one|ones|while|when they|itself|themselves|during|within|though|yet|already|including|include|includes|equal|equals|equal to|it is|there is|there are|is there|are there|were there|was there|that is|that are|take|takes|took|taken|take place|located|based",
     );
 }
 
@@ -394,7 +399,7 @@ fn comparisons(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Contains(Place::Inside),
-        "contain|contains|containing|contained|have the substring|has the substring|the substring|with the substring|contains the substring|contain the substring|substring|contains the word|contain the word|containing the word|contains the letter|contain the letter|have the word|has the word|has the letter|have the letter|with the word|with the letter|the word|the letter|the letters|the phrase|the string|the characters|includes the word|include the word|includes the letter|like|includes the letters|contains the phrase|that include the word|containing the letter|matching|mentions|mention|mentioning|has word|have word|with word",
+        "containing letter|contains letter|contain letter|contain|contains|containing|contained|have the substring|has the substring|the substring|with the substring|contains the substring|contain the substring|substring|contains the word|contain the word|containing the word|contains the letter|contain the letter|have the word|has the word|has the letter|have the letter|with the word|with the letter|the word|the letter|the letters|the phrase|the string|the characters|includes the word|include the word|includes the letter|like|includes the letters|contains the phrase|that include the word|containing the letter|matching|mentions|mention|mentioning|has word|have word|with word",
     );
     add(
         Cue::Contains(Place::Start),
@@ -446,7 +451,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Order,
-        "sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
+        "sort the result|sort the results|order the result|order the results|sort the result in|sort the results in|order the result by|order the results in|order the result in|list the results in|list the result in|sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
     );
     add(Cue::In, "in");
     add(
@@ -470,14 +475,17 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::But,
         "but|except|excluding|but not|but do not|but does not|but did not|except for|but never|but have not|but has not|but who did not|but are not|but is not|but who do not|but had not|but don't|but also not|instead of|rather than|and not|and do not|and does not|and did not|and have not|and never|and without|but without|and are not|and is not|but were not|but was not|but no|and no|but have no|but has no|and has not|except those",
     );
-    add(Cue::Both, "both|as well as|at the same time|either both");
+    add(Cue::Both, "both|at the same time|either both");
     add(Cue::Or, "or|either");
-    add(Cue::And, "and|,|&|and also|;|plus|/|and then|followed by|and who|and that|and which");
+    add(
+        Cue::And,
+        "along with|together with|and with|as well as|along with the|together with the|as well as the|and|,|&|and also|;|plus|/|and then|followed by|and who|and that|and which",
+    );
     add(Cue::Relative, "who|that|who have|that have|which have|who has|that has|which has|who had|that had|which had");
     add(Cue::Whose, "whose|where the|for which the|with whose");
     add(
         Cue::With,
-        "with|having|with a|with the|that have a|with an|along with|together with|and with|for which|in which|to which|from which|on which|at which|by which|with which",
+        "with|having|with a|with the|that have a|with an|for which|in which|to which|from which|on which|at which|by which|with which",
     );
     add(Cue::Of, "of|of the|of all|of all the|belonging to|belongs to|owned by");
     add(
@@ -535,6 +543,10 @@ fn qualities(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Superlative(false, None), "lowest|smallest|the lowest|the smallest|worst|the worst");
     add(Cue::Compare(Op::Gt, None), "higher than|larger than|greater than|bigger than|better than|later than");
     add(Cue::Compare(Op::Lt, None), "lower than|smaller than|earlier than|worse than");
+    if let Some(quality) = quality("new") {
+        add(Cue::Superlative(true, Some(quality)), "most recently|the most recently|last time");
+        add(Cue::Superlative(false, Some(quality)), "least recently|the least recently");
+    }
     add(Cue::Top(true), "first|the first");
     add(Cue::Top(false), "last");
 }

@@ -39,8 +39,8 @@ pub struct Draft {
     pub entity: Option<TableId>,
     /// Tables that are named.
     pub tables: Vec<TableId>,
-    /// Tables of which a row may have none.
-    pub without: Vec<TableId>,
+    /// Tables of which a row may have none that meets the conditions.
+    pub without: Vec<(TableId, Vec<Cond>)>,
     /// What rows have to hold.
     pub conditions: Vec<Condition>,
     /// Columns, buckets that rows are grouped by.
@@ -59,6 +59,14 @@ pub struct Draft {
     pub distinct: bool,
     /// The rows are ranked within each group.
     pub within: bool,
+    /// So many outputs were named in a sentence before the one that says what to show.
+    pub earlier: usize,
+    /// A column named behind a figure, by which its groups are meant where groups have to hold something.
+    pub within_column: Option<ColumnId>,
+    /// The rows asked about are those of which none, not one, may meet a condition.
+    pub open: bool,
+    /// The groups were named behind what is shown, `the names of each`.
+    pub late: bool,
     /// A share of this figure in the whole.
     pub share: bool,
     /// The figure is added up as it goes.
@@ -85,9 +93,12 @@ impl Draft {
         if query.select.is_empty() {
             return None;
         }
+        by_all_values(index, &mut query);
+        of_extreme(&mut query);
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
+        each_once(index, hints, &mut query);
         break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
         Some((query, cost))
@@ -95,6 +106,15 @@ impl Draft {
 
     /// Chooses what is asked about and what of it is shown where the question does not say.
     fn settle(&mut self) {
+        // "Which shops are in Bonn? Return the names." shows the names alone.
+        if self.earlier > 0 && self.earlier < self.outputs.len() {
+            let figure =
+                |o: &Output| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate());
+            let later = self.outputs.split_off(self.earlier);
+            self.outputs.retain(figure);
+            let counted = self.outputs.iter().any(|o| matches!(o, Output::CountOf(_)));
+            self.outputs.extend(later.into_iter().filter(|o| !(counted && matches!(o, Output::CountOf(_)))));
+        }
         let plain = self.outputs.iter().any(|o| !matches!(o, Output::Rows(_)));
         let shown: Vec<TableId> = self
             .outputs
@@ -105,13 +125,13 @@ impl Draft {
             let rows = |o: &Output| matches!(o, Output::Rows(table) if shown.contains(table));
             self.outputs.retain(|o| !rows(o));
         }
-        if self.outputs.is_empty() {
-            if let Some(table) = self.entity.or_else(|| self.tables.first().copied()) {
-                if self.group.is_empty() && self.group_tables.is_empty() {
-                    self.outputs.push(Output::Rows(table));
-                } else {
-                    self.outputs.push(Output::CountOf(table));
-                }
+        if self.outputs.is_empty()
+            && let Some(table) = self.entity.or_else(|| self.tables.first().copied())
+        {
+            if self.group.is_empty() && self.group_tables.is_empty() {
+                self.outputs.push(Output::Rows(table));
+            } else {
+                self.outputs.push(Output::CountOf(table));
             }
         }
         if self.entity.is_none() {
@@ -148,6 +168,13 @@ impl Draft {
 
     fn group(&mut self, index: &Index<'_>, query: &mut Query) {
         let figures = query.select.iter().any(Expr::is_aggregate);
+        if !self.having.is_empty()
+            && self.group.is_empty()
+            && self.group_tables.is_empty()
+            && query.select.iter().all(Expr::is_aggregate)
+        {
+            self.group.extend(self.within_column.map(Expr::Column));
+        }
         let counted = self.order.iter().any(|(e, _)| e.is_aggregate()) || !self.having.is_empty();
         let asked = !self.group.is_empty() || !self.hidden_group.is_empty() || !self.group_tables.is_empty();
         if !(figures && query.select.iter().any(|e| !e.is_aggregate()) || counted || asked) {
@@ -155,7 +182,7 @@ impl Draft {
         }
         // "for each X" without a figure only names whose columns are shown.
         if asked && !figures && !counted {
-            if self.limit.is_none() {
+            if self.limit.is_none() && !self.late {
                 for table in &self.group_tables {
                     add_table(query, *table);
                     let shown = query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == *table));
@@ -175,8 +202,7 @@ impl Draft {
         let mut group: Vec<Expr> = Vec::new();
         for table in &self.group_tables {
             add_table(query, *table);
-            let shown = query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == *table));
-            if !shown {
+            if !shows(index, query, *table) {
                 let names: Vec<Expr> = index.table(*table).display.iter().map(|c| Expr::Column(*c)).collect();
                 query.select.splice(0..0, names);
             }
@@ -240,9 +266,13 @@ impl Draft {
                 _ => query.filter.push(cond),
             }
         }
-        for table in std::mem::take(&mut self.without) {
-            let cond = self.none_of(index, hints, query, table, Vec::new())?;
+        for (table, conds) in std::mem::take(&mut self.without) {
+            let cond = match conds.as_slice() {
+                [one] => self.negate(index, hints, query, one.clone())?,
+                _ => self.none_of(index, hints, query, table, conds)?,
+            };
             query.filter.push(cond);
+            query.distinct |= self.open;
         }
         self.intersect(index, hints, query, both)
     }
@@ -253,7 +283,9 @@ impl Draft {
         cond.columns(&mut columns);
         let table = columns.first()?.table;
         let entity = self.subject(query)?;
-        if table != entity && owns_many(index, hints, entity, table) {
+        let shared = matches!(query.select.as_slice(), [Expr::Column(c)] if c.table == table
+            && index.kind(*c) == crate::query::schema::Kind::Text && !index.is_unique(*c) && !index.table(table).display.contains(c));
+        if table != entity && owns_many(index, hints, entity, table) || shared && self.open {
             return self.none_of(index, hints, query, table, vec![cond]);
         }
         Some(match cond {
@@ -279,6 +311,10 @@ impl Draft {
         conds: Vec<Cond>,
     ) -> Option<Cond> {
         let entity = self.subject(query)?;
+        if let ([Expr::Column(shown)], true) = (query.select.as_slice(), entity == table) {
+            let inner = Query { select: vec![Expr::Column(*shown)], filter: conds, ..Query::default() };
+            return Some(Cond::In(*shown, Box::new(inner), false));
+        }
         let tree = connect(index, &[entity, table], hints)?;
         let (edge, _) = tree.joins.iter().find(|(e, _)| e.from == entity || e.to == entity)?;
         let (from, to) = *edge.on.first()?;
@@ -336,14 +372,14 @@ impl Draft {
                 *expr = Expr::Running(figure);
             }
         }
-        if let Some(percent) = self.change.filter(|_| !query.group.is_empty()) {
-            if let Some(figure) = query.select.iter().find(|e| e.is_aggregate()).cloned() {
-                query.select.push(if percent {
-                    Expr::ChangePercent(Box::new(figure))
-                } else {
-                    Expr::Change(Box::new(figure))
-                });
-            }
+        if let Some(percent) = self.change.filter(|_| !query.group.is_empty())
+            && let Some(figure) = query.select.iter().find(|e| e.is_aggregate()).cloned()
+        {
+            query.select.push(if percent {
+                Expr::ChangePercent(Box::new(figure))
+            } else {
+                Expr::Change(Box::new(figure))
+            });
         }
         let bucketed = query.group.first().filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..))).cloned();
         if let Some(bucket) = bucketed.filter(|_| query.order.is_empty()) {
@@ -371,6 +407,82 @@ impl Draft {
             query.limit_by = by;
         }
     }
+}
+
+/// A figure over rows of which an order takes the first, `the average age in the largest house`, is one over the rows
+/// that have the greatest or smallest value.
+fn of_extreme(query: &mut Query) {
+    let figures = !query.select.is_empty() && query.select.iter().all(Expr::is_aggregate);
+    let [(Expr::Column(column), down), ..] = query.order.as_slice() else { return };
+    if !figures || !query.group.is_empty() || query.limit != Some(1) {
+        return;
+    }
+    let agg = if *down { Agg::Max } else { Agg::Min };
+    let extreme = Query { select: vec![Expr::Agg(agg, Box::new(Expr::Column(*column)))], ..Query::default() };
+    query.filter.push(Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Query(Box::new(extreme))));
+    query.order.clear();
+    query.limit = None;
+}
+
+/// Whether a column of a table is shown, or one that refers to it.
+fn shows(index: &Index<'_>, query: &Query, table: TableId) -> bool {
+    let refers = |c: &ColumnId| index.edges.iter().any(|e| e.to == table && e.on.iter().any(|(from, _)| from == c));
+    query.select.iter().any(|e| matches!(e, Expr::Column(c) if c.table == table || refers(c)))
+}
+
+/// Rows that are shown or counted stand once, though several rows of what they are joined to may meet the conditions.
+fn each_once(index: &Index<'_>, hints: &[String], query: &mut Query) {
+    if !query.group.is_empty()
+        || query.limit.is_some()
+        || !query.having.is_empty()
+        || query.distinct
+        || query.combine.is_some()
+    {
+        return;
+    }
+    let mut columns = Vec::new();
+    query.select.iter().for_each(|e| e.columns(&mut columns));
+    let counted = query.select.as_slice() == [Expr::Count];
+    let owner = if counted { query.entity } else { columns.first().map(|c| c.table) };
+    let Some(owner) = owner.filter(|o| columns.iter().all(|c| c.table == *o)) else { return };
+    let needed = query.needed();
+    let Some(tree) = connect(index, &needed, hints) else { return };
+    let repeats = needed.iter().any(|t| *t != owner && super::joins::fans_out(index, &tree, owner, *t));
+    if !repeats {
+        return;
+    }
+    if counted {
+        if let Some(key) = index.table(owner).key {
+            query.select = vec![distinct(key)];
+        }
+    } else if !query.select.iter().any(Expr::is_aggregate) && query.order.iter().all(|(e, _)| query.select.contains(e))
+    {
+        query.distinct = true;
+    }
+}
+
+/// Figures for all the values that a column has, `for men and women`, are figures for each of them.
+fn by_all_values(index: &Index<'_>, query: &mut Query) {
+    if !query.group.is_empty() || query.select.is_empty() || !query.select.iter().all(Expr::is_aggregate) {
+        return;
+    }
+    let column = |cond: &Cond| {
+        let Cond::Any(all) = cond else { return None };
+        let mut columns = Vec::new();
+        for one in all {
+            let Cond::Compare(Expr::Column(c), Op::Eq, Operand::Literal(_)) = one else { return None };
+            columns.push(*c);
+        }
+        let first = *columns.first()?;
+        let whole = index.column(first).column.distinct == u64::try_from(all.len()).ok();
+        (whole && columns.iter().all(|c| *c == first)).then_some(first)
+    };
+    let Some((at, found)) = query.filter.iter().enumerate().find_map(|(at, c)| column(c).map(|c| (at, c))) else {
+        return;
+    };
+    query.filter.remove(at);
+    query.select.insert(0, Expr::Column(found));
+    query.group.push(Expr::Column(found));
 }
 
 fn push(list: &mut Vec<Expr>, expr: Expr) {
@@ -420,9 +532,11 @@ fn break_ties(index: &Index<'_>, query: &mut Query) {
         query.order.iter().for_each(|(e, _)| e.columns(&mut columns));
         ties.extend(columns.first().and_then(|c| index.table(c.table).key).map(Expr::Column));
     }
+    // Groups that are equal follow the direction of the order, rows their key.
+    let down = !query.group.is_empty() && query.order.first().is_some_and(|(_, down)| *down);
     for tie in ties.into_iter().take(1) {
         if !query.order.iter().any(|(e, _)| *e == tie) {
-            query.order.push((tie, false));
+            query.order.push((tie, down));
         }
     }
 }
@@ -430,7 +544,10 @@ fn break_ties(index: &Index<'_>, query: &mut Query) {
 /// Tables that are only named, and that every row of the others has one of, need not be joined.
 fn drop_idle_tables(index: &Index<'_>, query: &mut Query) {
     let used: Vec<TableId> = query.columns().iter().map(|c| c.table).collect();
-    let counts = query.select.iter().any(|e| matches!(e, Expr::Count));
+    let counted = |c: &Cond| matches!(c, Cond::Compare(left, ..) | Cond::Between(left, ..) if *left == Expr::Count);
+    let counts = query.select.contains(&Expr::Count)
+        || query.order.iter().any(|(e, _)| *e == Expr::Count)
+        || query.having.iter().any(counted);
     let idle = |table: &TableId| {
         let referred_only = !index.edges.iter().any(|e| e.from == *table);
         !used.contains(table) && referred_only && query.entity != Some(*table) && !used.is_empty()

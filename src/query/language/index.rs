@@ -199,6 +199,19 @@ impl<'a> Index<'a> {
         self.tables.iter().any(|t| has(t, "first name") && has(t, "last name"))
     }
 
+    /// Whether a column of text holds numbers alone.
+    #[must_use]
+    pub fn is_numeric_text(&self, id: ColumnId) -> bool {
+        let column = self.column(id).column;
+        let number = |text: &String| text.trim().parse::<f64>().is_ok();
+        let words = &self.column(id).words;
+        let named = ["phone", "code", "id", "zip", "gender", "sex", "section", "number", "name", "key", "level"];
+        if named.iter().any(|w| words.has(w)) {
+            return false;
+        }
+        column.kind == Kind::Text && !column.values.is_empty() && column.values.iter().all(number)
+    }
+
     /// Whether a column holds each value once: a key of its own, not one shared with others.
     #[must_use]
     pub fn is_unique(&self, id: ColumnId) -> bool {
@@ -384,10 +397,31 @@ fn table_info<'a>(table: &'a Table, known: &dyn Fn(&str) -> bool) -> TableInfo<'
 }
 
 fn column_info<'a>(column: &'a Column, table: &Words, known: &dyn Fn(&str) -> bool) -> ColumnInfo<'a> {
-    let words = Words::of(&column.name, known);
-    let prefix = words.stems.iter().take_while(|s| table.stems.contains(s) || is_short(s, table)).count();
-    let own = if prefix < words.stems.len() { prefix } else { 0 };
+    let words = initials(Words::of(&column.name, known), table);
+    let weak = |at: usize| words.words.get(at + 1).is_some_and(|next| weight(next) < 1.0);
+    let own = |(at, s): &(usize, &String)| {
+        table.stems.contains(s)
+            || is_short(s, table)
+            || weak(*at) && table.words.iter().any(|w| w.starts_with(s.as_str()))
+    };
+    let prefix = words.stems.iter().enumerate().take_while(own).count();
+    // `customer_type` of a table of that name is its type.
+    let own = if prefix < words.stems.len() { prefix } else { words.stems.len().saturating_sub(1) };
     ColumnInfo { column, words, own, key: false }
+}
+
+/// `aid` and `flno` of a table whose name begins with the same letters are its id and number.
+fn initials(words: Words, table: &Words) -> Words {
+    let [one] = words.words.as_slice() else { return words };
+    let found =
+        [("id", "id"), ("no", "number"), ("name", "name"), ("code", "code")].iter().find_map(|(ending, word)| {
+            let head = one.strip_suffix(ending).filter(|head| !head.is_empty() && head.len() <= 4)?;
+            table.words.iter().any(|w| w.starts_with(head)).then(|| vec![head.to_owned(), (*word).to_owned()])
+        });
+    match found {
+        Some(words) => Words { stems: words.iter().map(|w| stem(w)).collect(), words },
+        None => words,
+    }
 }
 
 /// Whether a word of a column is the table's own in short, `stu_gpa` of `student`.

@@ -45,15 +45,31 @@ pub fn connect(index: &Index<'_>, wanted: &[TableId], hints: &[String]) -> Optio
 fn cost(index: &Index<'_>, edge: &Edge, wanted: &[TableId], to: TableId, hints: &[String]) -> u32 {
     let base = if edge.declared { 100 } else { 115 };
     let station = if wanted.contains(&to) { 0 } else { 20 };
-    let told = edge.on.iter().any(|(from, to)| {
-        let same = index.column(*to).words.stems.clone();
+    // Words of a key that neither its table nor what it refers to has, `author_id` beside `reviewer_id`: said or not.
+    let mut told = 0;
+    for (from, to) in &edge.on {
+        let same = &index.column(*to).words.stems;
         let own = &index.table(from.table).words.stems;
-        let words = index.column(*from).words.stems.iter();
-        words.filter(|w| !same.contains(w) && !own.contains(w)).any(|word| hints.contains(word))
-    });
+        let target = &index.table(to.table).words.stems;
+        for word in &index.column(*from).words.stems {
+            if !same.contains(word) && !own.contains(word) && !target.contains(word) {
+                told += if hints.contains(word) { 8 } else { -2 };
+            }
+        }
+    }
+    let told = u32::try_from(20 + told.clamp(-20, 20)).unwrap_or(0);
     let alike = edge.on.iter().any(|(a, b)| index.column(*a).words.stems == index.column(*b).words.stems);
-    base + station - if told { 12 } else { 0 } - if alike { 5 } else { 0 }
+    base + station - told - if alike { 5 } else { 0 }
 }
+
+/// What it costs to go up to a parent and down to another of its children: such rows only have the parent in common.
+const SIBLINGS: u32 = 130;
+
+/// A table as it was reached: by going up, from what refers to it.
+type Node = (TableId, bool);
+
+/// How a table was reached: the distance, and the edge with the node before.
+type Step = Option<(u32, Option<(usize, Node)>)>;
 
 /// The cheapest path from what is joined to one of the missing tables (Dijkstra).
 fn nearest(
@@ -63,42 +79,39 @@ fn nearest(
     wanted: &[TableId],
     hints: &[String],
 ) -> Option<Vec<(Edge, TableId)>> {
-    let mut best: Vec<Option<(u32, Option<(usize, TableId)>)>> = vec![None; index.tables.len()];
-    let mut open: BTreeSet<(u32, TableId)> = BTreeSet::new();
+    let mut best: Vec<[Step; 2]> = vec![[None, None]; index.tables.len()];
+    let mut open: BTreeSet<(u32, Node)> = BTreeSet::new();
     for table in joined {
-        *best.get_mut(*table)? = Some((0, None));
-        open.insert((0, *table));
+        best.get_mut(*table)?[0] = Some((0, None));
+        open.insert((0, (*table, false)));
     }
     while let Some((distance, here)) = open.pop_first() {
-        if missing.contains(&here) {
+        if missing.contains(&here.0) {
             return path(index, &best, here);
         }
         for (at, edge) in index.edges.iter().enumerate() {
-            let there = match (edge.from == here, edge.to == here) {
-                (true, false) => edge.to,
-                (false, true) => edge.from,
+            let (there, up) = match (edge.from == here.0, edge.to == here.0) {
+                (true, false) => (edge.to, true),
+                (false, true) => (edge.from, false),
                 _ => continue,
             };
-            let reached = distance + cost(index, edge, wanted, there, hints);
-            let known = best.get_mut(there)?;
+            let siblings = if here.1 && !up && !wanted.contains(&here.0) { SIBLINGS } else { 0 };
+            let reached = distance + cost(index, edge, wanted, there, hints) + siblings;
+            let known = best.get_mut(there)?.get_mut(usize::from(up))?;
             if known.is_none_or(|(known, _)| reached < known) {
                 *known = Some((reached, Some((at, here))));
-                open.insert((reached, there));
+                open.insert((reached, (there, up)));
             }
         }
     }
     None
 }
 
-fn path(
-    index: &Index<'_>,
-    best: &[Option<(u32, Option<(usize, TableId)>)>],
-    end: TableId,
-) -> Option<Vec<(Edge, TableId)>> {
+fn path(index: &Index<'_>, best: &[[Step; 2]], end: Node) -> Option<Vec<(Edge, TableId)>> {
     let mut steps = Vec::new();
     let mut here = end;
-    while let Some((edge, before)) = (*best.get(here)?)?.1 {
-        steps.push((index.edges.get(edge)?.clone(), here));
+    while let Some((edge, before)) = (*best.get(here.0)?.get(usize::from(here.1))?)?.1 {
+        steps.push((index.edges.get(edge)?.clone(), here.0));
         here = before;
     }
     steps.reverse();

@@ -26,6 +26,13 @@ pub enum Meaning {
     Nothing,
 }
 
+impl Candidate {
+    /// The stored text of a value.
+    fn text(&self) -> &str {
+        if let Meaning::Value(_, text) = &self.meaning { text } else { "" }
+    }
+}
+
 impl Meaning {
     /// The table it belongs to, where that is plain.
     #[must_use]
@@ -103,7 +110,10 @@ impl Linker<'_, '_> {
         for (at, date) in dated.iter().enumerate() {
             let first = tokens.iter().position(|t| t.end > date.start);
             let after = tokens.iter().position(|t| t.start >= date.end).unwrap_or(tokens.len());
-            if let Some(first) = first.filter(|first| *first < after) {
+            // "in order of the year" names a column, no time.
+            let bare = |text: &str| matches!(text, "the year" | "the month" | "the week" | "the day" | "the date");
+            let column = bare(&question.get(date.start..date.end).unwrap_or_default().to_lowercase());
+            if let Some(first) = first.filter(|first| *first < after && !column) {
                 let length = after - first;
                 let score = if date.certain { size(length) + 0.5 } else { 0.6 * size(length) };
                 add(score, first, after, Piece::Date(at));
@@ -125,7 +135,19 @@ impl Linker<'_, '_> {
             self.typing_error(tokens, start, &mut add);
             add(0.0, start, start + 1, Piece::Unknown);
         }
-        best_path(options)
+        let mut spans = best_path(options);
+        // What a text has to contain is text, though it stands as a value somewhere.
+        for at in 1..spans.len() {
+            let behind = matches!(spans.get(at - 1).map(|s| &s.piece), Some(Piece::Cue(Cue::Contains(_))));
+            let Some(span) = spans.get_mut(at).filter(|_| behind) else { continue };
+            let values = span.piece == Piece::Unknown
+                && !tokens.get(span.end).is_some_and(|t| t.shape == Shape::Quoted)
+                || matches!(&span.piece, Piece::Mention(all) if all.iter().all(|c| matches!(c.meaning, Meaning::Value(..) | Meaning::Nothing)));
+            if let (true, Some([token])) = (values, tokens.get(span.start..span.end)) {
+                span.piece = Piece::Text(token.text.clone(), true);
+            }
+        }
+        spans
     }
 
     fn cue_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -140,7 +162,21 @@ impl Linker<'_, '_> {
             phrase.push_str(&token.lower);
             let Some(cue) = cues::of(&phrase) else { continue };
             // "name" asks only where a question begins with it.
-            if phrase == "name" && start > 0 {
+            let begins = || {
+                let before = start.checked_sub(1).and_then(|p| tokens.get(p));
+                before.is_none_or(|t| {
+                    matches!(t.lower.as_str(), "." | "?" | "please" | "then" | "also")
+                        || phrase != "state" && matches!(t.lower.as_str(), "," | "and")
+                })
+            };
+            if phrase == "name" && start > 0
+                || matches!(phrase.as_str(), "state" | "report" | "identify" | "print" | "name" | "display")
+                    && !begins()
+            {
+                continue;
+            }
+            // "phone number of": the number belongs to what precedes it.
+            if (phrase.starts_with("number of") || phrase == "number and") && self.numbered(tokens, start) {
                 continue;
             }
             let length = length + 1;
@@ -156,6 +192,24 @@ impl Linker<'_, '_> {
             let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
         }
+    }
+
+    /// Whether the word before "number" makes a name with it: `phone number`, `flight number`.
+    fn numbered(&self, tokens: &[Token], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|p| tokens.get(p)).filter(|t| t.is_word());
+        let Some(before) = before.filter(|t| !is_filler(&t.lower) && cues::of(&t.lower).is_none()) else {
+            return false;
+        };
+        let column =
+            |c: &Candidate| c.strength >= 0.7 && matches!(c.meaning, Meaning::Column(_)) && self.is_numbering(c);
+        self.owns_number(&before.stem) || self.names(&[&before.stem, "number"]).iter().any(column)
+    }
+
+    /// Whether a table of this name numbers its rows: `flight number`.
+    fn owns_number(&self, stem: &str) -> bool {
+        let table = |t: &TableId| self.index.table(*t).words.stems == [stem];
+        let mut tables = (0..self.index.tables.len()).filter(table);
+        tables.any(|t| self.index.columns(t).any(|c| self.index.column(c).own_words() == ["number"]))
     }
 
     fn name_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -181,9 +235,13 @@ impl Linker<'_, '_> {
             if stems.iter().all(|s| s.parse::<f64>().is_ok()) {
                 continue;
             }
+            if matches!(stems.as_slice(), ["first" | "last" | "middl"]) {
+                continue;
+            }
             let mut candidates = self.names(&stems);
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
-            if stems.first() == Some(&"number") && behind.is_some_and(|t| t.lower == "of") {
+            let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
+            if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {
                 candidates.retain(|c| !self.is_numbering(c));
             }
             if let Some(best) = candidates.first().cloned() {
@@ -193,7 +251,11 @@ impl Linker<'_, '_> {
                 let joined = phrase
                     .iter()
                     .all(|t| !matches!(t.lower.as_str(), "and" | "or" | "with" | "that" | "which" | "who"));
-                if best.strength < 0.8 && fillers > 0.0 || !joined {
+                let loose = |t: &Token| {
+                    is_filler(&t.lower)
+                        && !matches!(t.lower.as_str(), "of" | "the" | "a" | "an" | "to" | "all" | "each")
+                };
+                if best.strength < 0.8 && fillers > 0.0 || !joined || phrase.iter().any(loose) {
                     continue;
                 }
                 if phrase.len() == 1 && best.strength < 0.95 {
@@ -257,6 +319,11 @@ impl Linker<'_, '_> {
                 true
             }
         });
+        // A table of exactly this name is meant rather than one that has the word among others.
+        let exact = |c: &Candidate| c.strength >= 0.99 && matches!(c.meaning, Meaning::Table(_));
+        if found.iter().any(exact) {
+            found.retain(|c| c.strength >= 0.6 || !matches!(c.meaning, Meaning::Table(_)));
+        }
         found.truncate(KEPT);
         found
     }
@@ -264,14 +331,29 @@ impl Linker<'_, '_> {
     /// `phone number` of a column that is only called phone.
     fn without_tail(&self, stems: &[&str], found: &mut Vec<Candidate>) {
         let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
-        if !matches!(*tail, "number" | "valu" | "amount" | "inform" | "detail" | "level" | "type" | "date")
-            || found.iter().any(|c| c.strength > 0.8)
+        if !matches!(
+            *tail,
+            "number"
+                | "valu"
+                | "amount"
+                | "address"
+                | "year"
+                | "time"
+                | "inform"
+                | "detail"
+                | "level"
+                | "type"
+                | "date"
+        ) || found.iter().any(|c| c.strength > 0.8)
         {
             return;
         }
         let whole = |c: &Candidate| c.strength > 0.9 && matches!(c.meaning, Meaning::Column(_));
         let columns = self.names(rest).into_iter().filter(whole);
-        found.extend(columns.map(|c| Candidate { strength: 0.8 * c.strength, ..c }));
+        let dated = |c: &Candidate| matches!(c.meaning, Meaning::Column(id) if self.index.kind(id).is_time() || *tail == "year" && is_measure(self.index, id));
+        let when = matches!(*tail, "date" | "time" | "year");
+        let fit = |c: &Candidate| if when && dated(c) { 0.95 } else { 0.8 };
+        found.extend(columns.map(|c| Candidate { strength: fit(&c) * c.strength, ..c }));
     }
 
     /// The name of something that has no column of that name: what its rows are called by, or the column itself.
@@ -306,7 +388,7 @@ impl Linker<'_, '_> {
                         }
                     }
                 }
-                Meaning::Column(column) => add(column, 0.85 * candidate.strength),
+                Meaning::Column(column) => add(column, 0.93 * candidate.strength),
                 _ => {}
             }
         }
@@ -315,7 +397,18 @@ impl Linker<'_, '_> {
 
     /// Whether a candidate numbers rows rather than counts them.
     fn is_numbering(&self, candidate: &Candidate) -> bool {
-        matches!(candidate.meaning, Meaning::Column(c) if self.index.column(c).key || self.index.is_unique(c) || !is_measure(self.index, c))
+        let Meaning::Column(column) = candidate.meaning else { return false };
+        let info = self.index.column(column);
+        let of_rows = |table: &super::index::TableInfo<'_>| {
+            let rest: Vec<&String> = info.words.stems.iter().filter(|s| *s != "number").collect();
+            info.words.has("number") && !rest.is_empty() && rest == table.words.stems.iter().collect::<Vec<_>>()
+        };
+        let numbers = info.words.words.first().is_none_or(|w| w != "number");
+        info.own_words() == ["number"]
+            || info.key
+            || self.index.is_unique(column)
+            || !is_measure(self.index, column)
+            || numbers && self.index.tables.iter().any(of_rows)
     }
 
     /// How much of a name the words met, weighed by what each word says.
@@ -345,8 +438,9 @@ impl Linker<'_, '_> {
         let reference = match element {
             Element::Column(column) if self.index.column(column).key => {
                 let last = words.stems.last();
-                let told = last.is_some_and(|last| hit(last).is_some());
-                let thing = words.stems.iter().take(words.stems.len().saturating_sub(1));
+                let weak = words.words.last().is_some_and(|w| super::names::weight(w) < 1.0);
+                let told = weak && last.is_some_and(|last| hit(last).is_some());
+                let thing = words.stems.iter().take(words.stems.len().saturating_sub(usize::from(weak)));
                 let thing: Vec<&String> = thing.collect();
                 let table = |t: &super::index::TableInfo<'_>| t.words.stems.iter().collect::<Vec<_>>() == thing;
                 !told && self.index.tables.iter().any(table)
@@ -410,6 +504,9 @@ impl Linker<'_, '_> {
             } else {
                 self.stored(&text.to_lowercase(), text)
             };
+            if found.is_empty() && phrase.len() == 1 {
+                found = self.sex(&first.lower);
+            }
             if found.is_empty() {
                 let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
                 found = self.stored(&stems.join(" "), text);
@@ -418,13 +515,29 @@ impl Linker<'_, '_> {
             if found.is_empty() {
                 continue;
             }
-            let words = phrase.iter().filter(|t| t.is_word()).count();
+            // The parts of a code, `QM-261`, belong together.
+            let words = phrase.iter().filter(|t| t.is_word() || matches!(t.shape, Shape::Number(_))).count();
             let base = if capital { 1.0 } else { 0.72 };
             // One letter or two in small letters is no value.
             if !capital && text.len() < 3 {
                 continue;
             }
             found.iter_mut().for_each(|c| c.strength *= if capital { 1.0 } else { 0.8 });
+            let before = start.checked_sub(1).and_then(|p| tokens.get(p)).map(|t| t.lower.as_str());
+            let done = !matches!(before, Some("status" | "is" | "are" | "was" | "were" | "as" | "marked" | "not"))
+                && phrase.len() == 1
+                && text.ends_with("ed")
+                || phrase.len() == 1
+                    && text.ends_with("ed")
+                    && found.iter().all(|c| c.text().to_lowercase() != text.to_lowercase());
+            if !capital && done {
+                found.push(Candidate { meaning: Meaning::Nothing, strength: 0.6 });
+            } else if !capital
+                && phrase.len() == 1
+                && text.to_lowercase() != found.first().map_or(String::new(), |c| c.text().to_lowercase())
+            {
+                found.push(Candidate { meaning: Meaning::Nothing, strength: 0.25 });
+            }
             add(size(words.max(1)) * base + 0.05, start, end, Piece::Mention(found));
         }
     }
@@ -439,6 +552,27 @@ impl Linker<'_, '_> {
             }
         }
         found.truncate(KEPT + 6);
+        found
+    }
+
+    /// `female`, `men`: stored as a letter or another word in a column of sexes.
+    fn sex(&self, lower: &str) -> Vec<Candidate> {
+        let forms: &[&str] = match lower {
+            "female" | "females" | "woman" | "women" | "girl" | "girls" => &["f", "female", "w", "woman", "girl"],
+            "male" | "males" | "man" | "men" | "boy" | "boys" => &["m", "male", "man", "boy"],
+            _ => return Vec::new(),
+        };
+        let sexes = |c: ColumnId| {
+            let words = &self.index.column(c).words;
+            words.has("sex") || words.has("gender")
+        };
+        let mut found = Vec::new();
+        for value in forms.iter().flat_map(|form| self.index.values(form)).filter(|v| sexes(v.column)) {
+            let candidate = Candidate { meaning: Meaning::Value(value.column, value.text.clone()), strength: 1.0 };
+            if !found.contains(&candidate) {
+                found.push(candidate);
+            }
+        }
         found
     }
 
@@ -611,5 +745,5 @@ fn best_path(mut options: Vec<Vec<(f64, Span)>>) -> Vec<Span> {
 /// Whether a column can hold a number that is compared.
 #[must_use]
 pub fn is_measure(index: &Index<'_>, column: ColumnId) -> bool {
-    matches!(index.kind(column), Kind::Integer | Kind::Float)
+    matches!(index.kind(column), Kind::Integer | Kind::Float) || index.is_numeric_text(column)
 }

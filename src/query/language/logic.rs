@@ -211,10 +211,7 @@ impl Expr {
     /// Whether it is computed over a group of rows.
     #[must_use]
     pub fn is_aggregate(&self) -> bool {
-        match self {
-            Self::Column(_) | Self::Bucket(..) | Self::Part(..) => false,
-            _ => true,
-        }
+        !matches!(self, Self::Column(_) | Self::Bucket(..) | Self::Part(..))
     }
 
     /// The columns it reads, in order.

@@ -11,6 +11,10 @@ const SHORT: &[(&str, &str)] = &[
     ("attr", "attribute"),
     ("avg", "average"),
     ("bal", "balance"),
+    ("bdate", "birth date"),
+    ("bday", "birthday"),
+    ("birthdate", "birth date"),
+    ("birthplace", "birth place"),
     ("cat", "category"),
     ("cd", "code"),
     ("cnt", "count"),
@@ -26,16 +30,21 @@ const SHORT: &[(&str, &str)] = &[
     ("dt", "date"),
     ("dur", "duration"),
     ("emp", "employee"),
+    ("enddate", "end date"),
     ("err", "error"),
     ("exp", "experience"),
+    ("firstname", "first name"),
     ("fname", "first name"),
     ("forename", "first name"),
     ("freq", "frequency"),
+    ("hiredate", "hire date"),
     ("hrs", "hours"),
     ("info", "information"),
     ("init", "initial"),
     ("inv", "invoice"),
+    ("jobcode", "job code"),
     ("lang", "language"),
+    ("lastname", "last name"),
     ("lat", "latitude"),
     ("lname", "last name"),
     ("lng", "longitude"),
@@ -55,6 +64,7 @@ const SHORT: &[(&str, &str)] = &[
     ("pct", "percentage"),
     ("perc", "percentage"),
     ("pos", "position"),
+    ("postcode", "post code"),
     ("prereq", "prerequisite"),
     ("prod", "product"),
     ("prof", "professor"),
@@ -65,6 +75,7 @@ const SHORT: &[(&str, &str)] = &[
     ("req", "request"),
     ("sec", "section"),
     ("seq", "sequence"),
+    ("startdate", "start date"),
     ("std", "standard"),
     ("stmt", "statement"),
     ("stu", "student"),
@@ -75,10 +86,12 @@ const SHORT: &[(&str, &str)] = &[
     ("tx", "transaction"),
     ("txn", "transaction"),
     ("univ", "university"),
+    ("username", "user name"),
     ("ver", "version"),
     ("vol", "volume"),
     ("wt", "weight"),
     ("yr", "year"),
+    ("zipcode", "zip code"),
 ];
 
 /// Words that end names written without a separator: `custid`, `airportcode`.
@@ -154,7 +167,7 @@ impl Words {
         let words: Vec<String> =
             glued_initials(split(identifier)).iter().flat_map(|part| unglue(part, known)).flat_map(expand).collect();
         let words: Vec<String> =
-            words.into_iter().filter(|word| !matches!(word.as_str(), "of" | "the" | "a")).collect();
+            words.into_iter().filter(|word| !matches!(word.as_str(), "of" | "the" | "a" | "and" | "or")).collect();
         let stems = words.iter().map(|word| stem(word)).collect();
         Self { words, stems }
     }
@@ -238,7 +251,8 @@ fn unglue(part: &str, known: &dyn Fn(&str) -> bool) -> Vec<String> {
         .iter()
         .filter(|e| e.len() > 3)
         .filter_map(|ending| part.strip_suffix(*ending).filter(|head| head.len() == 1).map(|head| (head, *ending)));
-    let initial = initial.filter(|(_, ending)| !matches!(*ending, "name" | "number")).next_back();
+    let mut initial = initial;
+    let initial = initial.rfind(|(_, ending)| !matches!(*ending, "name" | "number"));
     found.or(id).or(initial).map_or_else(whole, |(head, ending)| vec![head.to_owned(), ending.to_owned()])
 }
 

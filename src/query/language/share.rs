@@ -11,7 +11,7 @@ impl Linker<'_, '_> {
     /// column holds it whole.
     #[must_use]
     pub fn spread(&self, tokens: Vec<Token>) -> Vec<Token> {
-        let mut found = self.full_names(tokens);
+        let mut found = self.birthdays(several(self.full_names(tokens)));
         let mut at = found.len();
         while at > 0 {
             at -= 1;
@@ -49,6 +49,24 @@ impl Linker<'_, '_> {
         at > before + 1 && !complete && !named && self.names_column(word, head)
     }
 
+    /// A birthday is a date of birth where no column is called so.
+    fn birthdays(&self, tokens: Vec<Token>) -> Vec<Token> {
+        let known = !self.index.named(&super::words::stem("birthday")).is_empty();
+        let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            if known || !matches!(token.lower.as_str(), "birthday" | "birthdays" | "birthdate" | "birthdates") {
+                found.push(token);
+                continue;
+            }
+            for text in ["birth", "date"] {
+                let stem = super::words::stem(text);
+                let word = Token { text: text.to_owned(), lower: text.to_owned(), stem, ..token.clone() };
+                found.push(word);
+            }
+        }
+        found
+    }
+
     fn full_names(&self, tokens: Vec<Token>) -> Vec<Token> {
         let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
         for token in tokens {
@@ -72,6 +90,28 @@ impl Linker<'_, '_> {
         }
         found
     }
+}
+
+/// `multiple orders` are more than one.
+fn several(tokens: Vec<Token>) -> Vec<Token> {
+    let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if !matches!(token.lower.as_str(), "multiple" | "several") {
+            found.push(token);
+            continue;
+        }
+        for text in ["more", "than", "one"] {
+            let stem = super::words::stem(text);
+            found.push(Token {
+                text: text.to_owned(),
+                lower: text.to_owned(),
+                stem,
+                shape: Shape::Word,
+                ..token.clone()
+            });
+        }
+    }
+    found
 }
 
 /// The word before the one at `at`, over "and", "or" and commas only.

@@ -55,7 +55,12 @@ fn ask(question: &str) -> Translation {
 
 /// The likeliest SQL, answered or not.
 fn sql(question: &str) -> String {
-    let reading = match ask(question).outcome {
+    first_sql(ask(question))
+}
+
+/// The likeliest SQL of a translation.
+fn first_sql(translation: Translation) -> String {
+    let reading = match translation.outcome {
         Outcome::Answer(reading) => Some(reading),
         Outcome::Ask(readings) | Outcome::Refuse { candidates: readings, .. } => readings.into_iter().next(),
     };
@@ -89,6 +94,168 @@ fn questions_become_sql() {
         ),
     ] {
         assert_eq!(sql(question), expected, "{question}");
+    }
+}
+
+/// A library: books by authors, lent to members of branches.
+fn library() -> Schema {
+    let authors = vec![
+        column("aid", Kind::Integer, &[]),
+        column("name", Kind::Text, &["Ada Byron", "Jane Grey"]),
+        column("sex", Kind::Text, &["F", "M"]),
+        column("born_year", Kind::Integer, &[]),
+    ];
+    let books = vec![
+        column("book_id", Kind::Integer, &[]),
+        column("title", Kind::Text, &["Blue Sea", "Red Sky"]),
+        column("author_id", Kind::Integer, &[]),
+        column("genre", Kind::Text, &["Crime", "Poetry"]),
+        column("pages", Kind::Integer, &[]),
+        column("code", Kind::Text, &["QX-17", "QX-18"]),
+    ];
+    let branches = vec![column("branch_id", Kind::Integer, &[]), column("town", Kind::Text, &["Ghent", "Turin"])];
+    let members = vec![
+        column("member_id", Kind::Integer, &[]),
+        column("first_name", Kind::Text, &["Olga", "Piet"]),
+        column("last_name", Kind::Text, &["Maas", "Roth"]),
+        column("branch_id", Kind::Integer, &[]),
+        column("age", Kind::Integer, &[]),
+    ];
+    let loans = vec![
+        column("loan_id", Kind::Integer, &[]),
+        column("member_id", Kind::Integer, &[]),
+        column("book_id", Kind::Integer, &[]),
+        column("origin", Kind::Text, &["Ghent", "Turin"]),
+        column("destination", Kind::Text, &["Ghent", "Turin"]),
+    ];
+    let key = |table: &str, column: &str, to: &str, to_column: &str| ForeignKey {
+        table: table.to_owned(),
+        columns: vec![column.to_owned()],
+        to_table: to.to_owned(),
+        to_columns: vec![to_column.to_owned()],
+        declared: true,
+    };
+    Schema {
+        tables: vec![
+            table("authors", authors),
+            table("books", books),
+            table("branches", branches),
+            table("members", members),
+            table("loans", loans),
+        ],
+        keys: vec![
+            key("books", "author_id", "authors", "aid"),
+            key("members", "branch_id", "branches", "branch_id"),
+            key("loans", "member_id", "members", "member_id"),
+            key("loans", "book_id", "books", "book_id"),
+        ],
+    }
+}
+
+/// The likeliest SQL over the library, answered or not.
+fn library_sql(question: &str) -> String {
+    first_sql(ask_with(&library(), &Glossary::default(), question))
+}
+
+#[test]
+fn figures_of_numbers_are_not_counts() {
+    for (question, expected) in [
+        ("What is the average number of pages of all books?", "SELECT avg(pages) FROM books"),
+        ("What is the total number of pages of books?", "SELECT sum(pages) FROM books"),
+        ("What are the highest and lowest number of pages of books?", "SELECT max(pages), min(pages) FROM books"),
+        ("What are the average and largest age of members?", "SELECT avg(age), max(age) FROM members"),
+        ("How old are the members named 'Olga'?", "SELECT age FROM members WHERE first_name = 'Olga'"),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn what_there_is_none_of() {
+    for (question, expected) in [
+        (
+            "Which members have no loans? Show their first names.",
+            "SELECT first_name FROM members WHERE member_id NOT IN (SELECT member_id FROM loans)",
+        ),
+        (
+            "How many authors do not have any books?",
+            "SELECT count(*) FROM authors WHERE aid NOT IN (SELECT author_id FROM books)",
+        ),
+        (
+            "What are the names of authors who do not have a book with genre Poetry?",
+            "SELECT name FROM authors WHERE aid NOT IN (SELECT author_id FROM books WHERE genre = 'Poetry')",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn rows_stand_once_though_they_are_met_often() {
+    for (question, expected) in [
+        (
+            "What are the names of authors who wrote Crime books?",
+            "SELECT DISTINCT authors.name FROM authors JOIN books ON books.author_id = authors.aid WHERE books.genre = 'Crime'",
+        ),
+        (
+            "How many authors have books with more than 300 pages?",
+            "SELECT count(DISTINCT authors.aid) FROM authors JOIN books ON books.author_id = authors.aid WHERE books.pages > 300",
+        ),
+        (
+            "What are the titles of books by female authors?",
+            "SELECT books.title FROM books JOIN authors ON books.author_id = authors.aid WHERE authors.sex = 'F'",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn words_mean_what_stands_around_them() {
+    for (question, expected) in [
+        ("What is the title of the book with code QX-17?", "SELECT title FROM books WHERE code = 'QX-17'"),
+        ("What is the id of the author named 'Ada Byron'?", "SELECT aid FROM authors WHERE name = 'Ada Byron'"),
+        (
+            "How many loans went from Ghent to Turin?",
+            "SELECT count(*) FROM loans WHERE origin = 'Ghent' AND destination = 'Turin'",
+        ),
+        (
+            "Which members live in Turin? Return the last names.",
+            "SELECT members.last_name FROM members JOIN branches ON members.branch_id = branches.branch_id WHERE branches.town = 'Turin'",
+        ),
+        ("What are the genres of books in alphabetical order?", "SELECT genre FROM books ORDER BY genre"),
+        (
+            "List the genre of books in descending order of the number of pages.",
+            "SELECT genre FROM books ORDER BY pages DESC NULLS LAST",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn groups_and_extremes() {
+    for (question, expected) in [
+        ("Which genres have at least 3 books?", "SELECT genre FROM books GROUP BY genre HAVING count(*) >= 3"),
+        (
+            "What is the name of the author with multiple books?",
+            "SELECT authors.name FROM authors JOIN books ON books.author_id = authors.aid GROUP BY authors.aid, authors.name HAVING count(*) > 1",
+        ),
+        (
+            "Show the title of the book with the maximum pages.",
+            "SELECT title FROM books ORDER BY pages DESC NULLS LAST, book_id LIMIT 1",
+        ),
+        (
+            "What is the most common genre of books?",
+            "SELECT genre FROM books GROUP BY genre ORDER BY count(*) DESC NULLS LAST, genre DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "What is the average number of pages of the books of the author with the latest born year?",
+            "SELECT avg(books.pages) FROM books JOIN authors ON books.author_id = authors.aid \
+             WHERE authors.born_year = (SELECT max(born_year) FROM authors)",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
     }
 }
 

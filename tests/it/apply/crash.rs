@@ -2,92 +2,22 @@
 //! new, and after `recover` all are old or all are new. CI takes an even sample; LLMSQL_EXTENDED=1 the whole.
 
 use super::tree::{Found, Tree};
-use crate::support::{Llmsql, program};
+use crate::support::Llmsql;
+use crate::support::faults::{FAULTS, KILL, Point, log_of, points, sampled};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-const CALLS: &[&str] = &[
-    "openat",
-    "write",
-    "pwrite64",
-    "fsync",
-    "fdatasync",
-    "fchmod",
-    "fchown",
-    "fsetxattr",
-    "rename",
-    "renameat",
-    "renameat2",
-    "unlink",
-    "unlinkat",
-    "mkdir",
-    "rmdir",
-    "ftruncate",
-];
-const FAULTS: &[&str] = &["signal=KILL", "error=EIO", "error=ENOSPC"];
+use std::process::Command;
 
 /// How many points of each command CI tries.
 const SAMPLE: usize = 40;
 
-/// One occurrence of one system call, counted from 1, and what happens there.
-struct Point {
-    call: String,
-    nth: usize,
-    fault: &'static str,
+fn run(tree: &Tree, args: &[&str]) -> Llmsql {
+    Llmsql::new().root(tree.dir()).args(args).dir(tree.dir())
 }
 
-impl fmt::Display for Point {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} {}", self.fault, self.call, self.nth)
-    }
-}
-
-fn strace(options: &[&str], tree: &Tree, args: &[&str]) -> Command {
-    let mut command = program("strace");
-    command.arg("-f").args(options).arg("--").arg(Llmsql::path()).arg("--root").arg(tree.dir()).args(args);
-    command.env("NO_COLOR", "1").env_remove("LLMSQL_STATE_DIR").current_dir(tree.dir());
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    command
-}
-
-/// The log of a good run.
-fn log_of(tree: &Tree, args: &[&str]) -> Vec<String> {
-    let log = tree.path("strace.log");
-    let trace = format!("trace={},flock", CALLS.join(","));
-    let run = strace(&["-y", "-s", "0", "-o", &log.display().to_string(), "-e", &trace], tree, args)
-        .output()
-        .expect("strace");
-    assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
-    let text = fs::read_to_string(&log).expect("strace's log");
-    let lines: Vec<String> =
-        text.lines().filter_map(|l| Some(l.split_once(char::is_whitespace)?.1.trim().to_owned())).collect();
-    assert!(lines.iter().any(|l| l.starts_with("flock(")), "the lock is never taken");
-    lines
-}
-
-/// Every point after the lock on a path of the tree.
-fn points(tree: &Tree, args: &[&str]) -> Vec<Point> {
-    let here = tree.dir().display().to_string();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut locked = false;
-    let mut points = Vec::new();
-    for line in log_of(tree, args) {
-        let Some((call, rest)) = line.split_once('(') else { continue };
-        locked |= call == "flock";
-        if !CALLS.contains(&call) {
-            continue;
-        }
-        let nth = counts.entry(call.to_owned()).or_default();
-        *nth += 1;
-        // Our own log lies there too, and is no file of the program's.
-        if locked && rest.contains(&here) {
-            points.extend(FAULTS.iter().map(|fault| Point { call: call.to_owned(), nth: *nth, fault }));
-        }
-    }
-    points
+/// Every point of a good run on a path of the tree.
+fn points_of(tree: &Tree, args: &[&str]) -> Vec<Point> {
+    points(&log_of(run(tree, args)), &[tree.dir()], FAULTS)
 }
 
 type State = BTreeMap<String, Found>;
@@ -113,24 +43,21 @@ fn each_old_or_new(now: &State, old: &State, new: &State, what: &str) {
 /// Tries the points of one command, which leads from `old` to `new`.
 fn matrix(name: &str, base: &Tree, args: &[&str], ends: (&State, &State)) {
     let (old, new) = ends;
-    let all = points(&base.copy(), args);
-    let extended = std::env::var_os("LLMSQL_EXTENDED").is_some();
-    let step = if extended { 1 } else { all.len().div_ceil(SAMPLE).max(1) };
+    let all = points_of(&base.copy(), args);
     let (mut tried, mut hit, mut forward, mut back) = (0, 0, 0, 0);
-    for point in all.iter().step_by(step) {
+    for point in sampled(&all, SAMPLE) {
         let tree = base.copy();
         let what = format!("{name}, {point}");
-        let inject = format!("inject={}:{}:when={}", point.call, point.fault, point.nth);
-        let run = strace(&["-qq", "-o", "/dev/null", "-e", &inject], &tree, args).output().expect("strace");
-        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        let run = point.strike(run(&tree, args)).run();
+        let said = run.stderr;
         tried += 1;
-        hit += usize::from(!run.status.success());
+        hit += usize::from(run.code != Some(0));
         let now = tree.snapshot();
         each_old_or_new(&now, old, new, &what);
         // Only a kill, or an error that it announced, leaves work to be done.
-        let code = run.status.code();
+        let code = run.code;
         let waits = code == Some(4) || (name == "recover" && code != Some(0));
-        if point.fault != "signal=KILL" && !waits {
+        if point.fault != KILL && !waits {
             assert!(
                 now == *old || now == *new,
                 "{what}: half done, exit {code:?}: {said}\n{}",
@@ -213,14 +140,13 @@ fn a_rollback_interrupted_anywhere_is_all_or_nothing() {
 fn a_recover_interrupted_anywhere_can_be_run_again() {
     let (tree, old, new) = planned();
     let args = ["apply", "plan", "--yes"];
-    let renames: Vec<Point> = points(&tree.copy(), &args)
+    let renames: Vec<Point> = points_of(&tree.copy(), &args)
         .into_iter()
-        .filter(|p| p.call.starts_with("rename") && p.fault == "signal=KILL")
+        .filter(|p| p.call.starts_with("rename") && p.fault == KILL)
         .collect();
     // In the middle of the set: past the file that says who holds the lock.
     let point = &renames[renames.len() / 2];
-    let inject = format!("inject={}:signal=KILL:when={}", point.call, point.nth);
-    strace(&["-qq", "-o", "/dev/null", "-e", &inject], &tree, &args).output().expect("strace");
+    point.strike(run(&tree, &args)).run();
     tree.llmsql("apply").arg("--yes").run().code(4).stderr_has("llmsql recover");
     tree.llmsql("rollback").arg("--yes").run().code(4);
     matrix("recover", &tree, &["recover", "--yes"], (&old, &new));
@@ -232,7 +158,7 @@ fn a_recover_interrupted_anywhere_can_be_run_again() {
 fn everything_is_synced_in_the_order_that_a_loss_of_power_needs() {
     let (tree, _, _) = planned();
     let here = tree.dir().display().to_string();
-    let lines: Vec<String> = log_of(&tree, &["apply", "plan", "--yes"]);
+    let lines: Vec<String> = log_of(run(&tree, &["apply", "plan", "--yes"]));
     let first_rename = lines.iter().position(|l| l.starts_with("rename") && l.contains("/etc/")).expect("a rename");
     let journal = lines
         .iter()

@@ -3,4 +3,4 @@
 mod crash;
 mod files;
 mod stack;
-mod tree;
+pub mod tree;

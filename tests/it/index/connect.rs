@@ -1,13 +1,16 @@
 //! Every way to connect that libpq knows, and several databases in one run.
 
 use super::Bench;
-use crate::support::{Llmsql, Postgres, free_port, write_for_server};
+use crate::support::{Llmsql, PgBouncer, Postgres, free_port, write_for_server};
+use llmsql::postgres::connect::Blocking;
+use llmsql::postgres::conninfo::{Environment, resolve};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A private file.
 fn private(path: &Path, text: &str) {
@@ -149,4 +152,60 @@ fn several_databases_are_done_in_one_run() {
     let again = bench.index(&["rebuild", "--all", "--if-needed", "--database", "postgres", "--database", "Other one"]);
     assert_eq!(again.success().stdout, "");
     bench.index(&["list", "--database", "plain"]).code(13).stderr_has("pgvector is not installed");
+}
+
+/// A pooler in front of it, and how to connect to it.
+fn pooler(bench: &Bench, more: &str) -> (PgBouncer, String) {
+    let ini = format!("[databases]\n[pgbouncer]\ndefault_pool_size = 5\n{more}\n");
+    let pooler = PgBouncer::start(&bench.server, &ini);
+    let dsn = format!("postgresql://postgres@127.0.0.1:{}/postgres", pooler.port());
+    (pooler, dsn)
+}
+
+#[test]
+fn a_transaction_pooler_is_refused_and_left_as_it_was() {
+    let bench = Bench::with_docs("", 2000);
+    let (pooler, dsn) = pooler(&bench, "pool_mode = transaction");
+    bench.index_at(&dsn, &["rebuild", "--all"]).code(13).stderr_has("transaction pooler");
+    // Reading goes through it, and leaves no settings to the next client.
+    bench.index_at(&dsn, &["plan", "--count"]).success();
+    bench.index_at(&dsn, &["recall"]).success();
+    let left =
+        "SELECT name FROM pg_settings WHERE source = 'session' AND name IN ('row_security', 'statement_timeout')";
+    assert_eq!((pooler.query(left).as_str(), pooler.query("SHOW row_security").as_str()), ("", "on"));
+    bench.assert_as_before("");
+}
+
+#[test]
+fn a_transaction_pooler_is_refused_whatever_else_goes_through_it() {
+    let bench = Bench::with_docs("", 2000);
+    // Back ends are handed out last in, first out, or in turn.
+    for more in ["pool_mode = transaction", "pool_mode = transaction\nserver_round_robin = 1", "pool_mode = statement"]
+    {
+        let (_pooler, dsn) = pooler(&bench, more);
+        let info = resolve(Some(&dsn), &Environment::default()).expect("a connection string");
+        let done = AtomicBool::new(false);
+        let codes: Vec<Option<i32>> = std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let session = Blocking::open(&info).expect("a session");
+                    while !done.load(Ordering::Relaxed) {
+                        session.query("SELECT 1", &[]).expect("an answer");
+                    }
+                });
+            }
+            let codes = (0..10).map(|_| bench.index_at(&dsn, &["rebuild", "--all"]).code).collect();
+            done.store(true, Ordering::Relaxed);
+            codes
+        });
+        assert_eq!(codes, [Some(13); 10], "{more}");
+    }
+    bench.assert_as_before("");
+}
+
+#[test]
+fn a_session_pooler_is_as_good_as_none() {
+    let bench = Bench::with_docs("", 2000);
+    let (_pooler, dsn) = pooler(&bench, "pool_mode = session");
+    bench.index_at(&dsn, &["rebuild", "--all"]).success().stdout_has("44 lists");
 }

@@ -2,9 +2,10 @@
 
 mod connect;
 mod load;
+mod schedule;
 mod signals;
 
-use crate::support::{Builder, Llmsql, PgBouncer, Postgres, Run, server_dir, wait_for};
+use crate::support::{Builder, Llmsql, Postgres, Run, server_dir, wait_for};
 use llmsql::index::Element;
 use llmsql::index::memory::Shape;
 use nix::sys::signal::{Signal, kill};
@@ -73,16 +74,21 @@ impl Bench {
     }
 
     fn spawn_at(&self, dsn: &str, arguments: &[&str]) -> Child {
-        Command::new(Llmsql::path())
-            .args(["index"])
-            .args(arguments)
-            .args(["--dsn", dsn])
-            .env("STATE_DIRECTORY", self.state.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts")
+        let mut command = self.command(dsn, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+
+    /// Whose output is taken when it has ended.
+    fn spawn_piped(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(&self.server.dsn(), arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
+    fn command(&self, dsn: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Llmsql::path());
+        command.arg("index").args(arguments).args(["--dsn", dsn]);
+        command.env("STATE_DIRECTORY", self.state.path()).stdin(Stdio::null());
+        command
     }
 
     fn lists(&self, index: &str) -> String {
@@ -104,16 +110,44 @@ impl Bench {
 
     /// A session that keeps a transaction with a snapshot open until it is dropped, after this query.
     fn open_transaction(&self, query: &str) -> Held {
-        let mut command = self.server.client("psql");
-        command.args(["-XAtq", "-c", "BEGIN ISOLATION LEVEL REPEATABLE READ", "-c", query]);
-        command.args(["-c", "SELECT pg_sleep(300)"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let held = Held(command.spawn().expect("psql starts"));
+        let held = self.client(&["BEGIN ISOLATION LEVEL REPEATABLE READ", query, "SELECT pg_sleep(300)"]);
         wait_for("the transaction", || {
             let found = self
                 .sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)' AND state = 'active'");
             (found == "1").then_some(())
         });
         held
+    }
+
+    /// A client that runs these statements one after the other, each in a transaction of its own unless it begins one.
+    fn client(&self, statements: &[&str]) -> Held {
+        let mut command = self.server.client("psql");
+        command.arg("-XAtq").stdout(Stdio::null()).stderr(Stdio::null());
+        for sql in statements {
+            command.args(["-c", sql]);
+        }
+        Held(command.spawn().expect("psql starts"))
+    }
+
+    /// An advisory lock, held until the value is dropped: what waits for it goes on then.
+    fn gate(&self, key: u32) -> Held {
+        let held = self.client(&[&format!("SELECT pg_advisory_lock({key})"), "SELECT pg_sleep(300)"]);
+        wait_for("the lock", || {
+            let granted =
+                format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {key} AND granted");
+            (self.sql(&granted) == "1").then_some(())
+        });
+        held
+    }
+
+    /// Waits until so many sessions, whose statement is like this, wait for a lock.
+    fn wait_until_waiting(&self, statement: &str, sessions: u32) {
+        wait_for("a session to wait for a lock", || {
+            let waiting = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '{statement}'"
+            );
+            (self.sql(&waiting) == sessions.to_string()).then_some(())
+        });
     }
 
     /// Waits until a REINDEX waits for other sessions' transactions.
@@ -175,20 +209,32 @@ fn the_memory_formula_is_the_servers_to_the_kb() {
 
 #[test]
 fn timeouts_of_the_database_do_not_end_a_rebuild_and_the_comment_keeps_its_words() {
-    let bench = Bench::with_docs("", 20_000);
+    let bench = Bench::with_docs("", 5000);
     bench.sql("COMMENT ON INDEX docs_idx IS 'ask Ada''s team'");
-    bench.sql("ALTER DATABASE postgres SET statement_timeout = '300ms'");
-    bench.sql("ALTER DATABASE postgres SET lock_timeout = '10ms'");
-    bench.sql("ALTER DATABASE postgres SET transaction_timeout = '300ms'");
-    bench.index(&["rebuild", "--all", "--set-probes", "database"]).success().stdout_has("141 lists (was 10)");
+    bench.sql("CREATE ROLE runner SUPERUSER LOGIN");
+    for setting in ["statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"] {
+        bench.sql(&format!("ALTER ROLE runner IN DATABASE postgres SET {setting} = '1s'"));
+    }
+    let runner = bench.server.dsn().replace("postgres@", "runner@");
+    // All of them pass while REINDEX waits for a lock.
+    let transaction = bench.open_transaction("SELECT 1");
+    let mut run = bench.spawn_at(&runner, &["rebuild", "--all", "--set-probes", "database"]);
+    wait_for("REINDEX to take longer than each of them", || {
+        let long = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'REINDEX%' AND state = 'active' \
+                    AND clock_timestamp() - query_start > '2s'";
+        (bench.sql(long) == "1").then_some(())
+    });
+    drop(transaction);
+    assert!(run.wait().expect("the program ends").success());
+    assert_eq!(bench.lists("docs_idx"), "lists=70");
     let comment = bench.sql("SELECT obj_description('docs_idx'::regclass)");
-    assert!(comment.starts_with("ask Ada's team [llmsql rows=20000 lists=141"), "{comment}");
-    assert_eq!(bench.sql("SHOW ivfflat.probes"), "12");
+    assert!(comment.starts_with("ask Ada's team [llmsql rows=5000 lists=70"), "{comment}");
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "8");
     // A second run in a row leaves it, without a word.
     let again = bench.index(&["rebuild", "--all", "--if-needed"]).success();
     assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", ""));
     let list = bench.index(&["list", "--format", "json"]).success().json();
-    assert_eq!(list["indexes"][0]["built"]["lists"], 141);
+    assert_eq!(list["indexes"][0]["built"]["lists"], 70);
     assert_eq!(list["indexes"][0]["last_run"]["action"], "left");
 }
 
@@ -221,6 +267,9 @@ fn a_long_transaction_is_named_and_waited_for_only_so_long() {
     assert_eq!(bench.lists("docs_idx"), "lists=10");
     // What has been touched by the open transaction cannot be dropped before its end.
     assert_eq!(bench.leftovers(), "docs_idx_ccnew");
+    // Nor by the next run, whose error is no other than that of the first.
+    bench.index(&["rebuild", "--all"]).code(11).stderr_has("another session holds a lock on the table");
+    assert_eq!(bench.lists("docs_idx"), "lists=10");
     drop(transaction);
     bench.index(&["rebuild", "--all"]).success().stderr_has("dropped docs_idx_ccnew");
     assert_eq!((bench.lists("docs_idx").as_str(), bench.leftovers().as_str()), ("lists=70", ""));
@@ -252,6 +301,26 @@ fn a_killed_run_is_cleaned_up_after_and_others_leftovers_are_not_touched() {
 }
 
 #[test]
+fn a_killed_run_is_cleaned_up_after_also_where_nothing_else_speaks_for_a_rebuild() {
+    let bench = Bench::with_docs("", 5000);
+    bench.index(&["rebuild", "--all"]).success();
+    let transaction = bench.open_transaction("SELECT 1");
+    let mut run = bench.spawn(&["rebuild", "--all"]);
+    bench.wait_until_reindex_waits();
+    run.kill().expect("a signal");
+    run.wait().expect("it is gone");
+    wait_for("the back end to notice", || {
+        (bench.sql("SELECT count(*) FROM pg_stat_progress_create_index") == "0").then_some(())
+    });
+    drop(transaction);
+    assert_eq!(bench.leftovers(), "docs_idx_ccnew");
+    bench.index(&["plan"]).success().stdout_has("has not ended");
+    bench.index(&["rebuild", "--all", "--if-needed"]).success().stderr_has("dropped docs_idx_ccnew");
+    assert_eq!((bench.lists("docs_idx").as_str(), bench.leftovers().as_str()), ("lists=70", ""));
+    assert_eq!(bench.index(&["rebuild", "--all", "--if-needed"]).success().stdout, "");
+}
+
+#[test]
 fn of_two_runs_at_once_the_second_says_so_and_ends() {
     let bench = Bench::with_docs("", 5000);
     let transaction = bench.open_transaction("SELECT 1");
@@ -261,22 +330,6 @@ fn of_two_runs_at_once_the_second_says_so_and_ends() {
     drop(transaction);
     assert!(first.wait().expect("it ends").success());
     assert_eq!(bench.lists("docs_idx"), "lists=70");
-}
-
-#[test]
-fn a_transaction_pooler_is_refused() {
-    let bench = Bench::with_docs("", 2000);
-    let ini = "[databases]\n[pgbouncer]\npool_mode = transaction\nmax_client_conn = 50\ndefault_pool_size = 5\n";
-    let pooler = PgBouncer::start(&bench.server, ini);
-    let dsn = format!("postgresql://postgres@127.0.0.1:{}/postgres", pooler.port());
-    bench.index_at(&dsn, &["rebuild", "--all"]).code(13).stderr_has("transaction pooler");
-    // Reading goes through it, and leaves no settings to the next client.
-    bench.index_at(&dsn, &["plan", "--count"]).success();
-    bench.index_at(&dsn, &["recall"]).success();
-    let left =
-        "SELECT name FROM pg_settings WHERE source = 'session' AND name IN ('row_security', 'statement_timeout')";
-    assert_eq!((pooler.query(left).as_str(), pooler.query("SHOW row_security").as_str()), ("", "on"));
-    assert_eq!(bench.lists("docs_idx"), "lists=10");
 }
 
 #[test]
@@ -318,6 +371,9 @@ fn every_type_and_odd_rows_and_names_and_partitions_are_rebuilt() {
     assert_eq!(lists("public.parts_2_v_idx"), 40);
     assert_eq!(lists("public.graph_idx"), 0);
     assert_eq!(bench.lists("graph_idx"), "m=8");
+    bench.index(&["rebuild", "graph_idx", "--m", "50"]).code(64).stderr_has("--ef-construction 100");
+    bench.index(&["rebuild", "graph_idx", "--ef-construction", "40"]).success();
+    assert_eq!(bench.lists("graph_idx"), "m=8,ef_construction=40");
     assert_eq!(bench.sql("SELECT count(*) FROM pg_index WHERE NOT indisvalid"), "0");
     assert_eq!(bench.leftovers(), "");
     // Nothing is to be done a second time.
@@ -332,24 +388,32 @@ fn every_type_and_odd_rows_and_names_and_partitions_are_rebuilt() {
 #[test]
 fn a_table_dropped_meanwhile_is_an_error_and_nothing_else() {
     let bench = Bench::with_docs("", 3000);
-    // The lock is waited for in the ALTER, behind a transaction that drops the table.
-    let mut command = bench.server.client("psql");
-    command.args([
-        "-XAtq",
-        "-c",
-        "BEGIN",
-        "-c",
-        "LOCK docs IN SHARE UPDATE EXCLUSIVE MODE",
-        "-c",
-        "SELECT pg_sleep(3)",
-    ]);
-    command.args(["-c", "DROP TABLE docs", "-c", "COMMIT"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut dropper = Held(command.spawn().expect("psql starts"));
-    wait_for("the lock", || {
-        (bench.sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3)'") == "1").then_some(())
-    });
-    bench.index(&["rebuild", "--all"]).code(1).stderr_has("dropped meanwhile");
+    // Before the build: behind a transaction that drops the table.
+    let gate = bench.gate(7);
+    let lock = "LOCK docs IN SHARE UPDATE EXCLUSIVE MODE";
+    let mut dropper = bench.client(&["BEGIN", lock, "SELECT pg_advisory_lock(7)", "DROP TABLE docs", "COMMIT"]);
+    bench.wait_until_waiting("SELECT pg_advisory_lock(7)", 1);
+    let run = bench.spawn_piped(&["rebuild", "--all"]);
+    bench.wait_until_waiting("REINDEX%", 1);
+    drop(gate);
+    let ended = run.wait_with_output().expect("the program ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(1) && said.contains("dropped meanwhile"), "{:?}: {said}", ended.status);
     dropper.0.wait().expect("it ends");
+
+    // During the build: the DROP comes as soon as REINDEX lets go of the table.
+    bench.add_docs(3000);
+    let transaction = bench.open_transaction("SELECT 1");
+    let run = bench.spawn_piped(&["rebuild", "--all"]);
+    bench.wait_until_reindex_waits();
+    let mut dropper = bench.client(&["DROP TABLE docs"]);
+    bench.wait_until_waiting("DROP TABLE docs", 1);
+    drop(transaction);
+    let ended = run.wait_with_output().expect("the program ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(1) && said.contains("dropped meanwhile"), "{:?}: {said}", ended.status);
+    dropper.0.wait().expect("it ends");
+    assert_eq!(bench.sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'docs_idx%'"), "0");
 }
 
 #[test]
@@ -438,28 +502,6 @@ fn rows_of_another_distribution_call_for_a_rebuild_and_more_of_the_same_do_not()
 }
 
 #[test]
-fn cron_hears_nothing_outside_the_window_and_prometheus_reads_the_rest() {
-    let bench = Bench::with_docs("", 3000);
-    let file = bench.state.path().join("index.prom");
-    // A minute that is not now, whatever the clock says.
-    let hour = jiff::Zoned::now().time().hour();
-    let window = format!("{:02}:00-{:02}:01", (hour + 12) % 24, (hour + 12) % 24);
-    let run = bench.index(&["rebuild", "--all", "--window", &window]).success();
-    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
-    assert_eq!(bench.lists("docs_idx"), "lists=10");
-    bench.index(&["rebuild", "--all", "--if-needed", "--textfile", file.to_str().expect("a path")]).success();
-    let text = std::fs::read_to_string(&file).expect("the metrics");
-    assert!(text.contains("llmsql_index_rebuilt 1\n"), "{text}");
-    assert!(
-        text.contains("llmsql_index_target_lists{database=\"postgres\",schema=\"public\",index=\"docs_idx\"} 54\n"),
-        "{text}"
-    );
-    bench.index(&["recall", "--target", "0.9"]).success().stdout_has("is the smallest that reaches 0.9");
-    bench.index(&["rebuild"]).code(64).stderr_has("--all");
-    bench.index(&["rebuild", "nowhere"]).code(64).stderr_has("public.docs_idx");
-}
-
-#[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let bench = Bench::with_docs("", 3000);
     bench.index(&["rebuild", "--all", "--dry-run"]).success().stdout_has("docs in postgres: rebuild");
@@ -481,6 +523,36 @@ fn a_standby_is_refused_and_named() {
     assert_eq!(bench.sql("SELECT pg_is_in_recovery()"), "t");
     bench.index(&["list"]).success().stdout_has("docs_idx");
     bench.index(&["rebuild", "--all"]).code(13).stderr_has("standby").stderr_has("primary");
+}
+
+#[test]
+fn probes_are_set_for_a_role_that_is_there() {
+    let bench = Bench::with_docs("", 3000);
+    let set = |whose| bench.index(&["rebuild", "--all", "--set-probes", whose]);
+    set("role:nobody").code(64).stderr_has("there is no role nobody");
+    bench.assert_as_before("");
+    bench.sql("CREATE ROLE \"App 1\" LOGIN");
+    set("role:App 1").success().stdout_has("with 7 probes");
+    let role = "SELECT rolname, array_to_string(setconfig, ',') FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole";
+    assert_eq!(bench.sql(role), "App 1|ivfflat.probes=7");
+}
+
+#[test]
+fn a_swap_keeps_what_the_index_was_and_takes_an_operator_class_that_is_there() {
+    let bench = Bench::with_docs("allow_in_place_tablespaces = on", 2000);
+    bench.sql("CREATE TABLESPACE apart LOCATION ''");
+    bench.sql("ALTER INDEX docs_idx SET TABLESPACE apart");
+    let swap = |opclass| bench.index(&["rebuild", "docs_idx", "--method", "swap", "--opclass", opclass]);
+    swap("vector_nope").code(64).stderr_has("there are: vector_cosine_ops, vector_ip_ops, vector_l2_ops");
+    bench.index(&["rebuild", "docs_idx", "--opclass", "vector_ip_ops"]).code(64).stderr_has("--method swap");
+    bench.assert_as_before("");
+    bench.sql("COMMENT ON INDEX docs_idx IS 'for search'");
+    swap("vector_cosine_ops").success().stdout_has("44 lists (was 10)");
+    let now = bench.sql(
+        "SELECT tablespace, obj_description('docs_idx'::regclass), indexdef FROM pg_indexes WHERE indexname = 'docs_idx'",
+    );
+    assert!(now.starts_with("apart|for search [llmsql rows=2000 lists=44"), "{now}");
+    assert!(now.ends_with("(embedding vector_cosine_ops) WITH (lists='44')"), "{now}");
 }
 
 #[test]

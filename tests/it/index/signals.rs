@@ -62,10 +62,7 @@ fn a_signal_is_heard_while_rows_are_counted() {
          'BEGIN PERFORM pg_advisory_lock_shared(7); RETURN true; END'; \
          CREATE INDEX slow_idx ON docs USING ivfflat (embedding vector_l2_ops) WHERE wait(id)",
     );
-    let mut holder = bench.server.client("psql");
-    holder.args(["-XAtq", "-c", "SELECT pg_advisory_lock(7)", "-c", "SELECT pg_sleep(300)"]);
-    let _holder = super::Held(holder.stdout(std::process::Stdio::null()).spawn().expect("psql starts"));
-    wait_for("the lock", || (bench.sql("SELECT count(*) FROM pg_locks WHERE objid = 7") == "1").then_some(()));
+    let _gate = bench.gate(7);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT count(*)%wait(id)%' \
                    AND wait_event_type = 'Lock' AND application_name = 'llmsql'";
     let mut run = bench.spawn(&["rebuild", "slow_idx"]);

@@ -49,9 +49,8 @@ fn a_role_may_rotate_its_own_password() {
 
 #[test]
 fn two_roles_take_turns() {
-    let stack = Stack::new();
-    stack.server.query("CREATE ROLE app_b LOGIN; CREATE ROLE apps; GRANT apps TO app");
-    stack.configure("reload = [\"true\"]", "databases = [\"shop\"]\nalternate = [\"app\", \"app_b\"]");
+    let stack = Stack::alternating();
+    stack.server.query("REVOKE apps FROM app_b");
     stack.rotate(&["APP_PASSWORD"]).code(13).stderr_has("GRANT \"apps\" TO \"app_b\"");
     stack.server.query("GRANT apps TO app_b");
     let run = stack.rotate(&["APP_PASSWORD"]).success().stderr_has("app goes on working");
@@ -194,4 +193,67 @@ fn what_disagrees_is_found_and_mended() {
     assert_eq!(stack.env(), ENV);
     stack.rotate(&["APP_PASSWORD", "--mend"]).success();
     stack.agrees();
+}
+
+#[test]
+fn a_secret_is_asked_for_without_echo() {
+    let stack = Stack::without_bouncer("");
+    // A terminal of its own, in which the answer is typed once the terminal no longer repeats what is typed.
+    let script = "import os, pty, sys, termios\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+        out = b''\n\
+        while b'New value of SECRET_KEY: ' not in out: out += os.read(fd, 1024)\n\
+        while termios.tcgetattr(fd)[3] & termios.ECHO: pass\n\
+        os.write(fd, b'typed-by-hand-77\\n')\n\
+        try:\n\
+        \twhile True:\n\
+        \t\tpart = os.read(fd, 1024)\n\
+        \t\tif not part: break\n\
+        \t\tout += part\n\
+        except OSError: pass\n\
+        sys.stdout.buffer.write(out)\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+    let output = crate::support::python()
+        .args(["-c", script])
+        .arg(crate::support::Llmsql::path())
+        .args(["secrets", "rotate", "SECRET_KEY", "--value", "-", "--yes"])
+        .current_dir(stack.dir())
+        .env("STATE_DIRECTORY", stack.path("state"))
+        .output()
+        .expect("python3 can be run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!said.contains("typed-by-hand-77"), "{said}");
+    assert_eq!(stack.value("SECRET_KEY"), "typed-by-hand-77");
+}
+
+#[test]
+fn another_servers_password_changes_in_the_file_and_its_command_is_named() {
+    let stack = Stack::without_bouncer("");
+    stack.write_env(
+        &(stack.env() + "MYSQL_USER=analyst\r\nMYSQL_PASSWORD=old-mysql-1\r\nGRAFANA_PASSWORD=old-grafana-1\r\n"),
+    );
+    let run = stack.rotate(&["MYSQL_PASSWORD", "GRAFANA_PASSWORD"]).success();
+    let run = run.stderr_has("now tell the server: MySQL: ALTER USER").stderr_has("reset-admin-password");
+    for name in ["MYSQL_PASSWORD", "GRAFANA_PASSWORD"] {
+        let value = stack.value(name);
+        assert!(value.len() >= 43 && !run.stderr.contains(&value) && !run.stdout.contains(&value), "{name}");
+    }
+    let run = stack.secrets(&["restore", "--yes"]).run().success();
+    run.stderr_has("now tell the server: MySQL").stderr_has("Grafana");
+    assert_eq!(stack.value("MYSQL_PASSWORD"), "old-mysql-1");
+}
+
+#[test]
+fn a_roles_first_password_is_made() {
+    let stack = Stack::new();
+    stack.server.query("CREATE ROLE reports LOGIN");
+    stack.write_env("APP_USER=reports\nAPP_PASSWORD=\nDATABASE_URL=postgresql://reports:x@h/shop\n");
+    stack.rotate(&["APP_PASSWORD"]).success();
+    let first = stack.value("APP_PASSWORD");
+    assert!(stack.logs_in("reports", &first) && stack.passes("reports", &first));
+    stack.rotate(&["APP_PASSWORD"]).success();
+    assert!(!stack.logs_in("reports", &first));
+    assert!(stack.passes("reports", &stack.value("APP_PASSWORD")));
 }

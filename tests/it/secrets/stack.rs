@@ -37,6 +37,14 @@ impl Stack {
         Self::of(server(config), None)
     }
 
+    /// Two roles of one group that take turns, `app` and `app_b`, behind PgBouncer.
+    pub fn alternating() -> Self {
+        let stack = Self::new();
+        stack.server.query("CREATE ROLE app_b LOGIN; CREATE ROLE apps; GRANT apps TO app, app_b");
+        stack.configure("reload = [\"true\"]", "databases = [\"shop\"]\nalternate = [\"app\", \"app_b\"]");
+        stack
+    }
+
     pub fn of(server: Postgres, bouncer: Option<PgBouncer>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let stack = Stack { server, bouncer, dir };
@@ -125,9 +133,32 @@ impl Stack {
             assert_eq!(self.listed(&role), Some(verifier(&self.server, &role)), "the same bytes in both");
         }
         assert!(self.value("DATABASE_URL").contains(&format!("//{role}:{password}@")));
-        let left = fs::read_dir(self.dir()).unwrap().flatten().map(|e| e.file_name().to_string_lossy().into_owned());
-        let left: Vec<String> = left.filter(|n| n.contains("llmsql-")).collect();
-        assert!(left.is_empty(), "left behind: {left:?}");
+        assert!(!self.path(".env.llmsql-pending").exists());
+        for path in
+            self.files().into_iter().filter(|p| p.starts_with(self.path("state/secrets")) || p.ends_with(".env"))
+        {
+            assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
+
+    /// Every file below the env file's folder and PgBouncer's.
+    fn files(&self) -> Vec<PathBuf> {
+        let mut todo: Vec<PathBuf> = vec![self.dir().to_owned()];
+        todo.extend(self.bouncer.as_ref().map(|b| b.dir().to_owned()));
+        let mut files = Vec::new();
+        while let Some(dir) = todo.pop() {
+            for entry in fs::read_dir(dir).expect("a folder").flatten() {
+                let kind = entry.file_type().expect("its type");
+                if kind.is_dir() { todo.push(entry.path()) } else { files.push(entry.path()) }
+            }
+        }
+        files
+    }
+
+    /// Temporary files of the program's.
+    pub fn left_behind(&self) -> Vec<String> {
+        let name = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().contains("llmsql-"));
+        self.files().iter().filter(|p| name(p)).map(|p| p.display().to_string()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// One run of the program: by itself in an empty folder, without `LLMSQL_*` and `PG*` in the environment, without a
@@ -70,8 +70,29 @@ impl Llmsql {
         self
     }
 
+    /// Under strace, its children with it.
+    #[must_use]
+    pub fn strace(mut self, options: &[&str]) -> Self {
+        let mut command = super::program("strace");
+        command.arg("-f").args(options).arg("--").arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.command.get_current_dir().expect("a folder"));
+        self.command = command;
+        self
+    }
+
     /// Runs it to its end.
-    pub fn run(mut self) -> Run {
+    pub fn run(self) -> Run {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Started {
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let command = format!("{:?}", self.command);
@@ -80,9 +101,23 @@ impl Llmsql {
             // A program that does not read its input closes it.
             let _ = child.stdin.take().expect("a pipe").write_all(&text);
         }
-        let output = child.wait_with_output().expect("the program can be waited for");
+        Started { command, child, _here: self._here }
+    }
+}
+
+/// A run that has not ended.
+pub struct Started {
+    command: String,
+    child: Child,
+    _here: TempDir,
+}
+
+impl Started {
+    /// Waits for its end.
+    pub fn wait(self) -> Run {
+        let output = self.child.wait_with_output().expect("the program can be waited for");
         Run {
-            command,
+            command: self.command,
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),

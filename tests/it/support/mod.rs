@@ -5,22 +5,28 @@
 //! `LLMSQL_TEST_SERVERS`. As root they run as another user, since PostgreSQL refuses to run as root.
 #![allow(dead_code, unused_imports, reason = "each test module uses the part that it needs")]
 
+pub mod faults;
 mod llmsql;
 mod planned;
 mod postgres;
 mod proxies;
+mod tmpfs;
 
-pub use llmsql::{Llmsql, Run};
+pub use llmsql::{Llmsql, Run, Started};
 pub use planned::Planned;
 pub use postgres::{Builder, Postgres, home, psql};
 pub use proxies::{Daemon, Nginx, PgBouncer};
+pub use tmpfs::Tmpfs;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -101,9 +107,24 @@ pub fn write_for_server(path: &Path, text: &str) {
     give_to_server_user(path);
 }
 
-/// A TCP port of the loopback interface that nobody listens on.
+/// A TCP port of the loopback interface that nobody listens on, and that no other test is given while this process
+/// lives. It lies below those that the kernel gives to connections, which could take it before the server does.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("a free port").local_addr().expect("its address").port()
+    static HELD: Mutex<Vec<Flock<File>>> = Mutex::new(Vec::new());
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let locks = std::env::temp_dir().join("llmsql-test-ports");
+    fs::create_dir_all(&locks).expect("a folder");
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(step < 100_000, "no port is free");
+        let port = 12_000 + u16::try_from((std::process::id() * 97 + step) % 20_000).expect("a small number");
+        let Ok(file) = File::create(locks.join(port.to_string())) else { continue };
+        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { continue };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            HELD.lock().expect("no test has panicked here").push(lock);
+            return port;
+        }
+    }
 }
 
 /// Asks until the answer is `Some` or patience ends.

@@ -112,40 +112,60 @@ impl Postgres {
     }
 
     fn run(&mut self) -> Result<(), String> {
-        let log = self.dir.path().join("log");
         // Between finding a free port and listening on it, another process may take it.
         for _ in 0..5 {
             self.port = free_port();
-            let out = File::create(&log).expect("a log file");
-            let child = as_server_user(self.home.join("bin/postgres"))
-                .arg("-D")
-                .arg(self.data_dir())
-                .args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={}", self.port)])
-                .args(["-c", "logging_collector=off", "-c", "log_destination=stderr", "-c"])
-                .arg(format!("unix_socket_directories={}", self.dir.path().display()))
-                .current_dir(self.dir.path())
-                .stdout(out.try_clone().expect("a second handle"))
-                .stderr(out)
-                .spawn()
-                .expect("setpriv can be run");
-            let mut process = Process(child);
-            let pid_file = self.data_dir().join("postmaster.pid");
-            let ready = wait_for("PostgreSQL to start", || {
-                if process.has_ended() {
-                    return Some(false);
-                }
-                let text = fs::read_to_string(&pid_file).unwrap_or_default();
-                text.lines().nth(7).is_some_and(|state| state.trim() == "ready").then_some(true)
-            });
-            if ready {
-                self.process = Some(process);
+            if self.run_here()? {
                 return Ok(());
-            }
-            if !self.log().contains("Address already in use") {
-                break;
             }
         }
         Err(self.log())
+    }
+
+    /// Starts it on its port; `false` where somebody else has taken that.
+    fn run_here(&mut self) -> Result<bool, String> {
+        let log = self.dir.path().join("log");
+        let out = File::create(&log).expect("a log file");
+        let child = as_server_user(self.home.join("bin/postgres"))
+            .arg("-D")
+            .arg(self.data_dir())
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={}", self.port)])
+            .args(["-c", "logging_collector=off", "-c", "log_destination=stderr", "-c"])
+            .arg(format!("unix_socket_directories={}", self.dir.path().display()))
+            .current_dir(self.dir.path())
+            .stdout(out.try_clone().expect("a second handle"))
+            .stderr(out)
+            .spawn()
+            .expect("setpriv can be run");
+        let mut process = Process(child);
+        let pid_file = self.data_dir().join("postmaster.pid");
+        let ready = wait_for("PostgreSQL to start", || {
+            if process.has_ended() {
+                return Some(false);
+            }
+            let text = fs::read_to_string(&pid_file).unwrap_or_default();
+            // One that was killed has left its own.
+            let own = text.lines().next().is_some_and(|pid| pid == process.pid().to_string());
+            (own && text.lines().nth(7).is_some_and(|state| state.trim() == "ready")).then_some(true)
+        });
+        if ready {
+            self.process = Some(process);
+            return Ok(true);
+        }
+        if self.log().contains("Address already in use") { Ok(false) } else { Err(self.log()) }
+    }
+
+    /// Kills it, with no time to end anything.
+    pub fn kill(&mut self) {
+        self.process().signal(Signal::SIGKILL);
+        wait_for("PostgreSQL to end", || self.process.as_mut().expect("a server").has_ended().then_some(()));
+        self.process = None;
+    }
+
+    /// Starts it again after a kill, on the same port.
+    pub fn start_again(&mut self) {
+        // The killed one's children may hold its memory for a moment.
+        wait_for("PostgreSQL to start again", || self.run_here().is_ok_and(|started| started).then_some(()));
     }
 
     /// Stops it (fast) and starts it again, on another port.

@@ -33,13 +33,17 @@ fn start(mut command: Command, dir: &Path, port: u16) -> Result<Process, String>
     command.current_dir(dir).stdout(out.try_clone().expect("a second handle")).stderr(out);
     let mut process = Process(command.spawn().expect("setpriv can be run"));
     let listens = wait_for("a server to listen", || {
-        if process.has_ended() {
+        // PgBouncer goes on with its socket alone where another process has taken the port.
+        if process.has_ended() || fs::read_to_string(&log).is_ok_and(|log| log.contains(PORT_TAKEN)) {
             return Some(false);
         }
         TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(true)
     });
     if listens { Ok(process) } else { Err(fs::read_to_string(&log).unwrap_or_default()) }
 }
+
+/// What is logged where, between finding a free port and listening on it, another process has taken it.
+const PORT_TAKEN: &str = "Address already in use";
 
 /// The ini file with these keys of a section instead of its own. A section that is said twice would not do: PgBouncer
 /// sets everything that the second one lacks back to its default.
@@ -78,6 +82,17 @@ impl PgBouncer {
     /// the file says.
     #[track_caller]
     pub fn start(server: &Postgres, ini: &str) -> Self {
+        for _ in 0..5 {
+            match Self::try_start(server, ini) {
+                Ok(pooler) => return pooler,
+                Err(log) if log.contains(PORT_TAKEN) => {}
+                Err(log) => panic!("PgBouncer does not start: {log}\n{ini}"),
+            }
+        }
+        panic!("no port stays free");
+    }
+
+    fn try_start(server: &Postgres, ini: &str) -> Result<Self, String> {
         let dir = server_dir();
         let port = free_port();
         let file = dir.path().join("pgbouncer.ini");
@@ -96,9 +111,8 @@ impl PgBouncer {
         write_for_server(&file, &own);
         let mut command = as_server_user(servers().join("bin/pgbouncer"));
         command.arg(&file);
-        let process =
-            start(command, dir.path(), port).unwrap_or_else(|log| panic!("PgBouncer does not start: {log}\n{ini}"));
-        PgBouncer { port, _process: process, dir }
+        let process = start(command, dir.path(), port)?;
+        Ok(PgBouncer { port, _process: process, dir })
     }
 
     /// Starts it with exactly the file that is made for its folder and a free port.
@@ -186,6 +200,13 @@ impl Nginx {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The worker processes.
+    pub fn workers(&self) -> Vec<u32> {
+        let master = self._process.pid();
+        let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// Has it read its configuration again.

@@ -41,7 +41,7 @@ impl Reader<'_> {
             .or_else(|| self.to_date(at))
             .or_else(|| self.within(at))
             .or_else(|| self.week_of(at))
-            .or_else(|| self.from_a_day(at))
+            .or_else(|| self.beginning_with_a_day(at))
             .or_else(|| self.ago(at))
             .or_else(|| self.counted(at))
             .or_else(|| self.determined(at))
@@ -260,7 +260,7 @@ impl Reader<'_> {
     }
 
     /// `3 days from today`, `2 weeks starting May 20th`, `for 3 days, from today`, `less than 3 days after tomorrow`.
-    fn from_a_day(self, at: usize) -> Read<Period> {
+    fn beginning_with_a_day(self, at: usize) -> Read<Period> {
         let place = self.skip(at, &["for"]);
         let less = self.phrase(place, "less than");
         let place = less.unwrap_or(place);

@@ -1,0 +1,196 @@
+//! Memory: the budget, overcommit, huge pages, containers and services.
+
+use super::{Court, number, size};
+use crate::plan::budget::{Budget, PostgresBudget, WorkMemTerm};
+use crate::plan::host::Sizing;
+use crate::plan::{Check, Severity, containers, kernel};
+use crate::units;
+use crate::value::Value;
+
+impl Court<'_> {
+    pub(super) fn memory(&mut self) {
+        let ram = self.budget.ram;
+        let fixed = self.budget.fixed(self.host);
+        let mut numbers = vec![size("RAM", ram), size("reserve, fixed needs, other tenants", fixed)];
+        let mut total = fixed;
+        if let Some(pg) = &self.budget.postgresql {
+            numbers.extend(pg.terms().into_iter().map(|(term, bytes)| size(&format!("PostgreSQL: {term}"), bytes)));
+            numbers.push(size("PostgreSQL at worst", pg.worst_case()));
+            total = total.saturating_add(pg.worst_case());
+        }
+        if let Some(duck) = &self.budget.duckdb {
+            let share = duck.share.max(duck.memory_limit);
+            numbers.push(size("DuckDB", share));
+            total = total.saturating_add(share);
+        }
+        numbers.push(size("in all", total));
+        if self.host.sizing == Sizing::Budget && !self.budget.fits {
+            let smallest = Budget::smallest_ram(self.host);
+            let would_do = smallest.map_or_else(|| "no RAM up to 64 TB".to_owned(), units::format_bytes);
+            numbers.push(number("smallest RAM that would do", &would_do));
+            let message = format!(
+                "{} of RAM cannot hold this stack, with pools and connections already down to their least: it needs {would_do}",
+                units::human_bytes(ram)
+            );
+            let next = match self.host.components.len() {
+                0 | 1 => "give the host more memory",
+                _ => "give the host more memory, or take components off it (host.components)",
+            };
+            self.verdict("memory.fit", Some(false), numbers, message, next);
+            return;
+        }
+        self.checks.push(Check {
+            invariant: "memory.fit",
+            holds: Some(true),
+            numbers: numbers.clone(),
+            message: "everything fits without going under the floors".to_owned(),
+        });
+        let holds = total <= ram;
+        let message = if holds {
+            format!("{} of {} are committed at worst", units::human_bytes(total), units::human_bytes(ram))
+        } else {
+            format!(
+                "{} are committed at worst, {:.1} × the {} there are",
+                units::human_bytes(total),
+                total as f64 / ram.max(1) as f64,
+                units::human_bytes(ram)
+            )
+        };
+        self.verdict(
+            "memory.total",
+            Some(holds),
+            numbers,
+            message,
+            if self.host.sizing == Sizing::Guide { "plan with --sizing budget" } else { "lower what was pinned" },
+        );
+        let floor = self.budget.postgresql.as_ref().is_some_and(|p| p.work_mem_term == WorkMemTerm::Floor);
+        debug_assert!(!floor || self.host.sizing == Sizing::Guide, "a floor is a memory.fit");
+    }
+
+    pub(super) fn overcommit(&mut self) {
+        let (Some(mode), Some(pg)) = (self.count("kernel.vm.overcommit_memory"), &self.budget.postgresql) else {
+            return;
+        };
+        if mode != 2 {
+            let numbers = vec![number("vm.overcommit_memory", mode)];
+            let message = format!("vm.overcommit_memory is {mode}: there is no limit to keep");
+            self.verdict("memory.overcommit", Some(true), numbers, message, "");
+            return;
+        }
+        let ratio = self.count("kernel.vm.overcommit_ratio").unwrap_or(50);
+        let swap = if self.host.ram_is_measured { self.host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
+        let base = u128::from(kernel::commit_base(self.host, pg));
+        let limit = u64::try_from(base * u128::from(ratio) / 100).unwrap_or(u64::MAX).saturating_add(swap);
+        let need = kernel::commit_need(self.host, pg);
+        let numbers = vec![size("CommitLimit", limit), size("planned and committed now", need), number("ratio", ratio)];
+        let holds = need <= limit;
+        let verb = if holds { "holds" } else { "is less than" };
+        let message = format!(
+            "CommitLimit {} {verb} the {} that are planned and committed now",
+            units::human_bytes(limit),
+            units::human_bytes(need)
+        );
+        self.verdict("memory.overcommit", Some(holds), numbers, message, "set kernel.vm.overcommit_memory to 0");
+    }
+
+    pub(super) fn huge_pages(&mut self) {
+        let Some(pg) = self.budget.postgresql.as_ref().filter(|p| p.huge_pages) else { return };
+        let forced = self.value("postgresql.huge_pages") == Some(&Value::Text("on".to_owned()));
+        let there = self.host.facts.memory.huge_pages;
+        // A container cannot make them: what its host has counts, and that they are missing is said as a premise.
+        let planned = match self.host.owns_kernel() {
+            true => self.count("kernel.vm.nr_hugepages").or(there),
+            false if !forced && there.is_none_or(|n| n < pg.huge_page_count) => return,
+            false => there,
+        };
+        let mut numbers = vec![
+            number("planned", planned.map_or("none".to_owned(), |n| n.to_string())),
+            number("needed", pg.huge_page_count),
+            size("page", pg.huge_page_size),
+        ];
+        let held = planned.unwrap_or(0).saturating_mul(pg.huge_page_size);
+        let enough = planned.unwrap_or(0) >= pg.huge_page_count;
+        // Pages that PostgreSQL does not use are lost for everything else: they come out of the reserve and of what
+        // the budget leaves free.
+        let others = self.host.facts.memory.huge_pages_other_bytes.filter(|_| self.host.ram_is_measured).unwrap_or(0);
+        let unused = held.saturating_sub(pg.shared_buffers / 100 * 103).saturating_add(others);
+        let free = self.budget.ram.saturating_sub(self.committed()).saturating_add(self.budget.reserve.value);
+        let within = unused <= free;
+        numbers.push(size("held beyond shared memory", unused));
+        numbers.push(size("reserve and what is free", free));
+        let message = match (enough, within) {
+            (true, true) => format!("{} huge pages hold shared_buffers and what goes with it", planned.unwrap_or(0)),
+            (false, _) => format!("{} huge pages are needed", pg.huge_page_count),
+            (true, false) => format!(
+                "huge pages hold {} beyond PostgreSQL's shared memory, which nothing else can use, and the budget leaves {}",
+                units::human_bytes(unused),
+                units::human_bytes(free)
+            ),
+        };
+        let next = match (enough, self.host.owns_kernel()) {
+            (false, true) => format!("raise kernel.vm.nr_hugepages to {}", pg.huge_page_count),
+            (false, false) => format!("on the container's host: sysctl -w vm.nr_hugepages={}", pg.huge_page_count),
+            (true, _) if others > 0 => {
+                let held = units::human_bytes(others);
+                format!("give back the {held} in pools of other page sizes, or take them off with host.other_memory")
+            }
+            (true, _) => format!("lower vm.nr_hugepages to {} and pin it", pg.huge_page_count),
+        };
+        if forced && !enough && self.host.sizing == Sizing::Budget {
+            let message = format!("{message}, and with huge_pages = on the server does not start without them");
+            let next = format!("{next}, or set postgresql.huge_pages to try");
+            return self.verdict_of("memory.huge_pages", Some(false), Severity::Error, numbers, message, &next);
+        }
+        self.verdict("memory.huge_pages", Some(enough && within), numbers, message, &next);
+    }
+
+    /// Everything that is promised at worst, in bytes.
+    fn committed(&self) -> u64 {
+        let pg = self.budget.postgresql.as_ref().map_or(0, PostgresBudget::worst_case);
+        let duck = self.budget.duckdb.as_ref().map_or(0, |d| d.share.max(d.memory_limit));
+        self.budget.fixed(self.host).saturating_add(pg).saturating_add(duck)
+    }
+
+    /// Limits that the kernel enforces, a container's and a service's, against what their components need at worst.
+    pub(super) fn containers(&mut self) {
+        let mut worst = Vec::new();
+        worst.extend(self.budget.postgresql.as_ref().map(|pg| ("postgresql", pg.worst_case())));
+        worst.extend(self.budget.duckdb.as_ref().map(|duck| ("duckdb", duck.share.max(duck.memory_limit))));
+        worst.extend(self.budget.needs.iter().map(|need| (need.component.name(), need.bytes)));
+        let (mut numbers, mut short) = (Vec::new(), Vec::new());
+        for (name, need) in worst {
+            for (kind, key) in [
+                ("container's limit", format!("containers.{name}.memory")),
+                ("MemoryMax", format!("limits.units.{name}.memory_max")),
+            ] {
+                let Some(limit) = self.count(&key) else { continue };
+                numbers.push((
+                    format!("{name}: {kind} / at worst"),
+                    format!("{} / {}", units::human_bytes(limit), units::human_bytes(need)),
+                ));
+                if limit < need {
+                    short.push(key);
+                }
+            }
+        }
+        if let (Some(pg), Some(shm)) = (&self.budget.postgresql, self.count("containers.postgresql.shm_size")) {
+            let needed = containers::shm_needed(pg);
+            numbers.push(size("shm_size", shm));
+            numbers.push(size("shared by parallel workers", needed));
+            if shm < needed {
+                short.push("containers.postgresql.shm_size".to_owned());
+            }
+        }
+        if numbers.is_empty() {
+            return;
+        }
+        let holds = short.is_empty();
+        let message = if holds {
+            "every limit holds its component's worst case".to_owned()
+        } else {
+            format!("less than its component needs at worst: {}", short.join(", "))
+        };
+        let next = "unset the pinned containers.* and limits.units.* values";
+        self.verdict("memory.containers", Some(holds), numbers, message, next);
+    }
+}

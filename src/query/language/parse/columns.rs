@@ -1,0 +1,439 @@
+//! Columns: shown, compared, counted, grouped by.
+
+use super::{Mode, Parser, figures_wait, push_new};
+use crate::query::language::assign::{Item, Part};
+use crate::query::language::cues::Cue;
+use crate::query::language::draft::{Condition, Output, count_compared, distinct};
+use crate::query::language::index::{ColumnId, TableId};
+use crate::query::language::link::is_measure;
+use crate::query::language::logic::{Agg, Cond, Expr, Literal, Operand};
+use crate::query::schema::Kind;
+
+impl<'p> Parser<'p, '_> {
+    /// A column and the aggregates that wait for it.
+    pub(super) fn figures(&mut self, column: ColumnId) -> Vec<Expr> {
+        let aggs = std::mem::take(&mut self.wait.aggs);
+        aggs.into_iter().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column)))).collect()
+    }
+
+    pub(super) fn column(&mut self, column: ColumnId) {
+        self.last_column = Some(column);
+        let owner = std::mem::take(&mut self.wait.owner);
+        let measure = is_measure(self.index, column) && !self.index.column(column).key;
+        if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
+            if let Some(names) = self.referred(column) {
+                names.iter().for_each(|c| push_new(&mut self.draft.group, Expr::Column(*c)));
+                return;
+            }
+            push_new(&mut self.draft.group, Expr::Column(column));
+            return;
+        }
+        if let Some(most) = self.wait.frequent.take() {
+            if self.draft.outputs.is_empty() {
+                self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+            }
+            push_new(&mut self.draft.hidden_group, Expr::Column(column));
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        if let Some((most, _)) = self.wait.superlative.take() {
+            self.superlative_column(column, most, measure);
+            return;
+        }
+        if let (Some((op, _)), Some(n)) = (self.wait.compare, self.wait.number) {
+            self.wait.compare = None;
+            self.wait.number = None;
+            let literal = Operand::Literal(Literal::Number(n));
+            if measure {
+                self.condition(Cond::Compare(Expr::Column(column), op, literal));
+            } else {
+                self.note_table(column.table);
+                self.draft.having.push(count_compared(op, literal));
+            }
+            return;
+        }
+        if self.mode == Mode::Order {
+            let down = self.wait.direction.take().or(self.top.take()).unwrap_or(false);
+            let figures = self.figures(column);
+            let expr = if std::mem::take(&mut self.wait.count) && !measure {
+                Expr::Count
+            } else {
+                figures.into_iter().next().unwrap_or(Expr::Column(column))
+            };
+            self.draft.order.push((expr, down));
+            return;
+        }
+        if let Some(top) = self.wait.top.take() {
+            self.top_limit(top);
+        }
+        let compared = self.own_value_follows(column);
+        if compared && self.wait.count {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+        }
+        let counts = !compared && std::mem::take(&mut self.wait.count);
+        let total = std::mem::take(&mut self.wait.total);
+        let figured = total || !self.wait.aggs.is_empty();
+        if counts && measure && figured && (total || self.mode == Mode::Select) {
+            if total {
+                self.wait.aggs.push(Agg::Sum);
+            }
+        } else if counts {
+            self.wait.aggs.clear();
+            self.count_column(column, measure);
+            return;
+        }
+        if self.mode == Mode::Select
+            && self.draft.outputs.is_empty()
+            && compared
+            && self.wait.aggs.is_empty()
+            && let Some(table) = self.draft.entity.filter(|t| self.last_table == Some(*t))
+        {
+            self.show_rows(table, false);
+        }
+        if self.mode == Mode::Select
+            && self.draft.outputs.is_empty()
+            && compared
+            && matches!(self.behind(), Some(Item::Cue(Cue::Which)))
+            && figures_wait(&self.wait)
+        {
+            self.draft.distinct |= std::mem::take(&mut self.wait.distinct);
+            self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+        }
+        if self.mode == Mode::Select && compared && self.wait.aggs.is_empty() {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+        }
+        if self.mode == Mode::Filter
+            && std::mem::take(&mut self.wait.lone)
+            && self.wait.compare.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.equals(column, n);
+            return;
+        }
+        if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
+            self.subject_column(column);
+            return;
+        }
+        let held = self.draft.conditions.last().is_some_and(|c| {
+            let mut columns = Vec::new();
+            c.cond.columns(&mut columns);
+            columns == [column]
+        });
+        if self.mode == Mode::Filter
+            && held
+            && matches!(
+                self.behind(),
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Cue(Cue::Be | Cue::In | Cue::Pronoun | Cue::Named | Cue::Of)
+                )
+            )
+        {
+            self.wait.pronoun = false;
+            return;
+        }
+        let told = self.condition_follows() || self.wait.negated || self.wait.both || self.wait.named;
+        let stem = |p: &Part| self.tokens.get(p.end.saturating_sub(1)).map(|t| t.stem.as_str());
+        let said = self.parts.get(self.at).and_then(stem);
+        let before = self.parts.get(..self.at).unwrap_or_default();
+        let repeated = before.iter().any(|p| matches!(p.item, Item::Table(_) | Item::Column(_)) && stem(p) == said);
+        let further = self.mode == Mode::Filter
+            && !repeated
+            && matches!(self.behind(), Some(Item::Cue(Cue::And)))
+            && !told
+            && !matches!(
+                self.ahead(0),
+                Some(Item::Cue(Cue::Be | Cue::Not | Cue::Without | Cue::Have) | Item::Value(..))
+            )
+            && self.wait.column.is_none()
+            && figures_wait(&self.wait);
+        if self.mode == Mode::Filter && !further && !std::mem::take(&mut self.wait.pronoun) {
+            self.flush_column();
+            let figures = self.figures(column);
+            self.wait.figure = figures.into_iter().next();
+            self.wait.column = Some(column);
+            return;
+        }
+        // "contains X in their names": the column of the condition before.
+        if self.mode == Mode::Filter && matches!(self.behind(), Some(Item::Cue(Cue::Pronoun))) {
+            let back = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+            let within = { back }.find(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::Pronoun)));
+            if matches!(within, Some(Item::Cue(Cue::In)))
+                && let Some(Condition { cond: Cond::Like(..), .. }) = self.draft.conditions.last()
+            {
+                return;
+            }
+        }
+        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
+        if again && self.wait.aggs.is_empty() && !self.wait.and {
+            return;
+        }
+        let listed = std::mem::take(&mut self.wait.and);
+        if listed
+            && measure
+            && self.wait.aggs.is_empty()
+            && let Some(Output::Expr(Expr::Agg(agg, _))) = self.draft.outputs.last()
+            && *agg != Agg::Distinct
+        {
+            self.wait.aggs.push(*agg);
+        }
+        let figured = self
+            .draft
+            .outputs
+            .iter()
+            .any(|o| matches!(o, Output::CountOf(_)) || matches!(o, Output::Expr(e) if e.is_aggregate()));
+        if !listed && self.mode == Mode::Select && self.wait.aggs.is_empty() && !self.draft.outputs.is_empty() {
+            match self.behind() {
+                Some(Item::Cue(Cue::By)) if figured => {
+                    push_new(&mut self.draft.group, Expr::Column(column));
+                    return;
+                }
+                Some(Item::Cue(Cue::By)) => {
+                    self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
+                    return;
+                }
+                Some(Item::Cue(Cue::In)) if figured => {
+                    self.note_table(column.table);
+                    self.draft.within_column = Some(column);
+                    self.draft.cost += 0.3;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        // "the name of the head": the row that is referred to is shown already.
+        let shown = |to: TableId| {
+            self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == to))
+        };
+        let refers =
+            |e: &crate::query::language::index::Edge| e.on.iter().any(|(from, _)| *from == column) && shown(e.to);
+        if !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.phrase().ends_with("id")
+            && self.index.edges.iter().any(refers)
+        {
+            self.note_table(column.table);
+            return;
+        }
+        // "state names" are the states.
+        let phrase = self.phrase();
+        if matches!(phrase.as_str(), "name" | "names")
+            && matches!(self.part_before(), Some(Item::Column(c)) if self.index.kind(*c) == Kind::Text
+                && self.draft.outputs.last() == Some(&Output::Expr(Expr::Column(*c))))
+        {
+            return;
+        }
+        // "performances they attended": a verb, not a further thing to show.
+        let verb = {
+            let phrase = self.phrase();
+            !phrase.contains(' ') && phrase.ends_with("ed")
+        };
+        if verb
+            && self.asked_place.is_none()
+            && !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.draft.outputs.is_empty()
+            && matches!(self.behind(), Some(Item::Table(_) | Item::Column(_) | Item::Cue(Cue::Pronoun | Cue::Be)))
+        {
+            self.note_table(column.table);
+            return;
+        }
+        // "the names of colleges" are the colleges, where those are a column.
+        if figures_wait(&self.wait) && self.mode == Mode::Select && self.names_next() {
+            return;
+        }
+        // "the classes of players": whose classes, not a further thing to show.
+        let of = matches!(self.behind(), Some(Item::Cue(Cue::Of)));
+        if owner
+            && of
+            && !listed
+            && self.mode == Mode::Select
+            && self.wait.aggs.is_empty()
+            && (self.index.kind(column) == Kind::Text || self.parts.get(self.at).is_some_and(|p| p.strength < 0.85))
+            && matches!(self.draft.outputs.last(), Some(Output::Expr(_)))
+            && self.phrase().ends_with('s')
+        {
+            self.note_table(column.table);
+            return;
+        }
+        let figures = self.figures(column);
+        if figures.is_empty() {
+            if std::mem::take(&mut self.wait.distinct) {
+                self.draft.distinct = true;
+            }
+            if let Some(names) = self.referred(column) {
+                self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
+                return;
+            }
+            self.draft.outputs.push(Output::Expr(Expr::Column(column)));
+        }
+        self.draft.outputs.extend(figures.into_iter().map(Output::Expr));
+        if matches!(self.ahead(0), Some(Item::Cue(Cue::Be | Cue::Compare(..) | Cue::Between)))
+            && matches!(self.ahead(1), Some(Item::Value(..) | Item::Number(_)))
+        {
+            self.wait.column = None;
+        }
+    }
+
+    /// Whether a value of the column itself follows, with "is" between or nothing.
+    pub(super) fn own_value_follows(&self, column: ColumnId) -> bool {
+        let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
+        let be = matches!(
+            self.ahead(0),
+            Some(Item::Cue(Cue::Be | Cue::Named | Cue::In | Cue::Of | Cue::By | Cue::Both | Cue::Or))
+        );
+        let year = self.index.column(column).words.has("year")
+            && (matches!(self.ahead(0), Some(Item::Number(_)))
+                || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Be | Cue::In)))
+                    && matches!(self.ahead(1), Some(Item::Number(_))));
+        let timed = self.is_timed(column) || self.holds_times(column);
+        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Be)))
+                && matches!(self.ahead(1), Some(Item::Date(_)));
+        let counts = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..))))
+            && matches!(self.ahead(1), Some(Item::Number(_)))
+            && matches!(self.ahead(2), Some(Item::Table(_)));
+        let compared =
+            !counts && matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
+        compared
+            || year
+            || dated && timed
+            || own(self.ahead(0))
+            || be && own(self.ahead(1))
+            || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
+    }
+
+    /// Whether "name" is read and what it names is a column of its own.
+    pub(super) fn names_next(&self) -> bool {
+        let phrase = self.phrase();
+        let said = phrase.strip_prefix("the ").unwrap_or(&phrase);
+        let named = match (self.ahead(0), self.ahead(1)) {
+            (Some(Item::Cue(Cue::Of | Cue::Each)), Some(Item::Column(c))) => Some(*c),
+            _ => None,
+        };
+        let thing = |c: ColumnId| self.index.kind(c) == Kind::Text || self.referred_by(c).is_some();
+        let own = |c: ColumnId| self.index.column(c).words.stems.iter().any(|s| s == "name");
+        matches!(said, "name" | "names") && named.is_some_and(|c| thing(c) && !own(c))
+    }
+
+    /// What the rows are called that a number refers to, where the question names the thing and not its number.
+    pub(super) fn referred(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
+        let asked = self.phrase();
+        let number = |w: &str| matches!(w, "id" | "ids" | "code" | "codes" | "number" | "numbers" | "key" | "keys");
+        let part = self.parts.get(self.at);
+        let said = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        let thing = |to: TableId| said.iter().any(|t| self.index.table(to).words.stems.contains(&t.stem));
+        if asked.split(' ').any(number) {
+            return None;
+        }
+        self.referred_by(column).filter(|names| names.first().is_some_and(|c| thing(c.table)))
+    }
+
+    /// What the rows are called that a column refers to by number.
+    pub(super) fn referred_by(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
+        if !self.index.column(column).key {
+            return None;
+        }
+        let single = self.index.edges.iter().filter(|e| matches!(e.on.as_slice(), [(from, _)] if *from == column));
+        let edge = single.min_by_key(|e| !e.declared)?;
+        let to = edge.on.first()?.1;
+        let display = self.index.table(edge.to).display.as_slice();
+        let name = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            let own = info.words.stems == self.index.table(c.table).words.stems;
+            own || ["name", "title"].iter().any(|w| info.words.ends_with(w)) && !info.words.has("login")
+        };
+        let named = display.iter().all(|c| self.index.kind(*c) == Kind::Text && *c != to && name(c));
+        (named && edge.to != column.table && self.index.kind(to) != Kind::Text).then_some(display)
+    }
+
+    /// Whether a column dates its rows.
+    pub(super) fn is_timed(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        self.index.kind(column).is_time() || ["date", "year", "time", "birth"].iter().any(|w| words.has(w))
+    }
+
+    /// Whether a comparison, a value or a number follows the column that is read.
+    pub(super) fn condition_follows(&self) -> bool {
+        let next = self.ahead(0);
+        let after = self.ahead(1);
+        let value = |i: Option<&Item>| {
+            matches!(
+                i,
+                Some(
+                    Item::Value(..)
+                        | Item::Text(..)
+                        | Item::Number(_)
+                        | Item::Date(_)
+                        | Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Named)
+                )
+            )
+        };
+        value(next)
+            || matches!(
+                next,
+                Some(Item::Cue(
+                    Cue::Be | Cue::In | Cue::Of | Cue::Not | Cue::Have | Cue::Named | Cue::Both | Cue::Or | Cue::Do
+                ))
+            ) && value(after)
+    }
+
+    pub(super) fn subject_column(&mut self, column: ColumnId) {
+        if self.wait.column.is_some() {
+            self.flush_column();
+        }
+        let figures = self.figures(column);
+        self.wait.figure = figures.into_iter().next();
+        self.wait.column = Some(column);
+    }
+
+    pub(super) fn count_column(&mut self, column: ColumnId, measure: bool) {
+        self.note_table(column.table);
+        let unique = self.index.is_unique(column);
+        let asked = std::mem::take(&mut self.wait.distinct);
+        let expr = if measure && !asked {
+            Expr::Column(column)
+        } else if unique && !asked && (self.index.column(column).key || measure) {
+            Expr::Count
+        } else {
+            distinct(column)
+        };
+        match self.mode {
+            Mode::Select => self.draft.outputs.push(Output::Expr(expr)),
+            Mode::Filter if measure => self.wait.column = Some(column),
+            Mode::Filter => self.wait.figure = Some(Expr::Count),
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((expr, down));
+            }
+        }
+    }
+
+    /// A column that was named and waits for a comparison that does not come.
+    pub(super) fn flush_column(&mut self) {
+        let soon = |place: usize| matches!(self.ahead(place), Some(Item::Value(c, _)) if Some(*c) == self.wait.column);
+        if self.wait.negated && (0..4).any(soon) {
+            return;
+        }
+        if let Some(column) = self.wait.column.take() {
+            if std::mem::take(&mut self.wait.negated) {
+                self.draft.conditions.push(Condition {
+                    cond: Cond::Null(column, true),
+                    negated: false,
+                    or: false,
+                    both: false,
+                });
+            } else {
+                self.note_table(column.table);
+                self.draft.cost += 0.5;
+            }
+        }
+    }
+}

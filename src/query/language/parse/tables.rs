@@ -1,0 +1,244 @@
+//! Tables: what is asked about, counted, grouped by or missing.
+
+use super::{Mode, Parser, limit};
+use crate::query::language::assign::Item;
+use crate::query::language::cues::Cue;
+use crate::query::language::draft::{Output, count_compared, distinct};
+use crate::query::language::index::{ColumnId, TableId};
+use crate::query::language::link::is_measure;
+use crate::query::language::logic::{Expr, Literal, Op, Operand};
+use crate::query::schema::Kind;
+
+impl Parser<'_, '_> {
+    pub(super) fn note_table(&mut self, table: TableId) {
+        // What there may be none of is not joined.
+        if self.negated_open && self.draft.without.iter().any(|(t, _)| *t == table) {
+            return;
+        }
+        if !self.draft.tables.contains(&table) {
+            self.draft.tables.push(table);
+        }
+    }
+
+    pub(super) fn table(&mut self, table: TableId) {
+        let wait_number = self.wait.number;
+        self.last_table = Some(table);
+        if !self.wait.aggs.is_empty()
+            && !self.wait.count
+            && let Some(figure) = self.only_measure(table)
+        {
+            self.note_table(table);
+            self.column(figure);
+            return;
+        }
+        // "the average number of people injured": of the injured.
+        let measured = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if is_measure(self.index, *c));
+        let measured = measured(self.ahead(0))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && measured(self.ahead(1));
+        let done =
+            self.parts.get(self.at + 1).and_then(|p| self.tokens.get(p.start)).is_some_and(|t| t.lower.ends_with("ed"));
+        if (!self.wait.aggs.is_empty() || self.mode == Mode::Order || done) && self.wait.count && measured {
+            return;
+        }
+        let owner = std::mem::take(&mut self.wait.owner);
+        let and = std::mem::take(&mut self.wait.and);
+        let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
+        let other_key = matches!(self.ahead(0), Some(Item::Column(c)) if self.index.column(*c).key);
+        if next_column
+            && self.wait.top.is_none()
+            && (!self.wait.count || !other_key)
+            && self.wait.superlative.is_none_or(|s| s.1.is_none())
+            && !self.wait.counted
+        {
+            self.note_table(table);
+            self.draft.entity.get_or_insert(table);
+            return;
+        }
+        if self.everything {
+            self.wait.each = false;
+        }
+        if std::mem::take(&mut self.wait.each) {
+            self.draft.late |= !self.draft.outputs.is_empty();
+            self.note_table(table);
+            if !self.draft.group_tables.contains(&table) {
+                self.draft.group_tables.push(table);
+            }
+            self.mode = if self.draft.outputs.is_empty() { Mode::Select } else { self.mode };
+            return;
+        }
+        if let Some(most) = self.wait.frequent.take() {
+            self.show_rows(table, and);
+            self.order_by(Expr::Count, most);
+            return;
+        }
+        if let Some((most, quality)) = self.wait.superlative {
+            self.superlative_table(table, most, quality);
+            return;
+        }
+        // "at least a member" is any.
+        if let (Some((Op::Ge, None)), None) = (self.wait.compare, wait_number)
+            && self.mode == Mode::Filter
+        {
+            self.wait.compare = None;
+        }
+        if let (Some((op, _)), Some(n)) = (self.wait.compare, wait_number) {
+            self.wait.compare = None;
+            self.wait.number = None;
+            self.note_table(table);
+            self.draft.having.push(count_compared(op, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.wait.distinct && !self.wait.count && self.mode == Mode::Select && !self.draft.outputs.is_empty() {
+            self.wait.distinct = false;
+            self.draft.distinct = true;
+        }
+        if let (Some(top), true) = (self.wait.top, self.wait.count) {
+            self.wait.top = None;
+            self.wait.count = false;
+            self.note_table(table);
+            self.order_by(Expr::Count, top);
+            return;
+        }
+        if let Some(top) = self.wait.top.take() {
+            let first = self.wait.number.is_none() || self.wait.first;
+            self.top_limit(top);
+            if first && let Some((time, _)) = self.quality_in(crate::query::language::cues::quality("new"), &[table]) {
+                self.order_by(Expr::Column(time), !top);
+            }
+        }
+        if self.wait.count {
+            self.wait.count = false;
+            self.wait.total = false;
+            self.wait.aggs.clear();
+            self.count_of(table);
+            return;
+        }
+        if self.wait.negated
+            && !self.draft.outputs.is_empty()
+            && (self.subject() != Some(table) || self.attribute().is_some())
+        {
+            self.none_of(table);
+            return;
+        }
+        if let Some(n) = wait_number.filter(|_| self.mode == Mode::Filter) {
+            self.wait.number = None;
+            self.note_table(table);
+            self.draft.having.push(count_compared(Op::Eq, Operand::Literal(Literal::Number(n))));
+            return;
+        }
+        if self.negated_open && self.mode == Mode::Filter && !and {
+            return;
+        }
+        self.note_table(table);
+        match self.mode {
+            Mode::Select if self.draft.outputs.is_empty() => self.show_rows(table, false),
+            Mode::Select if owner => {
+                self.draft.entity.get_or_insert(table);
+            }
+            Mode::Select if and && !self.wait.pronoun => self.draft.outputs.push(Output::Rows(table)),
+            _ => {
+                self.draft.entity.get_or_insert(table);
+            }
+        }
+    }
+
+    /// The one column of a table that figures can be made of, the stars of a rating.
+    pub(super) fn only_measure(&self, table: TableId) -> Option<ColumnId> {
+        let measure = |c: &ColumnId| {
+            let info = self.index.column(*c);
+            is_measure(self.index, *c) && !info.key && !info.words.has("year") && !info.words.ends_with("id")
+        };
+        let mut found = self.index.columns(table).filter(measure);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The table whose rows are asked about so far.
+    pub(super) fn subject(&self) -> Option<TableId> {
+        let shown = self.draft.outputs.iter().find_map(|o| match o {
+            Output::Expr(Expr::Column(c)) => Some(c.table),
+            _ => None,
+        });
+        shown.or(self.draft.entity)
+    }
+
+    /// The one column asked about, where several rows share its values: `countries that have no …`.
+    pub(super) fn attribute(&self) -> Option<ColumnId> {
+        let [Output::Expr(Expr::Column(column))] = self.draft.outputs.as_slice() else { return None };
+        let own = self.index.is_unique(*column) || self.index.table(column.table).display.contains(column);
+        (!own && self.index.kind(*column) == Kind::Text).then_some(*column)
+    }
+
+    /// Begins what the rows asked about must have none of.
+    pub(super) fn none_of(&mut self, table: TableId) {
+        self.wait.negated = false;
+        self.wait.compare = None;
+        self.wait.number = None;
+        self.wait.each = false;
+        self.draft.open |= self.attribute().is_some() && self.subject() == Some(table);
+        self.draft.without.push((table, Vec::new()));
+        self.negated_open = true;
+        self.mode = Mode::Filter;
+    }
+
+    pub(super) fn show_rows(&mut self, table: TableId, also: bool) {
+        self.note_table(table);
+        self.draft.entity.get_or_insert(table);
+        if std::mem::take(&mut self.wait.distinct) {
+            self.draft.distinct = true;
+        }
+        if std::mem::take(&mut self.everything) {
+            self.draft.outputs.push(Output::Everything(table));
+            return;
+        }
+        let there = self.draft.outputs.contains(&Output::Rows(table));
+        if !there && (self.draft.outputs.is_empty() || also) {
+            self.draft.outputs.push(Output::Rows(table));
+        }
+        if self.wait.top.is_none()
+            && let Some(n) = self.wait.number.take()
+        {
+            self.draft.limit = limit(n);
+        }
+    }
+
+    pub(super) fn count_of(&mut self, table: TableId) {
+        self.note_table(table);
+        let distinct_rows = std::mem::take(&mut self.wait.distinct);
+        match self.mode {
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((Expr::Count, down));
+            }
+            Mode::Select => {
+                self.draft.entity.get_or_insert(table);
+                let key = self.index.table(table).key.filter(|_| distinct_rows);
+                let name = self.index.table(table).display.first().copied();
+                match key.or(name.filter(|_| distinct_rows)) {
+                    Some(key) => self.draft.outputs.push(Output::Expr(distinct(key))),
+                    None => self.draft.outputs.push(Output::CountOf(table)),
+                }
+            }
+            Mode::Filter => self.wait.figure = Some(Expr::Count),
+        }
+    }
+
+    pub(super) fn metric(&mut self, name: &[String]) {
+        let Some((table, sql)) = self.index.metrics.get(name) else { return };
+        let expr = Expr::Metric(*table, self.phrase().replace(' ', "_"), sql.clone());
+        self.note_table(*table);
+        match self.mode {
+            Mode::Select => self.draft.outputs.push(Output::Expr(expr)),
+            Mode::Order => {
+                let down = self.wait.direction.take().unwrap_or(false);
+                self.draft.order.push((expr, down));
+            }
+            Mode::Filter => {
+                if let Some((most, _)) = self.wait.superlative.take() {
+                    self.order_by(expr, most);
+                } else {
+                    self.wait.figure = Some(expr);
+                }
+            }
+        }
+    }
+}
