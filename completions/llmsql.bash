@@ -73,6 +73,9 @@ _llmsql() {
             llmsql,secrets)
                 cmd="llmsql__subcmd__secrets"
                 ;;
+            llmsql,status)
+                cmd="llmsql__subcmd__status"
+                ;;
             llmsql,token)
                 cmd="llmsql__subcmd__token"
                 ;;
@@ -222,6 +225,9 @@ _llmsql() {
                 ;;
             llmsql__subcmd__help,secrets)
                 cmd="llmsql__subcmd__help__subcmd__secrets"
+                ;;
+            llmsql__subcmd__help,status)
+                cmd="llmsql__subcmd__help__subcmd__status"
                 ;;
             llmsql__subcmd__help,token)
                 cmd="llmsql__subcmd__help__subcmd__token"
@@ -437,7 +443,7 @@ _llmsql() {
 
     case "${cmd}" in
         llmsql)
-            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help"
+            opts="-h -V --format --root --config --help --version facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -761,7 +767,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__apply)
-            opts="-h -V --yes --dry-run --restart --dsn --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            opts="-h -V --yes --dry-run --restart --dsn --only --cluster --container --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -776,6 +782,10 @@ _llmsql() {
                     return 0
                     ;;
                 --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1079,7 +1089,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__diff)
-            opts="-u -h -V --unified --detailed-exitcode --save --only --cluster --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            opts="-u -h -V --unified --detailed-exitcode --save --only --cluster --container --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1094,6 +1104,10 @@ _llmsql() {
                     return 0
                     ;;
                 --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1491,7 +1505,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__help)
-            opts="facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help"
+            opts="facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2095,6 +2109,20 @@ _llmsql() {
         llmsql__subcmd__help__subcmd__secrets__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3390,6 +3418,92 @@ _llmsql() {
                     return 0
                     ;;
                 --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        llmsql__subcmd__status)
+            opts="-h -V --detailed-exitcode --textfile --dsn --only --cluster --container --adopt --allow --templates --facts --ram --cpus --disk --sizing --workload --profile --set --format --root --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --textfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "postgresql pgbouncer nginx api duckdb sqlite kernel limits disk containers maintenance" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --templates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk)
+                    COMPREPLY=($(compgen -W "hdd ssd nvme" -- "${cur}"))
+                    return 0
+                    ;;
+                --sizing)
+                    COMPREPLY=($(compgen -W "budget guide" -- "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -W "oltp mixed analytics vector" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,7 @@ complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "apply" -d 'Put the pl
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
+complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "status" -d 'Show what has drifted since the last apply: files, running values, and the plan itself'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
 complete -c llmsql -n "__fish_llmsql_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -169,7 +170,8 @@ limits\t''
 disk\t''
 containers\t''
 maintenance\t''"
-complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several of the planned version' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l container -d 'The container (of docker or podman) whose PostgreSQL is meant, and whose folder is mounted from this host' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l allow -d 'Go on although this invariant is violated, such as memory.total; may be repeated' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l templates -d 'Folder of templates that replace built-in ones of the same name (see `llmsql render --list`)' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
@@ -208,7 +210,8 @@ limits\t''
 disk\t''
 containers\t''
 maintenance\t''"
-complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several of the planned version' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l container -d 'The container (of docker or podman) whose PostgreSQL is meant, and whose folder is mounted from this host' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l allow -d 'Go on although this invariant is violated, such as memory.total; may be repeated' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l templates -d 'Folder of templates that replace built-in ones of the same name (see `llmsql render --list`)' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand apply" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
@@ -270,6 +273,46 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l prune -d 'Forg
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -l yes -d 'Forget without asking'
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand history" -s V -l version -d 'Print version'
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l textfile -d 'Write metrics for Prometheus\'s node exporter into this file (name.prom)' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l dsn -d 'The server: a URL, keywords and values, or a database\'s name' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l only -d 'Only this component\'s files and values; may be repeated' -r -f -a "postgresql\t''
+pgbouncer\t''
+nginx\t''
+api\t''
+duckdb\t''
+sqlite\t''
+kernel\t''
+limits\t''
+disk\t''
+containers\t''
+maintenance\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l cluster -d 'The PostgreSQL cluster, by name (18/main) or data folder, where this host has several' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l container -d 'The container (of docker or podman) whose PostgreSQL is meant, and whose folder is mounted from this host' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l allow -d 'Go on although this invariant is violated, such as memory.total; may be repeated' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l templates -d 'Folder of templates that replace built-in ones of the same name (see `llmsql render --list`)' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l facts -d 'Facts of a host that is not this one, as `llmsql facts --format json` wrote them there; with --root, of that tree only the configuration (etc/llmsql) is read' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l ram -d 'Memory to plan for, instead of what the host has, such as 64GB (powers of 1024)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l cpus -d 'CPUs to plan for, instead of what the host has' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l disk -d 'Class of the disk that holds the database, instead of what the kernel says' -r -f -a "hdd\t''
+ssd\t''
+nvme\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l sizing -d 'How memory is shared out: budget (the whole stack within the host\'s memory) or guide (the guide\'s formulas on the whole of it) [default: budget]' -r -f -a "budget\t''
+guide\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l workload -d 'What the database does most; decides how PostgreSQL and DuckDB share memory and CPUs [default: by profile, else mixed]' -r -f -a "oltp\t''
+mixed\t''
+analytics\t''
+vector\t''"
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l profile -d 'The profile, by name or file (./my.yaml) [default: the first whose conditions hold, see `llmsql profile list`]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l set -d 'Sets one key, such as postgresql.work_mem=64MB; may be repeated (`llmsql config list --all` shows the keys)' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
+json\t'For programs: one JSON document'
+yaml\t'For programs: one YAML document'"
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l detailed-exitcode -d 'End with 2 where anything has drifted, and with 4 where an interrupted change waits for recover'
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -l adopt -d 'Replace files of your own that ours would otherwise only stand beside, such as nginx.conf'
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c llmsql -n "__fish_llmsql_using_subcommand status" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand profile; and not __fish_seen_subcommand_from list show help" -l format -d 'Form of the result on stdout; query has csv, jsonl, markdown and parquet as well' -r -f -a "table\t'For people'
 json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
@@ -774,26 +817,27 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l explain -d 'Say 
 complete -c llmsql -n "__fish_llmsql_using_subcommand query" -l profile -d 'Show the query\'s plan with times (on stderr)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history profile config completions man index harden secrets apikey token query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "facts" -d 'Show what this host is: CPUs, memory, disks, kernel, limits and what is installed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "plan" -d 'Show what every setting of the stack should be on this host, and why'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "explain" -d 'Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "render" -d 'Write the plan as configuration files, each value below its reason'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "diff" -d 'Show what the plan would change on this host: every setting with its reason, every file, every kernel value'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "apply" -d 'Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "rollback" -d 'Take a generation back: files and kernel values as they were before it, as a new generation'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "recover" -d 'End a change that a kill, a crash or a loss of power has interrupted'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "history" -d 'Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "status" -d 'Show what has drifted since the last apply: files, running values, and the plan itself'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "profile" -d 'Show the profiles: what each is for, which one this host gets and why, and what it sets'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "config" -d 'Read and change llmsql.toml, the operator\'s own values'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "man" -d 'Print the manual page, or write all of them into a folder'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "index" -d 'Keep pgvector\'s indexes right: list, plan, rebuild without a moment without an index, measure recall'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "harden" -d 'Check a live database for what should be safer, and make it so: privileges, rows, TLS, logins, logging'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "secrets" -d 'Make secrets, show what is due, rotate them everywhere at once, and bring them back'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "apikey" -d 'Make, list, revoke and rotate API keys, with the tiers that nginx and the API know'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "token" -d 'Sign, check and read JSON Web Tokens with the keys of the env file'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "query" -d 'Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and not __fish_seen_subcommand_from facts plan explain render diff apply rollback recover history status profile config completions man index harden secrets apikey token query help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "list" -d 'List the profiles; the one in force on this host is marked with *'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "show" -d 'Show one profile as it works out on this host: why it is in force, every value and where it comes from'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Print the value in effect: from the environment, llmsql.toml or the profile'

@@ -56,6 +56,9 @@ pub struct ChangeSet {
     /// Settings whose value changes, for people.
     #[serde(default)]
     pub settings: Vec<SettingChange>,
+    /// The container whose PostgreSQL reads the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
 
 /// One file.
@@ -166,6 +169,7 @@ impl ChangeSet {
             files: Vec::new(),
             kernel: Vec::new(),
             settings: Vec::new(),
+            container: None,
         }
     }
 
@@ -180,6 +184,7 @@ impl ChangeSet {
     pub fn reversed(&self, of: i64) -> ChangeSet {
         let mut back = ChangeSet::new(Kind::Rollback);
         back.of = Some(of);
+        back.container.clone_from(&self.container);
         let turn = |f: &FileChange| FileChange { old: f.new.clone(), new: f.old.clone(), ..f.clone() };
         back.files = self.files.iter().rev().map(turn).collect();
         back.kernel = self.kernel.iter().rev().map(KernelChange::reversed).collect();

@@ -1,5 +1,6 @@
 //! Where a value really comes from, and so whether ours would win.
 
+use super::servers::process;
 use crate::formats::postgresql_conf::{Document, Include};
 use crate::formats::sysctl;
 use crate::root::Root;
@@ -81,7 +82,8 @@ pub fn postgresql_files(overlay: &Overlay<'_>, main: &str, data_dir: Option<&str
     files
 }
 
-/// Every setting that PostgreSQL's files make, the last one of each name, by its name in lower case.
+/// Every setting that PostgreSQL's files make, the last one of each name, by its name in lower case; and over them all
+/// the command line of the server, where one runs.
 #[must_use]
 pub fn postgresql(overlay: &Overlay<'_>, main: &str, data_dir: Option<&str>) -> BTreeMap<String, Placed> {
     let mut found = BTreeMap::new();
@@ -93,7 +95,22 @@ pub fn postgresql(overlay: &Overlay<'_>, main: &str, data_dir: Option<&str>) -> 
     if let Some(auto) = data_dir.map(|dir| format!("{dir}/postgresql.auto.conf")) {
         collect(overlay, &auto, 0, &mut seen, &mut keep);
     }
+    for setting in data_dir.map(|dir| command_line(overlay, dir)).unwrap_or_default() {
+        let Some((name, value)) = setting.split_once('=') else { continue };
+        keep("the server's command line", 0, &name.replace('-', "_"), value);
+    }
     found
+}
+
+/// The settings on the command line of the server that runs in a data folder, which notes it there: `name=value`.
+fn command_line(overlay: &Overlay<'_>, data_dir: &str) -> Vec<String> {
+    let read = |name: &str| overlay.read(&format!("{data_dir}/{name}"));
+    let Some(options) = read("postmaster.pid").and_then(|_| read("postmaster.opts")) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&options).into_owned();
+    // The program, then each argument in double quotes, in which nothing is escaped.
+    let words: Vec<String> =
+        text.trim_end().split(" \"").skip(1).map(|word| word.trim_end_matches('"').to_owned()).collect();
+    process::settings(&words)
 }
 
 fn collect(
@@ -188,6 +205,24 @@ mod tests {
         assert_eq!(of("work_mem"), ("8MB", "/c/conf.d/50-llmsql.conf:1".into()));
         assert_eq!(of("jit"), ("off", "/c/conf.d/60-late.conf:1".into()));
         assert_eq!(of("port"), ("9", "/d/postgresql.auto.conf:1".into()));
+    }
+
+    #[test]
+    fn the_command_line_of_a_running_server_wins() {
+        let (dir, root) = tree(&[
+            ("c/postgresql.conf", "work_mem = 1MB\n"),
+            ("d/postmaster.opts", "/usr/bin/postgres \"-D\" \"/d\" \"-c\" \"work-mem=2MB\" \"--jit=off\"\n"),
+            ("d/postmaster.pid", "1\n"),
+        ]);
+        let of = |name: &str| {
+            let found = postgresql(&Overlay::new(&root, []), "/c/postgresql.conf", Some("/d"));
+            found.get(name).map(|placed| (placed.value.clone(), placed.place()))
+        };
+        let line = "the server's command line".to_owned();
+        assert_eq!(of("work_mem"), Some(("2MB".to_owned(), line.clone())));
+        assert_eq!(of("jit"), Some(("off".to_owned(), line)));
+        fs::remove_file(dir.path().join("d/postmaster.pid")).unwrap();
+        assert_eq!(of("work_mem"), Some(("1MB".to_owned(), "/c/postgresql.conf:1".to_owned())), "it does not run");
     }
 
     #[test]

@@ -140,6 +140,7 @@ impl Journal {
         // A journal that a killed run has left half written has to be put right before it can be read.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&file, flags).map_err(|e| unusable(&file, e))?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(|e| unusable(&file, e))?;
         let journal = Journal { folder: state.to_owned(), connection };
         let table = "SELECT count(*) FROM sqlite_master WHERE name = 'generations'";
         let there: i64 = journal.connection.query_row(table, [], |r| r.get(0)).map_err(|e| unusable(&file, e))?;

@@ -59,6 +59,16 @@ impl RunLock {
     }
 }
 
+/// The error that names who holds the lock of a host; `None` where nobody does.
+#[must_use]
+pub fn held(root: &Root, state: &Path) -> Option<Error> {
+    let folder = File::open(root.dir()).ok()?;
+    match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+        Err((_, Errno::EWOULDBLOCK)) => Some(locked(root, &state.join(HOLDER))),
+        _ => None,
+    }
+}
+
 impl Drop for RunLock {
     fn drop(&mut self) {
         // What it says is only read while the lock is held.

@@ -13,12 +13,18 @@
 //! | [`servers`] | the verdict of the servers before, reload and proof after |
 //! | [`compare`] | whether two versions of a file say the same |
 //! | [`effective`] | where a value really comes from |
+//! | [`container`] | a PostgreSQL server in a container |
+//! | [`managed`] | what should stand: the sum of the generations |
+//! | [`drift`] | what has drifted from it: files, running values, the plan |
 
 pub mod change;
 pub mod compare;
+pub mod container;
+pub mod drift;
 pub mod effective;
 pub mod journal;
 pub mod lock;
+pub mod managed;
 pub mod permit;
 pub mod prepare;
 pub mod run;

@@ -3,6 +3,7 @@
 use super::RunLock;
 use super::change::{ChangeSet, Side, Standing};
 use super::journal::{self, Generation, Journal, Outcome, Record};
+use super::lock;
 use super::permit::ApplyPermit;
 use super::write::{self, Edited, Notes};
 use crate::error::{Error, Exit, Result};
@@ -43,9 +44,16 @@ pub fn journal(root: &Root) -> Result<Option<Journal>> {
 /// begins with it.
 ///
 /// # Errors
-/// One waits; a journal that cannot be read.
+/// One waits; another run is just changing it (11); a journal that cannot be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<()> {
-    journal(root)?.map_or(Ok(()), |journal| journal.none_pending())
+    let Some(journal) = journal(root)? else { return Ok(()) };
+    journal.none_pending().map_err(|interrupted| at_work(root).unwrap_or(interrupted))
+}
+
+/// The error that names another run which is just changing this host; `None` where none is.
+#[must_use]
+pub fn at_work(root: &Root) -> Option<Error> {
+    lock::held(root, &state::folder_of(root).ok()?)
 }
 
 impl Work {

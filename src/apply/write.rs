@@ -250,6 +250,13 @@ pub fn kernel_value(root: &Root, path: &str) -> Option<String> {
     Some(chosen.map_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "), str::to_owned))
 }
 
+/// Why a value of the kernel may not be written here; `None` where it may, or where that does not matter.
+#[must_use]
+pub fn kernel_refusal(root: &Root, path: &str) -> Option<io::Error> {
+    let opened = root.resolve(path).and_then(|place| OpenOptions::new().write(true).open(place));
+    opened.err().filter(|e| matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
+}
+
 fn write_kernel(root: &Root, path: &str, value: &str) -> io::Result<()> {
     let place = root.resolve(path)?;
     let text = if root.is_live() { format!("{value}\n") } else { as_kernel_shows(&fs::read_to_string(&place)?, value) };

@@ -4,12 +4,17 @@ use super::Global;
 use super::changing::Changing;
 use super::connection::ConnectionArgs;
 use super::unreadable;
+use crate::apply::change::Kind;
+use crate::apply::managed::Managed;
 use crate::apply::run::{self, Applied, Work};
 use crate::apply::servers::{Servers, Verdict, Wishes};
-use crate::apply::{ApplyPermit, ChangeSet, saved};
-use crate::error::{Exit, Result};
+use crate::apply::{ApplyPermit, ChangeSet, prepare, saved};
+use crate::error::{Error, Exit, Result};
 use crate::facts;
+use crate::formats::postgresql_conf;
 use crate::output::{self, Format, changes};
+use crate::plan::{Component, Plan, Setting};
+use crate::postgres::live;
 use crate::root::Root;
 use clap::Args;
 use serde::Serialize;
@@ -32,7 +37,7 @@ use std::path::PathBuf;
     changes this host, 13 refused (right, space, a server's verdict), 64 usage.")]
 pub struct Arguments {
     /// A plan that `llmsql diff --save FILE` has kept
-    #[arg(value_name = "FILE", conflicts_with_all = ["only", "cluster", "adopt", "allow", "templates", "ram", "cpus", "disk", "sizing", "workload", "profile", "settings", "file"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["only", "cluster", "container", "adopt", "allow", "templates", "ram", "cpus", "disk", "sizing", "workload", "profile", "settings", "file"])]
     saved: Option<PathBuf>,
     #[command(flatten)]
     way: Way,
@@ -77,7 +82,9 @@ impl Arguments {
         let (set, notes) = match &self.saved {
             Some(path) => (saved::parse(&std::fs::read(path).map_err(|e| unreadable(path, e))?, path)?, Vec::new()),
             None => {
-                let (_, prepared) = self.changing.prepare(global)?;
+                let (plan, mut prepared) = self.changing.prepare(global)?;
+                self.way.refuse_managed(&plan)?;
+                prepare::only_what_may_be_written(&mut prepared, &root);
                 (prepared.set, prepared.notes)
             }
         };
@@ -95,14 +102,14 @@ impl Way {
         let shown = Shown { generation: None, change: set, verdicts: &[], notes };
         if set.is_empty() || saved::is_done(root, set)? {
             output::note("nothing to change");
-            return shown.print(format);
+            return if self.restart { self.restart_pending(root, format) } else { shown.print(format) };
         }
         saved::fresh(root, set)?;
         if format == Format::Table {
             output::stdout(&changes::table(set))?;
         }
         let facts = facts::collect(root);
-        let servers = Servers::find(root, &facts, set, self.wishes()?);
+        let servers = Servers::find(root, &facts, set, self.wishes()?)?;
         let verdicts = servers.validate(set)?;
         verdicts.iter().for_each(verdict);
         let shown = Shown { verdicts: &verdicts, ..shown };
@@ -125,10 +132,51 @@ impl Way {
         Shown { generation: Some(id), notes: &[notes, &more].concat(), ..shown }.print(format)
     }
 
+    /// Restarts what an earlier change has left waiting for that.
+    fn restart_pending(&self, root: &Root, format: Format) -> Result<Exit> {
+        let standing = match run::journal(root)? {
+            Some(journal) => Managed::of(&journal)?.standing(),
+            None => ChangeSet::new(Kind::Apply),
+        };
+        let facts = facts::collect(root);
+        let servers = Servers::find(root, &facts, &standing, self.wishes()?)?;
+        if ApplyPermit::ask(self.yes, "Restart the servers whose values wait for it?")?.is_none() {
+            output::note("nothing was restarted");
+            return Ok(Exit::Done);
+        }
+        let _work = Work::open(root)?;
+        let notes = servers.restart_pending()?;
+        if notes.is_empty() {
+            output::note("nothing waits for a restart");
+        }
+        notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        Shown { generation: None, change: &ChangeSet::new(Kind::Apply), verdicts: &[], notes: &notes }.print(format)
+    }
+
+    /// Prints what to set where the server named by --dsn is run by a provider, whose files nobody else writes.
+    ///
+    /// # Errors
+    /// It is (13); it cannot be asked.
+    fn refuse_managed(&self, plan: &Plan) -> Result<()> {
+        let ours: Vec<&Setting> = plan.settings.iter().filter(|s| s.component == Component::PostgreSql).collect();
+        if self.connection.dsn.is_none() || ours.is_empty() {
+            return Ok(());
+        }
+        let Some(provider) = live::provider(&self.connection.open()?)? else { return Ok(()) };
+        let line = |s: &&Setting| format!("{} = {}\n", s.name, postgresql_conf::quote(&s.value).unwrap_or_default());
+        output::stdout(&ours.iter().map(line).collect::<String>())?;
+        Err(Error::new(
+            Exit::Precondition,
+            "apply.managed",
+            format!("{provider} writes this server's configuration itself"),
+        )
+        .at("--dsn")
+        .next("set there what is printed above; the files of this host: leave --dsn out, or name others with --only"))
+    }
+
     /// What is asked of the servers.
     fn wishes(&self) -> Result<Wishes> {
-        let conninfo = self.connection.dsn.as_ref().map(|_| self.connection.conninfo()).transpose()?;
-        Ok(Wishes { restart: self.restart, conninfo })
+        Ok(Wishes { restart: self.restart, ..self.connection.wishes()? })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The flags by which every subcommand that talks to PostgreSQL is told which server.
 
+use crate::apply::servers::Wishes;
 use crate::error::Result;
 use crate::facts::Facts;
 use crate::postgres::connect::{self, Blocking};
@@ -45,6 +46,15 @@ impl ConnectionArgs {
             facts.database = Some(Live::of(&self.conninfo()?)?.fact());
         }
         Ok(())
+    }
+
+    /// How the servers of a change are reached: by the connection that is named, else by their own ways.
+    ///
+    /// # Errors
+    /// Those of [`ConnectionArgs::conninfo`].
+    pub fn wishes(&self) -> Result<Wishes> {
+        let conninfo = self.dsn.as_ref().map(|_| self.conninfo()).transpose()?;
+        Ok(Wishes { restart: false, conninfo })
     }
 
     /// Connects.

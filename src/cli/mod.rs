@@ -21,6 +21,7 @@ pub mod recover;
 pub mod render;
 pub mod rollback;
 pub mod secrets;
+pub mod status;
 pub mod token;
 
 use crate::error::{Error, Exit, Result};
@@ -87,6 +88,8 @@ pub enum Command {
     Recover(recover::Arguments),
     /// Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed
     History(history::Arguments),
+    /// Show what has drifted since the last apply: files, running values, and the plan itself
+    Status(Box<status::Arguments>),
     /// Show the profiles: what each is for, which one this host gets and why, and what it sets
     Profile(profile::Arguments),
     /// Read and change llmsql.toml, the operator's own values
@@ -154,6 +157,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Rollback(arguments) => arguments.run(&cli.global),
         Command::Recover(arguments) => arguments.run(&cli.global),
         Command::History(arguments) => arguments.run(&cli.global),
+        Command::Status(arguments) => arguments.run(&cli.global),
         Command::Profile(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Config(arguments) => arguments.run(&cli.global).map(|()| Exit::Done),
         Command::Completions(arguments) => arguments.run().map(|()| Exit::Done),

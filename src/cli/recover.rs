@@ -65,7 +65,7 @@ impl Arguments {
         };
         let edited = if self.leave_edited { Edited::Leave } else { Edited::Refuse };
         let (facts, set) = (facts::collect(&root), work.journal.record(id)?.change);
-        let servers = Servers::find(&root, &facts, &set, Wishes::default());
+        let servers = Servers::find(&root, &facts, &set, Wishes::default())?;
         let done = work.recover(&permit, &generation, side, edited, &mut |set, side| servers.settle(set, side))?;
         done.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
         let how = if side == Side::New { "finished" } else { "undone: everything is as it was before" };

@@ -546,6 +546,7 @@ fn list_backups(folder: &std::path::Path, format: Format) -> Result<Exit> {
         backup::list(folder)?.iter().rev().map(|id| backup::find(folder, Some(id))).collect::<Result<_>>()?;
     let names = |b: &Backup| b.values.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     match format {
+        Format::Table if backups.is_empty() => output::note("there is no backup yet: a rotation keeps one"),
         Format::Table => {
             let mut table = plain_table();
             table.set_header(["backup", "brings back"]);

@@ -64,6 +64,13 @@ pub(super) fn collect(host: &Host, servers: &[Postgres], processes: &[Process]) 
     clusters
 }
 
+/// A cluster whose place is known.
+pub(super) fn at(host: &Host, name: &str, major: u32, config: &str, data_dir: Option<String>) -> Cluster {
+    let mut cluster = cluster(host, name, Some(major), config, data_dir);
+    state(host, &mut cluster, &[]);
+    cluster
+}
+
 fn cluster(host: &Host, name: &str, major: Option<u32>, config: &str, data_dir: Option<String>) -> Cluster {
     let mut reader = Reader { host, settings: BTreeMap::new() };
     reader.file(config, 0);

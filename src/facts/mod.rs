@@ -455,6 +455,12 @@ pub fn read_certificate(root: &Root, path: &str, key: &str, facts: &mut Facts) {
     }
 }
 
+/// Reads a cluster whose place is known, such as that of a container.
+#[must_use]
+pub fn cluster_at(root: &Root, name: &str, major: u32, config: &str, data_dir: Option<String>) -> Cluster {
+    cluster::at(&Host::new(root), name, major, config, data_dir)
+}
+
 /// Reads a host. Never fails: what cannot be read is `None`, and [`Facts::absent`] says why.
 #[must_use]
 pub fn collect(root: &Root) -> Facts {

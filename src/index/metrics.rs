@@ -3,8 +3,7 @@
 use super::plan::IndexPlan;
 use super::rebuild::{Action, Outcome};
 use crate::error::Result;
-use crate::output::file;
-use std::fmt::Write;
+use crate::output::metrics::{Metrics, labels};
 use std::path::Path;
 
 /// One metric of an index.
@@ -22,42 +21,28 @@ const METRICS: &[Metric] = &[
     ("last_build_seconds", "Seconds its last rebuild took.", |p| p.index.note.seconds),
 ];
 
-/// The text of the file.
-#[must_use]
-pub fn text(outcomes: &[Outcome], exit: u8, now: i64) -> String {
-    let mut out = String::new();
+/// What the runs over these indexes came to.
+fn of(outcomes: &[Outcome], exit: u8, now: i64) -> Metrics {
+    let mut metrics = Metrics::default();
+    let plans = || outcomes.iter().filter_map(|o| o.plan.as_deref());
     for (name, help, value) in METRICS {
-        let lines: Vec<String> = outcomes
-            .iter()
-            .filter_map(|o| o.plan.as_deref())
-            .filter_map(|plan| Some(format!("llmsql_index_{name}{{{}}} {}\n", labels(plan), value(plan)?)))
-            .collect();
-        if !lines.is_empty() {
-            let _ = write!(out, "# HELP llmsql_index_{name} {help}\n# TYPE llmsql_index_{name} gauge\n");
-            lines.iter().for_each(|line| out.push_str(line));
-        }
+        let samples = plans().filter_map(|plan| Some((labels_of(plan), value(plan)?)));
+        metrics.gauge(&format!("llmsql_index_{name}"), help, samples);
     }
-    let count = |action: Action| outcomes.iter().filter(|o| o.action == action).count();
+    let count = |action: Action| outcomes.iter().filter(|o| o.action == action).count() as f64;
     for (name, help, value) in [
-        ("rebuilt", "Indexes the last run rebuilt.", count(Action::Rebuilt) as i64),
-        ("failed", "Indexes the last run failed to rebuild.", count(Action::Failed) as i64),
-        ("run_exit_code", "Exit code of the last run.", i64::from(exit)),
-        ("run_timestamp_seconds", "When the last run ended.", now),
+        ("rebuilt", "Indexes the last run rebuilt.", count(Action::Rebuilt)),
+        ("failed", "Indexes the last run failed to rebuild.", count(Action::Failed)),
+        ("run_exit_code", "Exit code of the last run.", f64::from(exit)),
+        ("run_timestamp_seconds", "When the last run ended.", now as f64),
     ] {
-        let _ = write!(
-            out,
-            "# HELP llmsql_index_{name} {help}\n# TYPE llmsql_index_{name} gauge\nllmsql_index_{name} {value}\n"
-        );
+        metrics.value(&format!("llmsql_index_{name}"), help, value);
     }
-    out
+    metrics
 }
 
-fn labels(plan: &IndexPlan) -> String {
-    [("database", &plan.database), ("schema", &plan.index.schema), ("index", &plan.index.name)]
-        .map(|(name, value)| {
-            format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
-        })
-        .join(",")
+fn labels_of(plan: &IndexPlan) -> String {
+    labels(&[("database", &plan.database), ("schema", &plan.index.schema), ("index", &plan.index.name)])
 }
 
 /// Writes the file, whole or not at all.
@@ -65,5 +50,5 @@ fn labels(plan: &IndexPlan) -> String {
 /// # Errors
 /// Those of writing.
 pub fn write(path: &Path, outcomes: &[Outcome], exit: u8) -> Result<()> {
-    file::replace(&file::target(path)?, text(outcomes, exit, jiff::Timestamp::now().as_second()).as_bytes())
+    of(outcomes, exit, jiff::Timestamp::now().as_second()).write(path)
 }

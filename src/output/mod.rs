@@ -2,7 +2,9 @@
 
 pub mod changes;
 pub mod file;
+pub mod metrics;
 pub mod plan;
+pub mod status;
 
 use crate::error::{Error, Result};
 use serde::Serialize;

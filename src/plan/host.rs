@@ -12,6 +12,9 @@ use std::path::Path;
 /// Less memory than this is a slip of the pen, not a host.
 const LEAST_RAM: u64 = 16 * units::MB;
 
+/// Our own file of PostgreSQL's settings, below the folder of its configuration.
+pub const OUR_POSTGRESQL_FILE: &str = "/conf.d/50-llmsql.conf";
+
 /// How values are sized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sizing {
@@ -265,6 +268,14 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn cluster(&self) -> Option<&'a crate::facts::Cluster> {
         self.facts.software.clusters.iter().find(|c| c.major == Some(self.major))
+    }
+
+    /// Whether the cluster archives by files of the operator's: what our own file says is no word of his, else a second
+    /// plan would drop what the first has set.
+    #[must_use]
+    pub fn archives_by_itself(&self) -> bool {
+        let mode = self.cluster().and_then(|c| c.settings.get("archive_mode"));
+        mode.is_some_and(|m| m.value != "off" && !m.file.ends_with(OUR_POSTGRESQL_FILE))
     }
 
     /// The installed server of the planned version.

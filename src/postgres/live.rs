@@ -514,3 +514,26 @@ fn ratio(a: f64, b: f64) -> Option<f64> {
 fn count(row: &Row, column: &str) -> Option<u64> {
     row.value::<Option<i64>>(column).ok().flatten().and_then(|n| u64::try_from(n).ok())
 }
+/// Roles that only a provider's service has, and whose.
+const PROVIDERS: &[(&str, &str)] = &[
+    ("rds_superuser", "Amazon RDS"),
+    ("cloudsqlsuperuser", "Google Cloud SQL"),
+    ("alloydbsuperuser", "Google AlloyDB"),
+    ("azure_pg_admin", "Azure Database"),
+    ("neon_superuser", "Neon"),
+    ("supabase_admin", "Supabase"),
+    ("avnadmin", "Aiven"),
+    ("doadmin", "DigitalOcean"),
+];
+
+/// The provider who runs a server; `None` for one that is run by its owner. A service lets nobody be a superuser, which
+/// tells it from a server that a dump of its roles was restored into.
+///
+/// # Errors
+/// What the server said.
+pub fn provider(session: &Blocking) -> Result<Option<&'static str>> {
+    let sql = "SELECT rolname FROM pg_roles WHERE current_setting('is_superuser') = 'off'";
+    let rows = session.run(async |s| s.batch_rows(sql).await)?;
+    let roles: Vec<String> = rows.into_iter().flatten().flatten().collect();
+    Ok(PROVIDERS.iter().find(|(role, _)| roles.iter().any(|r| r == role)).map(|(_, provider)| *provider))
+}

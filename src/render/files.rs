@@ -1,6 +1,7 @@
 //! The one table of files: template, target, ownership, component.
 
 use super::Ownership;
+use crate::plan::host::OUR_POSTGRESQL_FILE;
 use crate::plan::{Component, Plan, Setting};
 use std::path::Path;
 
@@ -140,7 +141,7 @@ pub static TABLE: &[FileSpec] = {
         FileSpec::whole(
             PostgreSql,
             "postgresql/50-llmsql.conf.j2",
-            |plan| format!("{}/conf.d/50-llmsql.conf", postgresql_dir(plan)),
+            |plan| format!("{}{OUR_POSTGRESQL_FILE}", postgresql_dir(plan)),
             Syntax::PostgreSql,
         ),
         FileSpec::whole(

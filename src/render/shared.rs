@@ -73,6 +73,19 @@ impl Edit {
 }
 
 impl Edit {
+    /// Whether what is ours stands in `now` as it stood in `then`, whatever else was changed. A key of which the
+    /// operator's value would be kept is his.
+    #[must_use]
+    pub fn stands(&self, then: &[u8], now: &[u8]) -> bool {
+        match self {
+            Edit::IncludeDir(dir) => !postgresql_conf::Document::parse(now).include_dir(dir),
+            Edit::Ini(keys) => {
+                let (then, now) = (ini::Document::parse(then), ini::Document::parse(now));
+                keys.iter().filter(|k| !k.keep).all(|k| then.get(k.section, &k.key) == now.get(k.section, &k.key))
+            }
+        }
+    }
+
     /// What of the operator's stays although the plan has it otherwise, a sentence each, passwords left out.
     #[must_use]
     pub fn kept(&self, existing: &[u8]) -> Vec<String> {

@@ -6,9 +6,11 @@
 mod nginx;
 mod pgbouncer;
 mod postgresql;
-mod process;
+pub mod process;
+pub mod running;
 
 use super::change::{ChangeSet, FileChange, Side};
+use super::container::Container;
 use super::write::Notes;
 use crate::error::{Error, Exit, Result};
 use crate::facts::Facts;
@@ -46,6 +48,48 @@ impl Verdict {
     }
 }
 
+/// What a value waits for that was applied and is not in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Waits {
+    /// A restart of its server.
+    Restart,
+    /// A reboot.
+    Reboot,
+    /// Root of the host: here, as in most containers, nobody may write it.
+    Host,
+}
+
+/// A running value that is not the one that was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Differs {
+    /// The component.
+    pub component: String,
+    /// `postgresql.work_mem`, `kernel.vm.swappiness`.
+    pub key: String,
+    /// The value that was applied.
+    pub applied: String,
+    /// The value that is in force.
+    pub running: String,
+    /// What sets it instead, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
+    /// What it only waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+    /// The command that brings it back, where another apply does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Differs {
+    /// The key without its component.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.key.split_once('.').map_or(self.key.as_str(), |(_, name)| name)
+    }
+}
+
 /// What is asked for beyond a reload.
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
@@ -67,17 +111,40 @@ pub struct Servers<'a> {
 
 impl<'a> Servers<'a> {
     /// Finds them.
-    #[must_use]
-    pub fn find(root: &'a Root, facts: &'a Facts, set: &ChangeSet, wishes: Wishes) -> Self {
+    ///
+    /// # Errors
+    /// The container of the change cannot be looked at.
+    pub fn find(root: &'a Root, facts: &'a Facts, set: &ChangeSet, wishes: Wishes) -> Result<Self> {
         let file = |component: &str| set.files.iter().find(|f| f.component == component);
-        Servers {
-            postgresql: file("postgresql").and_then(|f| postgresql::Server::find(root, facts, &f.target)),
+        let (container, contained) = Self::contained(root, facts, set.container.as_deref())?;
+        let facts_of_server = contained.as_ref().unwrap_or(facts);
+        let postgresql = file("postgresql");
+        Ok(Servers {
+            postgresql: postgresql
+                .and_then(|f| postgresql::Server::find(root, facts_of_server, &f.target, container.as_ref())),
             pgbouncer: file("pgbouncer").map(|f| pgbouncer::Server::find(root, facts, &f.target)),
             nginx: file("nginx").map(|_| nginx::Server::find(root, facts)),
             root,
             facts,
             wishes,
-        }
+        })
+    }
+
+    /// The container of a change, and the facts with its cluster.
+    fn contained(root: &Root, facts: &Facts, name: Option<&str>) -> Result<(Option<Container>, Option<Facts>)> {
+        let Some(name) = name else { return Ok((None, None)) };
+        let container = Container::inspect(name)?;
+        let mut facts = facts.clone();
+        container.put_into(root, &mut facts)?;
+        Ok((Some(container), Some(facts)))
+    }
+
+    /// Restarts the servers whose values wait for that, though no file is changed.
+    ///
+    /// # Errors
+    /// One cannot be asked, or does not come back.
+    pub fn restart_pending(&self) -> Result<Notes> {
+        self.postgresql.as_ref().map_or(Ok(Notes::new()), |server| server.restart_pending(&self.wishes))
     }
 
     /// Has every new file judged, by its server where one can be run, and by its own parser.

@@ -46,6 +46,11 @@ impl Server {
         }
     }
 
+    /// The process, if one runs with the main file.
+    pub fn running(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
     /// Has the real binary read a copy of the whole folder as it would stand.
     pub fn validate(&self, root: &Root, set: &ChangeSet) -> Result<Verdict> {
         let name = format!("NGINX ({MAIN})");

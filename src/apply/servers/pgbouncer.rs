@@ -1,7 +1,8 @@
 //! PgBouncer: judged by a throwaway instance, reloaded by a signal, proved by `SHOW CONFIG`.
 
 use super::process::{self, Running, wait_for};
-use super::{PATIENCE, Scratch, Side, Verdict, Wishes, as_user, refused, user_of};
+use super::running::not_seen;
+use super::{Differs, PATIENCE, Scratch, Side, Verdict, Waits, Wishes, as_user, refused, user_of};
 use crate::apply::change::ChangeSet;
 use crate::apply::write::Notes;
 use crate::error::{Error, Result};
@@ -46,7 +47,13 @@ impl Server {
         }
     }
 
-    fn name(&self) -> String {
+    /// The process, if one runs with this file.
+    pub fn running(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> String {
         format!("PgBouncer ({})", self.target)
     }
 
@@ -153,6 +160,17 @@ impl Server {
         )])
     }
 
+    /// Which running values are not those that the file says.
+    ///
+    /// # Errors
+    /// It does not run, or its console lets nobody in.
+    pub fn differing(&self, wanted: &[(String, String)], file: &[u8]) -> Result<Vec<Differs>> {
+        let Some(running) = &self.running else {
+            return Err(Error::failed("connect.failed", not_seen("it")));
+        };
+        differing(&console(running, file)?, wanted)
+    }
+
     /// Its console, over its own socket as the user it runs as, who needs no password there.
     fn connect(&self, running: &Running, set: &ChangeSet) -> Result<Blocking> {
         let file = set.files.iter().find(|f| f.target == self.target);
@@ -190,24 +208,40 @@ pub fn console(running: &Running, file: &[u8]) -> Result<Blocking> {
 
 /// Which running values are not those of a change, in words; those that take a restart are left out.
 pub fn wrong_values(session: &Blocking, set: &ChangeSet) -> Result<Vec<String>> {
+    let ours = set.settings.iter().filter(|s| s.component == "pgbouncer" && s.takes_effect != TakesEffect::Restart);
+    let wanted: Vec<(String, String)> =
+        ours.filter_map(|s| Some((s.key.strip_prefix("pgbouncer.")?.to_owned(), s.new.clone()?))).collect();
+    let wrong = differing(session, &wanted)?;
+    Ok(wrong.into_iter().map(|d| format!("{} is {}, not {}", d.name(), d.running, d.applied)).collect())
+}
+
+/// Which values of `SHOW CONFIG` are not those that a file says.
+fn differing(session: &Blocking, wanted: &[(String, String)]) -> Result<Vec<Differs>> {
+    // key, value, default, changeable
     let rows = session.run(async |s| s.batch_rows("SHOW CONFIG").await)?;
-    let now: BTreeMap<String, String> = rows
+    let now: BTreeMap<String, (String, bool)> = rows
         .into_iter()
         .filter_map(|row| {
+            let changeable = row.last().is_some_and(|last| last.as_deref() == Some("yes"));
             let mut fields = row.into_iter();
-            Some((fields.next()??, fields.next()?.unwrap_or_default()))
+            Some((fields.next()??, (fields.next()?.unwrap_or_default(), changeable)))
         })
         .collect();
-    let ours = set.settings.iter().filter(|s| s.component == "pgbouncer" && s.takes_effect != TakesEffect::Restart);
-    Ok(ours
-        .filter_map(|s| {
-            let (name, wanted) = (s.key.strip_prefix("pgbouncer.")?, s.new.as_ref()?);
-            let said = now.get(name)?;
-            let number = |text: &str| text.parse::<f64>().ok();
-            let same = said == wanted || (number(said).is_some() && number(said) == number(wanted));
-            (!same).then(|| format!("{name} is {said}, not {wanted}"))
+    let differs = |(name, applied): &(String, String)| {
+        let (running, changeable) = now.get(name)?;
+        let number = |text: &str| text.parse::<f64>().ok();
+        let same = running == applied || (number(running).is_some() && number(running) == number(applied));
+        (!same).then(|| Differs {
+            component: "pgbouncer".to_owned(),
+            key: format!("pgbouncer.{name}"),
+            applied: applied.clone(),
+            running: running.clone(),
+            set_by: None,
+            waits: (!changeable).then_some(Waits::Restart),
+            next: None,
         })
-        .collect())
+    };
+    Ok(wanted.iter().filter_map(differs).collect())
 }
 
 /// Starts a pooler and ends it as soon as it listens; its complaint where it ends by itself.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How much of a log's end is looked at.
@@ -29,6 +29,10 @@ pub struct Running {
     pub library_path: Option<String>,
     /// The file that its error output goes to.
     pub log: Option<PathBuf>,
+    /// Whether its error output goes nowhere.
+    pub silent: bool,
+    /// The systemd unit it was started by.
+    pub unit: Option<String>,
 }
 
 impl Running {
@@ -37,6 +41,7 @@ impl Running {
     pub fn of(pid: i32) -> Option<Running> {
         let process = procfs::process::Process::new(pid).ok()?;
         let status = process.status().ok()?;
+        let output = fs::read_link(format!("/proc/{pid}/fd/2")).ok();
         let environment = process.environ().unwrap_or_default();
         let library_path =
             environment.get(std::ffi::OsStr::new("LD_LIBRARY_PATH")).map(|v| v.to_string_lossy().into_owned());
@@ -48,7 +53,9 @@ impl Running {
             arguments: process.cmdline().unwrap_or_default(),
             cwd: process.cwd().ok()?,
             library_path,
-            log: fs::read_link(format!("/proc/{pid}/fd/2")).ok().filter(|path| path.is_file()),
+            silent: output.as_deref() == Some(Path::new("/dev/null")),
+            log: output.filter(|path| path.is_file()),
+            unit: unit_of(pid),
         })
     }
 
@@ -92,35 +99,36 @@ impl Running {
     /// How long its log is.
     #[must_use]
     pub fn log_length(&self) -> u64 {
-        self.log.as_ref().and_then(|log| fs::metadata(log).ok()).map_or(0, |m| m.len())
+        self.log.as_deref().map_or(0, length_of)
     }
 
     /// What its log has gained since it was so long.
     #[must_use]
     pub fn log_since(&self, length: u64) -> String {
-        let Some(log) = &self.log else { return String::new() };
-        let read = || -> std::io::Result<String> {
-            let mut file = fs::File::open(log)?;
-            let now = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.min(now).max(now.saturating_sub(TAIL))))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        read().unwrap_or_default()
+        self.log.as_deref().map(|log| since(log, length)).unwrap_or_default()
     }
 
     /// The last lines of its log since it was so long, for an error.
     #[must_use]
     pub fn last_words(&self, length: u64) -> String {
-        let text = self.log_since(length);
-        let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        let lines: Vec<&str> = lines.into_iter().rev().collect();
-        match (&self.log, lines.as_slice()) {
-            (None, _) => String::new(),
-            (Some(log), []) => format!("; its log {} says nothing", log.display()),
-            (Some(log), lines) => format!("; the last lines of {}:\n  {}", log.display(), lines.join("\n  ")),
-        }
+        self.log.as_deref().map(|log| last_words(log, length)).unwrap_or_default()
+    }
+
+    /// How many kB of huge pages it holds; `None` where the kernel does not tell.
+    #[must_use]
+    pub fn huge_pages_kb(&self) -> Option<u64> {
+        procfs::process::Process::new(self.pid).and_then(|p| p.status()).ok()?.hugetlbpages
+    }
+
+    /// Soft limits of open files and of locked memory in bytes; `u64::MAX` means unlimited.
+    #[must_use]
+    pub fn limits(&self) -> Option<(u64, u64)> {
+        let limits = procfs::process::Process::new(self.pid).and_then(|p| p.limits()).ok()?;
+        let number = |limit: procfs::process::LimitValue| match limit {
+            procfs::process::LimitValue::Unlimited => u64::MAX,
+            procfs::process::LimitValue::Value(n) => n,
+        };
+        Some((number(limits.max_open_files.soft_limit), number(limits.max_locked_memory.soft_limit)))
     }
 
     /// A command run as its user, with the libraries it runs with and nothing else of our environment.
@@ -132,6 +140,58 @@ impl Running {
         }
         command
     }
+}
+
+/// How long a log is.
+#[must_use]
+pub fn length_of(log: &Path) -> u64 {
+    fs::metadata(log).map_or(0, |m| m.len())
+}
+
+fn since(log: &Path, length: u64) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = fs::File::open(log)?;
+        let now = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.min(now).max(now.saturating_sub(TAIL))))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
+}
+
+/// The last lines of a log since it was so long, for an error.
+#[must_use]
+pub fn last_words(log: &Path, length: u64) -> String {
+    let text = since(log, length);
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    let lines: Vec<&str> = lines.into_iter().rev().collect();
+    match lines.as_slice() {
+        [] => format!("; its log {} says nothing", log.display()),
+        lines => format!("; the last lines of {}:\n  {}", log.display(), lines.join("\n  ")),
+    }
+}
+
+/// The settings of a PostgreSQL command line: `name=value`.
+#[must_use]
+pub fn settings(arguments: &[String]) -> Vec<String> {
+    let mut given = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let setting = if word == "-c" {
+            words.next().cloned()
+        } else {
+            word.strip_prefix("--").or(word.strip_prefix("-c")).map(str::to_owned)
+        };
+        given.extend(setting.filter(|s| s.contains('=')));
+    }
+    given
+}
+
+fn unit_of(pid: i32) -> Option<String> {
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let unit = cgroup.lines().last()?.rsplit('/').next()?.to_owned();
+    (Path::new("/run/systemd/system").exists() && unit.ends_with(".service")).then_some(unit)
 }
 
 /// A command with an empty environment, as another user where we are root and one is given.
@@ -153,11 +213,20 @@ pub fn command(program: &Path, user: Option<(u32, u32)>) -> Command {
 pub fn output(command: &mut Command, scratch: &Path, patience: Duration) -> std::io::Result<Output> {
     let (out, err) = (scratch.join(".stdout"), scratch.join(".stderr"));
     command.stdout(fs::File::create(&out)?).stderr(fs::File::create(&err)?);
+    let status = status(command, patience)?;
+    Ok(Output { status, stdout: fs::read(out)?, stderr: fs::read(err)? })
+}
+
+/// Runs a command to its end, or ends it after `patience`; its output goes where the caller said.
+///
+/// # Errors
+/// As [`output`].
+pub fn status(command: &mut Command, patience: Duration) -> std::io::Result<ExitStatus> {
     let mut child = command.spawn()?;
     let start = Instant::now();
-    let status = loop {
+    loop {
         if let Some(status) = child.try_wait()? {
-            break status;
+            return Ok(status);
         }
         if start.elapsed() > patience {
             child.kill()?;
@@ -165,8 +234,7 @@ pub fn output(command: &mut Command, scratch: &Path, patience: Duration) -> std:
             return Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
         }
         std::thread::sleep(Duration::from_millis(5));
-    };
-    Ok(Output { status, stdout: fs::read(out)?, stderr: fs::read(err)? })
+    }
 }
 
 /// Asks until the answer is `Some` or patience ends.

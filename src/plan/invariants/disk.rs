@@ -42,7 +42,7 @@ impl Court<'_> {
             }
             return;
         };
-        if self.host.cluster().and_then(|c| c.settings.get("archive_mode")).is_some_and(|m| m.value != "off") {
+        if self.host.archives_by_itself() {
             let message = "the cluster archives already; its command is not replaced".to_owned();
             self.verdict("disk.archive", Some(true), vec![number("archive_dir", dir)], message, "");
             return;

@@ -137,8 +137,7 @@ fn wal_compression(host: &Host<'_>) -> (&'static str, Reason) {
 
 fn archive(draft: &mut Draft<'_>) {
     let host = draft.host;
-    let running = host.cluster().and_then(|c| c.settings.get("archive_mode"));
-    if running.is_some_and(|m| m.value != "off") {
+    if host.archives_by_itself() {
         return;
     }
     let Some(dir) = host.profile.text("postgresql.archive_dir") else { return };

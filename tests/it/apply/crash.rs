@@ -5,6 +5,7 @@ use super::tree::{Found, Tree};
 use crate::support::Llmsql;
 use crate::support::faults::{FAULTS, KILL, Point, log_of, points, sampled};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -78,7 +79,10 @@ fn matrix(name: &str, base: &Tree, args: &[&str], ends: (&State, &State)) {
         }
         no_password(&tree.path("var"), &what);
     }
-    println!("{name}: {tried} of {} points tried, {hit} ended the run, {forward} ended new, {back} old", all.len());
+    // Past the harness, which shows what is printed only of a test that fails.
+    let all = all.len();
+    let line = format!("{name}: {tried} of {all} points tried, {hit} ended the run, {forward} ended new, {back} old\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr");
     assert!(hit > tried / 3, "{name}: the faults do not strike");
 }
 
@@ -120,6 +124,15 @@ impl Tree {
     }
 }
 
+/// Kills a run in the middle of its set of files.
+pub(super) fn interrupt_in_the_middle(tree: &Tree, args: &[&str]) {
+    let renames: Vec<Point> =
+        points_of(&tree.copy(), args).into_iter().filter(|p| p.call.starts_with("rename") && p.fault == KILL).collect();
+    // Past the file that says who holds the lock.
+    let point = &renames[renames.len() / 2];
+    point.strike(run(tree, args)).run();
+}
+
 #[test]
 fn an_apply_interrupted_anywhere_is_all_or_nothing() {
     let (tree, old, new) = planned();
@@ -140,13 +153,7 @@ fn a_rollback_interrupted_anywhere_is_all_or_nothing() {
 fn a_recover_interrupted_anywhere_can_be_run_again() {
     let (tree, old, new) = planned();
     let args = ["apply", "plan", "--yes"];
-    let renames: Vec<Point> = points_of(&tree.copy(), &args)
-        .into_iter()
-        .filter(|p| p.call.starts_with("rename") && p.fault == KILL)
-        .collect();
-    // In the middle of the set: past the file that says who holds the lock.
-    let point = &renames[renames.len() / 2];
-    point.strike(run(&tree, &args)).run();
+    interrupt_in_the_middle(&tree, &args);
     tree.llmsql("apply").arg("--yes").run().code(4).stderr_has("llmsql recover");
     tree.llmsql("rollback").arg("--yes").run().code(4);
     matrix("recover", &tree, &["recover", "--yes"], (&old, &new));

@@ -2,5 +2,9 @@
 
 mod crash;
 mod files;
+mod refusals;
+mod restart;
 mod stack;
+mod status;
+mod targets;
 pub mod tree;

@@ -4,29 +4,44 @@ use super::tree::Tree;
 use crate::support::{
     Daemon, Llmsql, Run, as_server_user, free_port, give_to_server_user, home, psql, servers, wait_for,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-const PGDATA: &str = "var/lib/postgresql/data";
+pub(super) const PGDATA: &str = "var/lib/postgresql/data";
 
 /// PostgreSQL 18, PgBouncer and nginx with their files in a tree.
-struct Stack {
+pub(super) struct Stack {
     // The servers end before their folder does.
     nginx: Option<Daemon>,
     pgbouncer: Option<Daemon>,
     postgresql: Option<Daemon>,
-    ports: [u16; 4],
-    tree: Tree,
+    pub(super) ports: [u16; 4],
+    pub(super) tree: Tree,
+}
+
+/// A server that was restarted is no child of the tests.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        drop(self.postgresql.take());
+        let pid_file = self.tree.path(PGDATA).join("postmaster.pid");
+        let pid = || fs::read_to_string(&pid_file).ok()?.lines().next()?.trim().parse().ok();
+        if let Some(pid) = pid().map(Pid::from_raw) {
+            let _ = kill(pid, Signal::SIGQUIT);
+            wait_for("PostgreSQL to end", || kill(pid, None).is_err().then_some(()));
+        }
+    }
 }
 
 /// Each server has a folder for its log and its socket, in which only it may write.
 const RUN: [&str; 3] = ["run/postgresql", "run/pgbouncer", "run/nginx"];
 
 impl Stack {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let tree = Tree::bare();
         let ports = [free_port(), free_port(), free_port(), free_port()];
         for dir in RUN {
@@ -109,7 +124,7 @@ impl Stack {
     }
 
     /// The program with what this stack wants.
-    fn planned(&self, command: &str, more: &[&str]) -> Llmsql {
+    pub(super) fn planned(&self, command: &str, more: &[&str]) -> Llmsql {
         let run = Llmsql::new().root(self.tree.dir()).arg(command).args(["--ram", "1GB", "--cpus", "2"]);
         let run = run.arg("--templates").arg(self.tree.path("templates"));
         let set = [
@@ -123,11 +138,11 @@ impl Stack {
         set.iter().fold(run, |run, one| run.arg("--set").arg(one)).args(more)
     }
 
-    fn apply(&self, more: &[&str]) -> Run {
+    pub(super) fn apply(&self, more: &[&str]) -> Run {
         self.planned("apply", more).arg("--yes").run()
     }
 
-    fn sql(&self, port: u16, sql: &str) -> Result<String, String> {
+    pub(super) fn sql(&self, port: u16, sql: &str) -> Result<String, String> {
         let mut command = Command::new(home("18").join("bin/psql"));
         command.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
         command
@@ -136,18 +151,18 @@ impl Stack {
         psql(&mut command, sql)
     }
 
-    fn show(&self, name: &str) -> String {
+    pub(super) fn show(&self, name: &str) -> String {
         self.sql(self.ports[0], &format!("SHOW {name}")).expect("PostgreSQL answers")
     }
 
-    fn pooler(&self, name: &str) -> String {
+    pub(super) fn pooler(&self, name: &str) -> String {
         let config = self.sql(self.ports[1], "SHOW CONFIG").expect("PgBouncer's console answers");
         let line = config.lines().find(|l| l.split('|').next() == Some(name)).unwrap_or_default();
         line.split('|').nth(1).unwrap_or_default().to_owned()
     }
 }
 
-fn get(port: u16) -> std::io::Result<String> {
+pub(super) fn get(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
@@ -157,7 +172,7 @@ fn get(port: u16) -> std::io::Result<String> {
 
 /// Runs `work` while clients query PostgreSQL through PgBouncer, each transaction with a login of its own, and nginx.
 /// Returns how many requests were answered; one that was not fails.
-fn under_load(stack: &Stack, work: impl FnOnce()) -> (usize, usize) {
+pub(super) fn under_load(stack: &Stack, work: impl FnOnce()) -> (usize, usize) {
     let (stop, queries, requests) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -230,6 +245,39 @@ fn a_stack_takes_a_plan_under_load_and_gives_it_back() {
     stack.apply(&[]).success().stderr_has("nothing to change");
     assert_eq!(stack.sql(stack.ports[0], "SELECT pg_conf_load_time()"), loaded);
 
+    // Edited by hand, it is seen, told apart by layer, and put right by the next apply.
+    let ini = stack.tree.path("etc/pgbouncer/pgbouncer.ini");
+    let size = stack.pooler("default_pool_size");
+    let edited = fs::read_to_string(&ini).expect("the file");
+    let edited = edited.replace(&format!("default_pool_size = {size}"), "default_pool_size = 7");
+    fs::write(&ini, edited).expect("the file");
+    stack.pgbouncer.as_ref().expect("it runs").reload();
+    stack.sql(stack.ports[0], "ALTER SYSTEM SET random_page_cost = 3").expect("a superuser");
+    stack.sql(stack.ports[0], "SELECT pg_reload_conf()").expect("a superuser");
+    let status = wait_for("the servers to take the edits", || {
+        let status = stack.planned("status", &["--format", "json"]).run().success().json();
+        let running = status["running"].as_array().expect("a list").len();
+        (running >= 2).then_some(status)
+    });
+    assert_eq!(status["drift"], true);
+    assert_eq!(status["files"][0]["target"], "/etc/pgbouncer/pgbouncer.ini", "{status}");
+    assert_eq!(status["files"][0]["settings"][0]["name"], "default_pool_size", "{status}");
+    let running = status["running"].as_array().expect("a list");
+    let of = |key: &str| running.iter().find(|d| d["key"] == key).unwrap_or_else(|| panic!("no {key} in {status}"));
+    assert_eq!(of("pgbouncer.default_pool_size")["running"], "7");
+    assert_eq!(of("postgresql.random_page_cost")["running"], "3");
+    assert!(of("postgresql.random_page_cost")["set_by"].to_string().contains("postgresql.auto.conf"), "{status}");
+    assert!(status["waiting"].as_array().expect("a list").iter().any(|d| d["key"] == "postgresql.shared_buffers"));
+    stack.planned("status", &["--detailed-exitcode"]).run().code(2).stdout_has("default_pool_size");
+    under_load(&stack, || {
+        stack.apply(&[]).success();
+    });
+    assert_eq!(stack.pooler("default_pool_size"), size);
+    stack.sql(stack.ports[0], "ALTER SYSTEM RESET random_page_cost").expect("a superuser");
+    stack.sql(stack.ports[0], "SELECT pg_reload_conf()").expect("a superuser");
+    wait_for("the server to take it", || (stack.show("random_page_cost") == "1.1").then_some(()));
+    stack.planned("status", &["--detailed-exitcode"]).run().success().stdout_has("no drift");
+
     // The pooler's password is in no file of the journal.
     let found = Command::new("grep")
         .args(["-rl", super::tree::PASSWORD])
@@ -239,7 +287,7 @@ fn a_stack_takes_a_plan_under_load_and_gives_it_back() {
     assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
 
     under_load(&stack, || {
-        Llmsql::new().root(stack.tree.dir()).args(["rollback", "--yes"]).run().success();
+        Llmsql::new().root(stack.tree.dir()).args(["rollback", "1", "--yes"]).run().success();
     });
     assert_eq!(stack.show("random_page_cost"), "4");
     assert_eq!(stack.pooler("pool_mode"), "session");

@@ -116,6 +116,10 @@ impl Tree {
             for entry in fs::read_dir(&dir).expect("a folder of the tree") {
                 let path = entry.expect("an entry").path();
                 let name = path.strip_prefix(self.dir()).expect("below it").display().to_string();
+                if let Ok(target) = fs::read_link(&path) {
+                    found.insert(name, (target.into_os_string().into_encoded_bytes(), 0, 0, 0, None));
+                    continue;
+                }
                 let meta = fs::metadata(&path).expect("its state");
                 let own = (meta.uid(), meta.gid(), meta.mode() & 0o7777);
                 if meta.is_dir() {

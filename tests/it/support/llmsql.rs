@@ -64,6 +64,16 @@ impl Llmsql {
         self
     }
 
+    /// Runs as a user without rights: the servers' where tests run as root.
+    #[must_use]
+    pub fn unprivileged(mut self) -> Self {
+        if let Some(user) = super::server_user() {
+            use std::os::unix::process::CommandExt;
+            self.command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", "/nonexistent").current_dir("/");
+        }
+        self
+    }
+
     #[must_use]
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(text.into());

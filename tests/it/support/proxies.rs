@@ -22,6 +22,11 @@ impl Daemon {
         Daemon { _process: process }
     }
 
+    /// Has it read its configuration again.
+    pub fn reload(&self) {
+        self._process.signal(nix::sys::signal::Signal::SIGHUP);
+    }
+
     /// Ends it.
     pub fn stop(self) {}
 }
