@@ -88,7 +88,7 @@ impl Court<'_> {
             _ => String::new(),
         };
         let resolver = text(self, "nginx.resolver");
-        if !nginx::resolves(&self.host.facts, &resolver) {
+        if !nginx::resolves(self.host.facts, &resolver) {
             for key in ["nginx.api_upstream", "nginx.duckdb_upstream", "nginx.llm_upstream"] {
                 let upstream = text(self, key);
                 if upstream.is_empty() || nginx::is_address(&upstream) {
