@@ -15,6 +15,7 @@ use crate::state::State;
 use jiff::Timestamp;
 use ring::{digest, hmac};
 use rusqlite::{OptionalExtension, Row, params};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fs;
@@ -253,13 +254,16 @@ impl<'a> Keys<'a> {
             Some(_) => fs::read(&path).map_err(|e| map_error(&path, e))?,
             None => b"# Whole API keys with their tier, written by llmsql apikey. Secret: for nginx's master process alone.\n".to_vec(),
         };
-        let mut text = String::from_utf8(bytes.clone())
-            .map_err(|_| Error::failed("apikey.map", "is no UTF-8, so it is not changed").at(path.display()))?;
+        let bytes = Zeroizing::new(bytes);
+        let mut text = Zeroizing::new(
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Error::failed("apikey.map", "is no UTF-8, so it is not changed").at(path.display()))?,
+        );
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         let kept = text.split_inclusive('\n').filter(|l| read_line(l).is_none_or(|(found, _)| found != id));
-        let new: String = kept.map(str::to_owned).chain(line).collect();
+        let new = Zeroizing::new(kept.map(str::to_owned).chain(line).collect::<String>());
         let attributes = Attributes { mode: 0o600, ..old.clone().unwrap_or_else(sealed::private) };
         file::trusted(&path, attributes.uid)?;
         let expected = if old.is_some() { Expected::Content(&bytes) } else { Expected::Absent };
