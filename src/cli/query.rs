@@ -4,7 +4,7 @@ use super::Global;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::profile::config::{self, Document};
-use crate::query::ask::{Answer, Candidate, Data, Status};
+use crate::query::ask::{Answer, Candidate, Data, Status, is_doubtful};
 use crate::query::engine::{self, Done, Engine, Query, Setup};
 use crate::query::language::{Outcome, Reading, Translation};
 use crate::query::protocol::Limits;
@@ -181,6 +181,9 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     answer.question = Some(question);
     let done = sink.run(&mut |query, sink| data.run(query, sink), &query, answer)?;
     arguments.epilogue(&done);
+    if is_doubtful(&reading, &translation.dates, done.rows) {
+        output::note("read like this the question finds nothing; something else may be meant: see what was understood");
+    }
     Ok(Exit::Done)
 }
 
@@ -442,6 +445,7 @@ fn batch_answer(arguments: &Arguments, settings: &Settings, data: &Data, transla
     let query = Query { whole_tables: true, ..arguments.query(&reading.sql, settings, None) };
     let mut rows = Rows::default();
     match data.run(&query, &mut rows) {
+        Ok(done) if is_doubtful(reading, &translation.dates, done.rows) => Answer::found_nothing(reading),
         Ok(done) => answer.rows(rows, &done),
         Err(error) => Answer { status: Status::Failed, reason: Some(error.to_string()), ..answer },
     }

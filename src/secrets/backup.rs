@@ -1,6 +1,7 @@
 //! What secrets were before each rotation, sealed in the state, for `restore`.
 
 use crate::error::{Error, Result};
+use crate::output::file::Staged;
 use crate::secrets::pending::{Change, Login, Pending};
 use crate::secrets::sealed::{self, Sealed};
 use crate::state;
@@ -66,14 +67,33 @@ pub fn folder(state: &Path, env: &Path) -> PathBuf {
     state.join("secrets").join(name)
 }
 
-/// Keeps a backup. One that is there already stays as it is.
+/// Writes a backup that is to be kept once its rotation has come to its end.
 ///
 /// # Errors
 /// Those of writing.
-pub fn keep(folder: &Path, backup: &Backup) -> Result<()> {
+pub fn stage(folder: &Path, backup: &Backup) -> Result<Staged> {
     state::make(folder)?;
-    let path = folder.join(format!("{}.json", backup.id));
-    if path.exists() { Ok(()) } else { sealed::write(&path, backup) }
+    sealed::stage(&place(folder, &backup.id), backup)
+}
+
+/// Keeps a backup, which may be written already. One that is there stays as it is.
+///
+/// # Errors
+/// Those of writing.
+pub fn keep(folder: &Path, backup: &Backup, staged: Option<Staged>) -> Result<()> {
+    let path = place(folder, &backup.id);
+    if path.exists() {
+        return Ok(());
+    }
+    let staged = match staged {
+        Some(staged) => staged,
+        None => stage(folder, backup)?,
+    };
+    sealed::put(staged, &path)
+}
+
+fn place(folder: &Path, id: &str) -> PathBuf {
+    folder.join(format!("{id}.json"))
 }
 
 /// Forgets a backup, of a rotation that came to nothing.
@@ -81,7 +101,7 @@ pub fn keep(folder: &Path, backup: &Backup) -> Result<()> {
 /// # Errors
 /// Those of removing.
 pub fn forget(folder: &Path, id: &str) -> Result<()> {
-    sealed::remove(&folder.join(format!("{id}.json")))
+    sealed::remove(&place(folder, id))
 }
 
 /// Removes all but the newest `keep`, and at least leaves one.
@@ -121,15 +141,13 @@ pub fn find(folder: &Path, id: Option<&str>) -> Result<Backup> {
         Some(id) => ids.iter().find(|known| *known == id),
     };
     let Some(found) = found else {
-        let what = id.map_or_else(
-            || "there is no backup of this env file".to_owned(),
-            |id| format!("there is no backup {id:?}"),
-        );
-        return Err(Error::usage("secrets.backup", what)
-            .at(folder.display())
-            .next("llmsql secrets restore --list shows them"));
+        let (what, next) = match id {
+            None => ("there is no backup of this env file".to_owned(), "a rotation keeps one"),
+            Some(id) => (format!("there is no backup {id:?}"), "llmsql secrets restore --list shows them"),
+        };
+        return Err(Error::usage("secrets.backup", what).at(folder.display()).next(next));
     };
-    sealed::read(&folder.join(format!("{found}.json")))
+    sealed::read(&place(folder, found))
 }
 
 #[cfg(test)]
@@ -144,7 +162,7 @@ mod tests {
         for n in 0..7 {
             let values = vec![("A".to_owned(), Some(Sealed("x".into())))];
             let backup = Backup { id: format!("2026-{n}"), env: "/srv/.env".into(), values, roles: Vec::new() };
-            keep(&here, &backup).unwrap();
+            keep(&here, &backup, None).unwrap();
             prune(&here, 3).unwrap();
         }
         assert_eq!(list(&here).unwrap(), ["2026-4", "2026-5", "2026-6"]);

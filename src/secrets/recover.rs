@@ -72,7 +72,7 @@ async fn end(pending: &Pending, wish: Option<Way>, stack: &Stack, state: &State)
             stage(pending, way, stack)?.commit()?;
             let proved = prove_all(pending, way, stack).await?;
             services::reload(&pending.reload)?;
-            finish(pending, stack, state)?;
+            finish(pending, stack, state, None)?;
             proved
         }
     };

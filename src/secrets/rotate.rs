@@ -120,16 +120,19 @@ pub async fn run(plan: Plan, env: &EnvFile, stack: &Stack, state: &State, _permi
         Some(admin) => Some(roles::prepare(admin, &verifiers(&pending, Way::Finish)).await?),
         None => None,
     };
-    if let Err(e) = write_down(&pending, stack) {
-        if let Some(prepared) = prepared {
-            prepared.forget().await;
+    let backup = match write_down(&pending, stack) {
+        Ok(backup) => backup,
+        Err(e) => {
+            if let Some(prepared) = prepared {
+                prepared.forget().await;
+            }
+            // What was written of it says of a rotation that is none.
+            return Err(match forget(&pending, stack) {
+                Ok(()) => e,
+                Err(left) => unfinished(&pending, left.because(e)),
+            });
         }
-        // What was written of it says of a rotation that is none.
-        return Err(match forget(&pending, stack) {
-            Ok(()) => e,
-            Err(left) => unfinished(&pending, left.because(e)),
-        });
-    }
+    };
     let start = Instant::now();
     let set = match prepared {
         Some(prepared) => prepared.commit().await,
@@ -144,7 +147,7 @@ pub async fn run(plan: Plan, env: &EnvFile, stack: &Stack, state: &State, _permi
         Err(e) => return Err(put_back(&pending, stack, e).await),
     };
     let window = start.elapsed();
-    finish(&pending, stack, state).map_err(|e| unfinished(&pending, e))?;
+    finish(&pending, stack, state, Some(backup)).map_err(|e| unfinished(&pending, e))?;
     drop(signals);
     Ok(tell(&pending, stack, proved, window, plan.foreign).await)
 }
@@ -375,13 +378,14 @@ impl StagedFiles {
     }
 }
 
-/// The backup first, then the pending file: from now on a kill can be mended.
-fn write_down(pending: &Pending, stack: &Stack) -> Result<()> {
-    backup::keep(&stack.backups, &Backup::of(pending))?;
-    sealed::write(&env::pending_path(&pending.env.path), pending)
+/// Makes sure that there is room for the backup, and writes the pending file: from now on a kill can be mended.
+fn write_down(pending: &Pending, stack: &Stack) -> Result<Staged> {
+    let backup = backup::stage(&stack.backups, &Backup::of(pending))?;
+    sealed::write(&env::pending_path(&pending.env.path), pending)?;
+    Ok(backup)
 }
 
-/// Takes back what [`write_down`] has written, the pending file last: while it is there, `recover` comes here again.
+/// Removes the backup and, last of all, the pending file: while that is there, `recover` comes here again.
 fn forget(pending: &Pending, stack: &Stack) -> Result<()> {
     backup::forget(&stack.backups, &pending.id)?;
     sealed::remove(&env::pending_path(&pending.env.path))
@@ -495,8 +499,8 @@ async fn open_admin(pending: &Pending, base: &Conninfo) -> Result<Session> {
 }
 
 /// Notes the change, prunes backups, and forgets the pending file: from now on the rotation is over.
-pub(super) fn finish(pending: &Pending, stack: &Stack, state: &State) -> Result<()> {
-    backup::keep(&stack.backups, &Backup::of(pending))?;
+pub(super) fn finish(pending: &Pending, stack: &Stack, state: &State, backup: Option<Staged>) -> Result<()> {
+    backup::keep(&stack.backups, &Backup::of(pending), backup)?;
     record::note(state, &pending.env.path.display().to_string(), pending.names(), &pending.how)?;
     backup::prune(&stack.backups, stack.keep)?;
     sealed::remove(&env::pending_path(&pending.env.path))

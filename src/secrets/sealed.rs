@@ -1,7 +1,7 @@
 //! Secrets on disk: in files that are 0600 from their first byte, in a folder of mode 0700 or beside the env file.
 
 use crate::error::{Error, Result};
-use crate::output::file::{self, Attributes, Expected};
+use crate::output::file::{self, Attributes, Expected, Staged};
 use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -95,10 +95,28 @@ pub fn private() -> Attributes {
 /// # Errors
 /// There is a file of this name; those of writing.
 pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let wrong = |e: io::Error| Error::failed("secrets.seal", "cannot be written").at(path.display()).because(e);
-    let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|e| wrong(e.into()))?);
-    let staged = file::stage(path, &bytes, Some(&private()), TAG).map_err(wrong)?;
-    staged.commit(Expected::Absent).map_err(|e| wrong(e.into()))
+    put(stage(path, value)?, path)
+}
+
+/// Writes a value beside the place where it is to stand, so that there is room for it.
+///
+/// # Errors
+/// Those of writing.
+pub fn stage<T: Serialize>(path: &Path, value: &T) -> Result<Staged> {
+    let bytes = Zeroizing::new(serde_json::to_vec(value).map_err(|e| unwritten(path, e.into()))?);
+    file::stage(path, &bytes, Some(&private()), TAG).map_err(|e| unwritten(path, e))
+}
+
+/// Puts it there.
+///
+/// # Errors
+/// There is a file of this name; those of renaming and syncing.
+pub fn put(staged: Staged, path: &Path) -> Result<()> {
+    staged.commit(Expected::Absent).map_err(|e| unwritten(path, e.into()))
+}
+
+fn unwritten(path: &Path, cause: io::Error) -> Error {
+    Error::failed("secrets.seal", "cannot be written").at(path.display()).because(cause)
 }
 
 /// Reads a sealed file.
@@ -115,15 +133,16 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-/// Removes a file and makes that last.
+/// Removes a file, if it is there, and makes that last.
 ///
 /// # Errors
 /// Those of removing.
 pub fn remove(path: &Path) -> Result<()> {
     let wrong = |e: io::Error| Error::failed("secrets.seal", "cannot be removed").at(path.display()).because(e);
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(wrong(e)),
-        _ => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(wrong(e)),
+        Ok(()) => {}
     }
     file::sync_folder(file::folder(path)).map_err(wrong)
 }

@@ -121,7 +121,7 @@ impl Context<'_, '_> {
         choice: usize,
         candidate: &Candidate,
     ) -> State {
-        let mut score = state.score + 2.0 * candidate.strength.ln() + self.fit(at, &candidate.meaning);
+        let mut score = state.score + 1.2 * candidate.strength.ln() + self.fit(at, &candidate.meaning);
         let before = place.checked_sub(1).and_then(|p| {
             let (at, candidates) = mentions.get(p)?;
             Some((*at, &candidates.get(*state.choices.get(p)?)?.meaning))
@@ -166,7 +166,7 @@ impl Context<'_, '_> {
         let after = self.cue_after(at);
         match meaning {
             Meaning::Table(_) => match before {
-                Some(Cue::Count | Cue::All | Cue::Without | Cue::Both) => 0.35,
+                Some(Cue::Count | Cue::All | Cue::Without | Cue::Both) => 0.56,
                 Some(Cue::Each | Cue::Which | Cue::Superlative(..) | Cue::Frequent(_)) => 0.1,
                 Some(Cue::Whose | Cue::Pronoun | Cue::Order | Cue::Agg(_)) => -0.5,
                 _ => match after {
@@ -271,7 +271,7 @@ impl Context<'_, '_> {
                 } else if close && self.told(*own, *column) {
                     0.8
                 } else if close {
-                    -0.4
+                    -0.64
                 } else {
                     0.0
                 }
@@ -357,11 +357,11 @@ impl Context<'_, '_> {
                     .iter()
                     .all(|c| matches!(c, Cue::Whose | Cue::With | Cue::Have | Cue::Relative | Cue::Pronoun));
                 if same && (list || owned) {
-                    0.6
+                    0.36
                 } else if same {
                     0.15
                 } else {
-                    0.0
+                    -0.2
                 }
             }
             _ => {

@@ -292,7 +292,7 @@ fn ask(add: &mut dyn FnMut(Cue, &str)) {
     add(Cue::Where, "where");
     add(
         Cue::Count,
-        "how many|counts|number and|the number and|count and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
+        "how many|counts|number and|the number and|number of|the number of|count|count of|count the number of|total number of|the total number of|total count of|how many times|amount of times|numbers of|how many different kinds of|amount of|what number of|tally|number of times|how often|quantity of",
     );
     add(Cue::HowMuch(None), "how much");
     for adjective in

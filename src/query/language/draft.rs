@@ -63,6 +63,8 @@ pub struct Draft {
     pub earlier: usize,
     /// A column named behind a figure, by which its groups are meant where groups have to hold something.
     pub within_column: Option<ColumnId>,
+    /// All values of the first column shown are asked for, `all countries`.
+    pub all: bool,
     /// The rows asked about are those of which none, not one, may meet a condition.
     pub open: bool,
     /// The groups were named behind what is shown, `the names of each`.
@@ -99,6 +101,12 @@ impl Draft {
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
         each_once(index, hints, &mut query);
+        // "all countries" names each once, "the countries of all customers" one for each customer.
+        if let ([Expr::Column(column)], true) = (query.select.as_slice(), self.all) {
+            let called = index.table(column.table).display.contains(column) || index.is_unique(*column);
+            query.distinct |= !called && query.filter.is_empty() && query.group.is_empty() && query.limit.is_none();
+        }
+        orderable(&mut query);
         break_ties(index, &mut query);
         let cost = self.cost + senseless(index, &query);
         Some((query, cost))
@@ -229,7 +237,11 @@ impl Draft {
                     .filter_map(|e| if let Expr::Column(c) = e { Some(c) } else { None })
                     .any(|c| c.table == t && (index.is_unique(*c) || index.table(t).display.contains(c)))
             };
-            if let Some(key) = owner.filter(|t| whole(*t)).and_then(key) {
+            // Rows counted within their own table are counted by what they share.
+            let named =
+                query.select.iter().any(|e| matches!(e, Expr::Column(c) if index.table(c.table).display.contains(c)));
+            let alone = counted && !named && query.needed().len() == 1;
+            if let Some(key) = owner.filter(|t| whole(*t) && !alone).and_then(key) {
                 push(&mut group, Expr::Column(key));
             }
         }
@@ -458,6 +470,31 @@ fn each_once(index: &Index<'_>, hints: &[String], query: &mut Query) {
     } else if !query.select.iter().any(Expr::is_aggregate) && query.order.iter().all(|(e, _)| query.select.contains(e))
     {
         query.distinct = true;
+    }
+}
+
+/// An order has to be one of what is shown: rows that stand once are groups, and groups are ordered by what they have.
+fn orderable(query: &mut Query) {
+    let hidden = |e: &Expr, query: &Query| !e.is_aggregate() && !query.select.contains(e);
+    if query.distinct
+        && query.order.iter().any(|(e, _)| hidden(e, query))
+        && !query.select.iter().any(Expr::is_aggregate)
+    {
+        query.distinct = false;
+        if query.group.is_empty() {
+            query.group.clone_from(&query.select);
+            let (select, order) = (&query.select, &mut query.order);
+            for (expr, down) in order.iter_mut().filter(|(e, _)| !e.is_aggregate() && !select.contains(e)) {
+                let agg = if *down { Agg::Max } else { Agg::Min };
+                *expr = Expr::Agg(agg, Box::new(expr.clone()));
+            }
+            return;
+        }
+    }
+    if !query.group.is_empty() {
+        for (expr, _) in query.order.iter().filter(|(e, _)| !e.is_aggregate()) {
+            push(&mut query.group, expr.clone());
+        }
     }
 }
 

@@ -220,7 +220,7 @@ fn words_mean_what_stands_around_them() {
             "SELECT count(*) FROM loans WHERE origin = 'Ghent' AND destination = 'Turin'",
         ),
         (
-            "Which members live in Turin? Return the last names.",
+            "Which members live in the town Turin? Return the last names.",
             "SELECT members.last_name FROM members JOIN branches ON members.branch_id = branches.branch_id WHERE branches.town = 'Turin'",
         ),
         ("What are the genres of books in alphabetical order?", "SELECT genre FROM books ORDER BY genre"),
@@ -253,6 +253,37 @@ fn groups_and_extremes() {
             "What is the average number of pages of the books of the author with the latest born year?",
             "SELECT avg(books.pages) FROM books JOIN authors ON books.author_id = authors.aid \
              WHERE authors.born_year = (SELECT max(born_year) FROM authors)",
+        ),
+    ] {
+        assert_eq!(library_sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn orders_and_counts_by_other_tables() {
+    for (question, expected) in [
+        (
+            "What are the different genres of books ordered by pages?",
+            "SELECT genre FROM books GROUP BY genre ORDER BY min(pages)",
+        ),
+        (
+            "What are the names of the authors that the most members have read?",
+            "SELECT authors.name FROM authors JOIN books ON books.author_id = authors.aid \
+             JOIN loans ON loans.book_id = books.book_id JOIN members ON loans.member_id = members.member_id \
+             GROUP BY authors.aid, authors.name ORDER BY count(*) DESC NULLS LAST, authors.aid DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Which genre has the most books? Return the genre and the number of books.",
+            "SELECT genre, count(*) FROM books GROUP BY genre \
+             ORDER BY count(*) DESC NULLS LAST, genre DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Show the genres with between 2 and 4 books.",
+            "SELECT genre FROM books GROUP BY genre HAVING count(*) BETWEEN 2 AND 4",
+        ),
+        (
+            "Who are the members of age 20 to 30?",
+            "SELECT first_name, last_name FROM members WHERE age BETWEEN 20 AND 30",
         ),
     ] {
         assert_eq!(library_sql(question), expected, "{question}");

@@ -2,6 +2,7 @@
 
 mod guard;
 mod limits;
+mod operations;
 mod sources;
 
 use crate::support::{Llmsql, Run};

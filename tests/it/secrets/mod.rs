@@ -7,4 +7,5 @@ mod load;
 mod readers;
 mod rotate;
 mod stack;
+mod status;
 mod wrong;

@@ -272,6 +272,9 @@ impl<'p> Parser<'p, '_> {
                 self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
                 return;
             }
+            let all =
+                self.at.checked_sub(1).and_then(|p| self.parts.get(p)).is_some_and(|p| p.item == Item::Cue(Cue::All));
+            self.draft.all |= all && self.draft.outputs.is_empty();
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
         self.draft.outputs.extend(figures.into_iter().map(Output::Expr));

@@ -84,6 +84,7 @@ pub struct Parser<'p, 'a> {
     negated_open: bool,
     outside: Option<Mode>,
     superlative_word: Option<String>,
+    skip: bool,
     everything: bool,
     top: Option<bool>,
 }
@@ -107,6 +108,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             negated_open: false,
             outside: None,
             superlative_word: None,
+            skip: false,
             everything: false,
             top: None,
         }
@@ -127,7 +129,7 @@ impl<'p, 'a> Parser<'p, 'a> {
                 Item::Date(at) => self.date(*at),
                 Item::Unknown => self.bracket(),
             }
-            self.at += 1;
+            self.at += 1 + usize::from(std::mem::take(&mut self.skip));
         }
         self.finish();
         self.draft
@@ -163,6 +165,8 @@ impl<'p, 'a> Parser<'p, 'a> {
         match cue {
             Cue::Ask => self.ask(),
             Cue::Which if self.at == 0 || self.draft.outputs.is_empty() => self.mode = Mode::Select,
+            // "… Who served as …" asks anew.
+            Cue::Relative if matches!(self.part_before(), Some(Item::Cue(Cue::Stop))) => self.ask(),
             Cue::Which | Cue::Relative | Cue::Whose => self.filter(),
             Cue::Who => {
                 if self.at > 0 && !self.draft.outputs.is_empty() {
@@ -305,6 +309,12 @@ impl<'p, 'a> Parser<'p, 'a> {
                 }
                 self.wait.named = true;
             }
+            // "does each contract contain?" looks for no text.
+            Cue::Contains(_)
+                if matches!(
+                    self.ahead(0),
+                    None | Some(Item::Cue(Cue::Stop | Cue::Ask | Cue::Compare(..)) | Item::Table(_))
+                ) => {}
             Cue::Contains(place) => {
                 self.mode = Mode::Filter;
                 self.wait.contains = Some(place);
@@ -426,6 +436,13 @@ impl<'p, 'a> Parser<'p, 'a> {
                 break;
             }
         }
+    }
+
+    /// Whether the next part is this one word.
+    fn next_phrase_is(&self, word: &str) -> bool {
+        let part = self.parts.get(self.at + 1);
+        let tokens = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        matches!(tokens, [one] if one.stem == word)
     }
 
     /// The words of the part that is read.

@@ -88,12 +88,19 @@ impl Parser<'_, '_> {
             return;
         }
         // "the average and largest age" is two figures.
+        let grows = match (quality, self.ahead(0)) {
+            (None, _) => Some(true),
+            (Some(q), Some(Item::Column(c))) => {
+                q.measured_by(&self.index.column(*c).words.stems).map(|(_, grows)| grows)
+            }
+            _ => None,
+        };
         if !self.wait.aggs.is_empty()
-            && quality.is_none()
+            && let Some(grows) = grows
             && self.mode == Mode::Select
             && matches!(self.part_before(), Some(Item::Cue(Cue::And)))
         {
-            self.wait.aggs.push(if most { Agg::Max } else { Agg::Min });
+            self.wait.aggs.push(if most == grows { Agg::Max } else { Agg::Min });
             return;
         }
         // "the most number of", "most orders": whether rows are counted is seen at the next word.
@@ -272,7 +279,8 @@ impl Parser<'_, '_> {
             self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
             return;
         }
-        if counted && !measure {
+        let reference = self.index.column(column).key && !measure && figure.is_none() && !self.draft.outputs.is_empty();
+        if counted && !measure || reference {
             self.note_table(column.table);
             self.order_by(Expr::Count, most);
             return;

@@ -32,6 +32,13 @@ impl Parser<'_, '_> {
             return;
         }
         // "the average number of people injured": of the injured.
+        // "the order count": a number of rows.
+        let counts = matches!(self.parts.get(self.at + 1).map(|p| &p.item), Some(Item::Cue(Cue::Count)));
+        if counts && self.adjacent() && self.next_phrase_is("count") && !self.wait.count {
+            self.wait.count = true;
+            self.wait.each = false;
+            self.skip = true;
+        }
         let measured = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if is_measure(self.index, *c));
         let measured = measured(self.ahead(0))
             || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && measured(self.ahead(1));

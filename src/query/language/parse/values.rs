@@ -344,6 +344,10 @@ impl Parser<'_, '_> {
             None if !self.draft.tables.is_empty() && self.wait.figure.is_some() => {
                 self.draft.having.push(count_compared(op, literal))
             }
+            // "with an enrolment bigger than 2" counts what was named last.
+            None if op != Op::Eq && self.last_table.is_some() && self.last_table != self.subject() => {
+                self.draft.having.push(count_compared(op, literal));
+            }
             None => self.draft.cost += 2.0,
         }
     }
@@ -358,6 +362,13 @@ impl Parser<'_, '_> {
         };
         let column =
             self.wait.column.take().or(behind).or(dated).or(self.last_column.filter(|c| is_measure(self.index, *c)));
+        if let Some(Item::Table(table)) = self.ahead(0)
+            && self.wait.figure.is_none()
+            && self.wait.column.is_none()
+        {
+            self.note_table(*table);
+            self.wait.figure = Some(Expr::Count);
+        }
         if let Some(figure) = self.wait.figure.take() {
             self.draft.having.push(Cond::Between(figure, Literal::Number(low), Literal::Number(high)));
         } else if let Some(column) = column {
