@@ -45,7 +45,7 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn shell(sql: &str) -> Command {
-    let mut command = Command::new(servers().join("python/bin/duckdb"));
+    let mut command = Command::new(servers().join("python/duckdb_cli/duckdb"));
     command.args(["-csv", "-c", sql]);
     command
 }
@@ -142,7 +142,7 @@ fn scanners(dir: &Path, rows: u64, rounds: u64) -> Outcome<()> {
         "CREATE TABLE logs AS SELECT i AS id, timestamp '2026-01-01' + i / 10 * interval '1 s' AS seen, '/path/' || (i::bigint * 7919 % 300) AS path,
            CASE WHEN i % 37 = 0 THEN 500 WHEN i % 11 = 0 THEN 404 ELSE 200 END AS status,
            ((i::bigint * 104729 % 100000) / 100.0)::float8 AS ms, i::bigint * 31 % 65536 AS bytes,
-           '10.0.' || (i % 251) || '.' || (i % 241) AS client FROM generate_series(0, {rows} - 1) i; VACUUM ANALYZE logs"
+           '10.0.' || (i % 251) || '.' || (i % 241) AS client FROM generate_series(0, {rows} - 1) i; ANALYZE logs"
     ));
     let queries = [
         ("group", "SELECT status, count(*), avg(ms) FROM logs GROUP BY status ORDER BY status"),
