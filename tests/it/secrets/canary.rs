@@ -70,7 +70,14 @@ const RUNS: &[(&str, &[&str])] = &[
     ("harden check", &["", "--format json"]),
     ("harden apply", &["--readonly-role reader --dry-run", "--readonly-role reader --yes"]),
     ("harden rollback", &["--yes"]),
-    ("query", &["--source {data} --sql SELECT+1", "--source {data} how+many+rows"]),
+    (
+        "query",
+        &[
+            "--source {data} --sql SELECT+1",
+            "--source {data} how+many+rows",
+            "--source {shop} --sql SELECT+count(*)+FROM+docs",
+        ],
+    ),
 ];
 
 /// Every command that does something, by its path.
@@ -166,6 +173,7 @@ impl World {
             .replace("{key}", &at("key"))
             .replace("{token}", &at("token"))
             .replace("{data}", &at("data"))
+            .replace("{shop}", &format!("postgresql://boss@127.0.0.1:{}/shop", self.stack.server.port()))
             .replace("{id}", id)
             .split_whitespace()
             .map(|word| word.replace('+', " "))
@@ -178,8 +186,7 @@ impl World {
         let port = self.stack.server.port();
         let run = self.stack.llmsql().args(path.split(' ')).args(self.arguments(path, line));
         let run = run.env("LLMSQL_DSN", format!("postgresql://boss:{ADMIN}@127.0.0.1:{port}/shop"));
-        // The worker of `query` is this program itself, and may be told a source's password by what told us.
-        let run = if path == "query" { run } else { run.env("PGPASSWORD", ADMIN) };
+        let run = run.env("PGPASSWORD", ADMIN);
         let run = run.env("TMPDIR", self.temp.path()).env("GIT_CEILING_DIRECTORIES", "/").stdin(GIVEN);
         let strace = ["-v", "-s", "1000000", "-o", &log.display().to_string(), "-e", "trace=execve"];
         let run = run.strace(&strace).run();
@@ -263,6 +270,8 @@ fn no_command_shows_a_secret_anywhere() {
             assert_ne!(run.code, Some(101), "{run:?}");
             let idle = ["config get", "token public"].contains(&path.as_str());
             assert!(idle || run.code != Some(64), "{path} {line} does not run: {run:?}");
+            // It did get the password that its worker's environment does not hold.
+            assert!(!line.contains("{shop}") || run.code == Some(0), "{run:?}");
             runs += 1;
             let answer = match path.as_str() {
                 "apikey create" => "key",
