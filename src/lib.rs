@@ -26,6 +26,7 @@
 //! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
 //! | [`query`] | questions about data: the schema, the translator |
 //! | [`process`] | no core dumps while passwords are held, and other programs started without them |
+//! | [`http`] | requests to models and registries of extensions |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -40,6 +41,7 @@ pub mod error;
 pub mod facts;
 pub mod formats;
 pub mod harden;
+pub mod http;
 pub mod index;
 pub mod output;
 pub mod plan;

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Exit, Result};
 use crate::output::file::{self, Attributes, Expected};
+use crate::plan::nginx::TIERS;
 use crate::secrets::catalogue::Config;
 use crate::secrets::env::EnvFile;
 use crate::secrets::generate;
@@ -49,8 +50,7 @@ pub struct Tier {
 /// Every tier there is.
 #[must_use]
 pub fn tiers(config: &Config) -> Vec<Tier> {
-    let rates = [("free", 10, 100), ("premium", 50, 1_000), ("enterprise", 200, 10_000)];
-    let built_in = rates.map(|(name, per_second, per_hour)| Tier {
+    let built_in = TIERS.map(|(name, per_second, per_hour)| Tier {
         name: name.to_owned(),
         nginx: name.to_owned(),
         per_second,
@@ -59,7 +59,7 @@ pub fn tiers(config: &Config) -> Vec<Tier> {
     let own = config.tiers.iter().map(|(name, tier)| Tier {
         name: name.clone(),
         nginx: tier.nginx.clone(),
-        per_second: rates.iter().find(|(n, ..)| *n == tier.nginx).map_or(0, |(_, rate, _)| *rate),
+        per_second: TIERS.iter().find(|(n, ..)| *n == tier.nginx).map_or(0, |(_, rate, _)| *rate),
         per_hour: tier.per_hour,
     });
     let mut all: Vec<Tier> = built_in.into();
