@@ -78,13 +78,19 @@ const RUNS: &[(&str, &[&str])] = &[
             "--source {shop} --sql SELECT+count(*)+FROM+docs",
         ],
     ),
+    ("query history", &["", "--format json"]),
+    ("schema", &["--source {shop}"]),
+    ("export", &["--source {shop} --sql SELECT+count(*)+AS+n+FROM+docs -o {parquet}"]),
+    ("duckdb check", &["{duckdb}"]),
+    ("duckdb maintain", &["{duckdb}"]),
+    ("extensions install", &["json"]),
 ];
 
 /// Every command that does something, by its path.
 fn leaves() -> Vec<String> {
     fn below(command: &clap::Command, path: &str, out: &mut Vec<String>) {
         let mut subs = command.get_subcommands().filter(|s| s.get_name() != "help").peekable();
-        if subs.peek().is_none() {
+        if subs.peek().is_none() || !command.is_subcommand_required_set() {
             out.push(path.to_owned());
         }
         for sub in subs {
@@ -127,6 +133,9 @@ impl World {
         crate::support::wait_for("the server to log", || (stack.server.show("log_statement") == "all").then_some(()));
         fs::create_dir(stack.path("data")).expect("a folder");
         fs::write(stack.path("data/rows.csv"), "id,name\n1,ada\n2,bob\n").expect("a file");
+        let duckdb = duckdb::Connection::open(stack.path("a.duckdb")).expect("a file of DuckDB");
+        duckdb.execute_batch("CREATE TABLE t AS SELECT 1 AS i").expect("a table");
+        drop(duckdb);
         let logged = stack.server.log().len();
         let temp = server_dir();
         let mut world = World { stack, tree: Tree::new(), temp, logged, secrets: BTreeSet::new() };
@@ -173,6 +182,8 @@ impl World {
             .replace("{key}", &at("key"))
             .replace("{token}", &at("token"))
             .replace("{data}", &at("data"))
+            .replace("{parquet}", &at("out.parquet"))
+            .replace("{duckdb}", &at("a.duckdb"))
             .replace("{shop}", &format!("postgresql://boss@127.0.0.1:{}/shop", self.stack.server.port()))
             .replace("{id}", id)
             .split_whitespace()
