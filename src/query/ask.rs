@@ -2,6 +2,7 @@
 
 use super::engine::{Done, Engine, Query, Sink};
 use super::language::{Clock, Dated, Glossary, Hit, Lookup, Outcome, Reading, Translation, Translator};
+use super::protocol::Column;
 use super::results::Rows;
 use super::schema::{Kind, Schema};
 use crate::error::{Error, Result};
@@ -72,6 +73,22 @@ impl Data {
     pub fn translate(&self, translator: &Translator<'_>, question: &str, clock: &Clock) -> Translation {
         self.until.set(Some(Instant::now() + LOOK_UP));
         translator.translate(question, clock, self)
+    }
+
+    /// Checks a query without running it, as [`Engine::check`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::check`].
+    pub fn check(&self, sql: &str) -> Result<Vec<Column>> {
+        self.engine.borrow_mut().check(sql)
+    }
+
+    /// Does something else with the engine.
+    ///
+    /// # Errors
+    /// Those of what is done.
+    pub fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
+        work(&mut self.engine.borrow_mut())
     }
 
     /// Runs a query.

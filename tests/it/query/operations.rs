@@ -96,7 +96,7 @@ fn questions_of_operators_are_answered_as_by_hand_or_not_at_all() {
         let batch: String = cases.iter().enumerate().map(line).collect();
         let run = Llmsql::new()
             .dir(folder.path())
-            .env("LLMSQL_STATE_DIR", folder.path().join("state"))
+            .env("STATE_DIRECTORY", folder.path().join("state"))
             .args(["query", "--source", &source, "--batch", "-", "--format", "jsonl", "--now", NOW]);
         let answers = run.stdin(batch.into_bytes()).run().success().stdout;
         for line in answers.lines() {
