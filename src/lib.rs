@@ -25,7 +25,8 @@
 //! | [`index`] | vector indexes: catalogue, plan, rebuild, recall |
 //! | [`secrets`] | secrets made, rotated and proved; API keys and tokens |
 //! | [`query`] | questions about data: the schema, the translator |
-//! | [`child`] | other programs, started without our passwords |
+//! | [`process`] | no core dumps while passwords are held, and other programs started without them |
+//! | [`http`] | requests to models and registries of extensions |
 //! | [`state`] | what is kept between runs: the history |
 //! | [`output`] | how results reach a terminal, a pipe or a file |
 //! | [`cli`] | arguments to operations |
@@ -35,16 +36,17 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::dbg_macro))]
 
 pub mod apply;
-pub mod child;
 pub mod cli;
 pub mod error;
 pub mod facts;
 pub mod formats;
 pub mod harden;
+pub mod http;
 pub mod index;
 pub mod output;
 pub mod plan;
 pub mod postgres;
+pub mod process;
 pub mod profile;
 pub mod query;
 pub mod render;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::root::Root;
 use rusqlite::{Connection, params};
 use serde::Serialize;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +68,9 @@ impl State {
     pub fn open_in(folder: &Path) -> Result<State> {
         let file = folder.join("state.db");
         make(folder)?;
+        // SQLite gives its journals the mode of the file: private from its first byte.
+        let private = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&file);
+        private.map_err(|e| Error::failed("state.open", "the state cannot be used").at(file.display()).because(e))?;
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(&file)?;
             connection.busy_timeout(Duration::from_secs(5))?;

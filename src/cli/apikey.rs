@@ -5,15 +5,13 @@ use super::config::plain_table;
 use super::secrets::{Context, EnvArgs, Given};
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
+use crate::plan::nginx::API_KEYS_FILE as MAP;
 use crate::secrets::apikey::{self, ApiKey, Keys, Tier};
 use crate::secrets::env::EnvFile;
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::path::PathBuf;
-
-/// Where the plan puts nginx's map unless told otherwise.
-const MAP: &str = "/etc/nginx/secrets/api-keys.map";
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]

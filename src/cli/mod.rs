@@ -7,7 +7,10 @@ pub mod completions;
 pub mod config;
 pub mod connection;
 pub mod diff;
+pub mod duckdb;
 pub mod explain;
+pub mod export;
+pub mod extensions;
 pub mod facts;
 pub mod harden;
 pub mod history;
@@ -20,6 +23,7 @@ pub mod query;
 pub mod recover;
 pub mod render;
 pub mod rollback;
+pub mod schema;
 pub mod secrets;
 pub mod status;
 pub mod token;
@@ -115,6 +119,16 @@ pub enum Command {
     Token(token::Command),
     /// Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL
     Query(Box<query::Arguments>),
+    /// Show what can be asked: tables, columns, types, keys, row counts, example questions
+    Schema(Box<schema::Arguments>),
+    /// Write a table, a SELECT or a question's answer as Parquet: zstd, whole or not at all, by date if wanted
+    Export(Box<export::Arguments>),
+    /// Look after DuckDB files: what they hold, statistics, checkpoints
+    #[command(subcommand)]
+    Duckdb(duckdb::Command),
+    /// Show, install and prove DuckDB's extensions
+    #[command(subcommand)]
+    Extensions(extensions::Command),
 }
 
 /// Parses the arguments, runs the operation, prints an error once, and returns the exit code.
@@ -168,6 +182,10 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Apikey(command) => command.run(&cli.global),
         Command::Token(command) => command.run(&cli.global),
         Command::Query(arguments) => query::run(&arguments, &cli.global),
+        Command::Export(arguments) => export::run(&arguments, &cli.global),
+        Command::Duckdb(command) => command.run(&cli.global).map(|()| Exit::Done),
+        Command::Extensions(command) => command.run(&cli.global),
+        Command::Schema(arguments) => schema::run(&arguments, &cli.global).map(|()| Exit::Done),
     }
 }
 

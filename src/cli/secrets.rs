@@ -8,6 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::postgres::connect::{self, block_on};
 use crate::postgres::conninfo::{Conninfo, quote};
+use crate::process;
 use crate::profile::config;
 use crate::secrets::backup::{self, Backup};
 use crate::secrets::catalogue::{Config, KEEP, Kind, Secret};
@@ -22,7 +23,7 @@ use crate::secrets::rotate::{self, Done, Stack};
 use crate::secrets::services;
 use crate::secrets::status::{self, Status};
 use crate::secrets::verify::{self, Tools};
-use crate::secrets::{TEMPLATE, guard, verifier};
+use crate::secrets::{TEMPLATE, verifier};
 use crate::state::{self, State};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
@@ -99,7 +100,7 @@ impl EnvArgs {
     /// # Errors
     /// Those of each.
     pub fn context(&self, global: &Global) -> Result<Context> {
-        guard::no_core_dumps()?;
+        process::no_core_dumps()?;
         let root = global.root();
         let document = config::Document::read(&config::locate(global.config.as_deref(), &root)?)?;
         let config = Config::of(&document)?;

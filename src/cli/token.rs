@@ -4,8 +4,9 @@ use super::Global;
 use super::secrets::{EnvArgs, Given};
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
+use crate::process;
 use crate::secrets::env::EnvFile;
-use crate::secrets::{guard, record, token};
+use crate::secrets::{record, token};
 use crate::state::State;
 use crate::units;
 use clap::{Args, Subcommand};
@@ -171,7 +172,7 @@ impl Verify {
 
 impl Inspect {
     fn run(&self, global: &Global) -> Result<()> {
-        guard::no_core_dumps()?;
+        process::no_core_dumps()?;
         let (header, claims) = token::inspect(&self.token.read("token")?)?;
         output::note("nothing of it has been checked: `llmsql token verify` does");
         output::document(&json!({"header": header, "claims": claims}), global.format)

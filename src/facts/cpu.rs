@@ -29,10 +29,17 @@ pub(super) fn collect(host: &Host) -> (Cpu, Option<Set>) {
     if count.is_none() {
         host.absent("cpu.online", "neither sysfs, /proc/cpuinfo nor /proc/stat tells which CPUs are online");
     }
-    for (name, value) in [("cpu.cores", cpu.cores), ("cpu.sockets", cpu.sockets)] {
-        if value.is_none() {
-            host.absent(name, "neither the topology files of sysfs nor /proc/cpuinfo tell");
-        }
+    let mut untold = "neither the topology files of sysfs nor /proc/cpuinfo tell";
+    if cpu.cores.is_none() {
+        host.absent("cpu.cores", untold);
+    }
+    // No board has sockets for cores of different kinds; older kernels for arm number the clusters of one chip as packages.
+    if cpu.sockets.is_some_and(|n| n > 1) && info.all("cpu part").collect::<BTreeSet<_>>().len() > 1 {
+        cpu.sockets = None;
+        untold = "the kernel numbers clusters of different cores as packages";
+    }
+    if cpu.sockets.is_none() {
+        host.absent("cpu.sockets", untold);
     }
     if cpu.model.is_none() {
         host.absent("cpu.model", "/proc/cpuinfo names no processor");

@@ -67,6 +67,11 @@ pub(super) fn collect(host: &Host) -> Kernel {
         }
     }
     kernel.tuned_profile = host.line("/etc/tuned/active_profile");
+    if host.names("/proc/net").is_empty() {
+        host.absent("/proc/net", "missing or not readable, so whether there is IPv6 is not known");
+    } else {
+        kernel.ipv6 = Some(host.root.exists("/proc/net/if_inet6"));
+    }
     kernel
 }
 

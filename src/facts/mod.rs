@@ -202,6 +202,8 @@ pub struct Kernel {
     /// Current values of every sysctl key the plan touches, by dotted name; a key the kernel lacks is missing here and
     /// named in [`Facts::absent`].
     pub sysctl: BTreeMap<String, String>,
+    /// Whether it has IPv6: without it nothing can listen on an address of IPv6.
+    pub ipv6: Option<bool>,
     /// Whether PostgreSQL could use io_uring.
     pub io_uring: Option<bool>,
     /// Why, or why not.

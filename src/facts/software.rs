@@ -397,7 +397,7 @@ pub fn ask_programs(root: &Root, facts: &mut Facts) {
 /// What a program prints when asked for its version; nothing if it fails, takes too long or prints too much.
 fn run(path: &str) -> Option<String> {
     let mut child =
-        crate::child::command(path).arg("--version").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        crate::process::command(path).arg("--version").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let start = Instant::now();
     loop {
         match child.try_wait() {

@@ -3,7 +3,7 @@
 use super::Component;
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
-use super::nginx::LOG_CHAIN;
+use super::nginx::{LOG_CHAIN, TIERS};
 use super::pgbouncer::at_least;
 use crate::value::Value;
 
@@ -115,9 +115,9 @@ fn serving(draft: &mut Draft<'_>) {
     let proxies = if host.has(Component::Nginx) { vec!["127.0.0.1".to_owned()] } else { Vec::new() };
     let why = "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else";
     draft.put(API, "forwarded_allow_ips", Value::List(proxies), constant(why));
-    for (name, hourly) in [("quota_free", 100), ("quota_premium", 1000), ("quota_enterprise", 10_000)] {
+    for (name, (_, _, hourly)) in ["quota_free", "quota_premium", "quota_enterprise"].into_iter().zip(TIERS) {
         let why = "the guide's requests an hour for a key of this tier; the edge limits each second";
-        draft.put(API, name, Value::Int(hourly), constant(why));
+        draft.put(API, name, Value::Int(hourly as i64), constant(why));
     }
 }
 

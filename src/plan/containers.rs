@@ -13,6 +13,10 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     if !host.profile.flag("host.containers").unwrap_or(host.facts.software.docker.is_some()) {
         return;
     }
+    // SQLite lives in the API's process.
+    if host.components.iter().all(|c| *c == Component::Sqlite) {
+        return;
+    }
     if let Some(pg) = &budget.postgresql {
         postgresql(draft, pg);
     }
@@ -25,7 +29,8 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
             Component::Api => draft.put(BOX, "api.memory", value, reason),
             Component::PgBouncer => draft.put(BOX, "pgbouncer.memory", value, reason),
             Component::Nginx => draft.put(BOX, "nginx.memory", value, reason),
-            Component::Llm => draft.put(BOX, "llm.memory", value, reason),
+            // A limit of 0 would be none.
+            Component::Llm if need.bytes > 0 => draft.put(BOX, "llm.memory", value, reason),
             _ => {}
         }
     }
@@ -78,7 +83,12 @@ fn postgresql(draft: &mut Draft<'_>, pg: &super::budget::PostgresBudget) {
     let files = "as a service outside a container (limits.units.nofile)";
     draft.put(BOX, "postgresql.nofile", nofile(draft), constant(files));
     let processes = 4096.max(pg.max_connections.saturating_mul(2));
-    draft.put(BOX, "postgresql.nproc", Value::Int(processes as i64), constant("as a login's (limits.postgres.nproc)"));
+    draft.put(
+        BOX,
+        "postgresql.nproc",
+        Value::Int(processes as i64),
+        constant("at least the guide's 4096, and twice max_connections: each back end is a process"),
+    );
     let volume = "the named volume of the data; set that of your own docker-compose.yml";
     draft.put(BOX, "postgresql.volume", text("postgres18_data"), constant(volume));
     let (path, why) = if host.major >= 18 {

@@ -104,7 +104,7 @@ fn memory(draft: &mut Draft<'_>, budget: &Budget) {
         let inputs = vec![host.ram.input.clone()];
         let cap = "in bytes: 15 % of this RAM would be more than 4GB of unwritten data";
         let bytes = |value: u64, formula: &str, inputs| rule(formula, units::format_bytes(value), inputs).cap(cap);
-        if present(host, "vm.dirty_bytes") {
+        if ["vm.dirty_bytes", "vm.dirty_background_bytes"].iter().all(|key| present(host, key)) {
             draft.put(
                 KERNEL,
                 "vm.dirty_bytes",

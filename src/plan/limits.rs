@@ -2,10 +2,14 @@
 
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
-use super::{Component, Reason};
+use super::host::input;
+use super::{Basis, Component, Reason};
 use crate::value::Value;
 
 const LIMITS: Component = Component::Limits;
+
+/// The most processes a kernel can number (PID_MAX_LIMIT).
+const MOST_PROCESSES: u64 = 4_194_304;
 
 pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
@@ -18,29 +22,29 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         if wanted > nr_open { reason.cap(format!("fs.nr_open, {nr_open}: the kernel allows no more")) } else { reason }
     };
     let capped = |wanted: u64, why: &str| within_nr_open(constant(why), wanted);
+    // 99- is read last, and a user's own line beats that of all: what the host gives its logins already is not lowered.
+    let now = &host.facts.limits;
+    let every = 65_536.max(now.nofile_hard.unwrap_or(0));
+    let has = now.nproc_hard.unwrap_or(0).min(MOST_PROCESSES);
     if let Some(pg) = &budget.postgresql {
-        draft.put(
-            LIMITS,
-            "postgres.nofile",
-            nofile(65_536),
-            capped(65_536, "the guide's constant, for logins as postgres"),
-        );
-        let processes = 4096.max(pg.max_connections.saturating_mul(2));
+        let why = "for logins as postgres, the guide's constant, or more where the host has more";
+        draft.put(LIMITS, "postgres.nofile", nofile(every), capped(every, why));
+        let needed = 4096.max(pg.max_connections.saturating_mul(2));
         draft.put(
             LIMITS,
             "postgres.nproc",
-            Value::Int(processes as i64),
+            Value::Int(needed.max(has) as i64),
             rule(
-                "max(4096, 2·max_connections)",
-                format!("max(4096, 2·{})", pg.max_connections),
-                vec![derived("max_connections", pg.max_connections.to_string(), "postgresql.max_connections")],
+                "max(4096, 2·max_connections, what the host has)",
+                format!("max(4096, 2·{}, {has})", pg.max_connections),
+                vec![
+                    derived("max_connections", pg.max_connections.to_string(), "postgresql.max_connections"),
+                    input("now", has.to_string(), Basis::Measured, "facts limits.nproc_hard"),
+                ],
             ),
         );
     }
-    // 99- is read last: what the host gives its logins already is not lowered.
-    let now = &host.facts.limits;
-    let every = 65_536.max(now.nofile_hard.unwrap_or(0));
-    let processes = 32_768.max(now.nproc_hard.unwrap_or(0)).min(4_194_304);
+    let processes = 32_768.max(has);
     let all = "the guide's constant, or more where the host has more; limits.d holds for logins only, services have LimitNOFILE";
     draft.put(LIMITS, "*.nofile", nofile(every), capped(every, all));
     draft.put(LIMITS, "*.nproc", Value::Int(processes as i64), constant(all));

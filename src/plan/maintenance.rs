@@ -40,8 +40,8 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
         derived("max_connections", pg.max_connections.to_string(), "postgresql.max_connections"),
         derived("C", pg.clients.to_string(), "back ends that clients can occupy"),
     ];
-    let worked = format!("max(3/4·{}, {})", pg.max_connections, pg.clients);
-    let reason = rule("max(3/4·max_connections, C)", worked, inputs)
+    let worked = format!("min(max(3/4·{}, {}), {room})", pg.max_connections, pg.clients);
+    let reason = rule("min(max(3/4·max_connections, C), max_connections − reserved)", worked, inputs)
         .note("One database cannot take every connection there is, as the guide's 150 of 200; superusers are not bound by it.");
     draft.put(MAINTENANCE, "database_connection_limit", Value::Int(limit as i64), reason);
 }

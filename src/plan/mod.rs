@@ -13,7 +13,7 @@ pub mod invariants;
 mod kernel;
 mod limits;
 mod maintenance;
-mod nginx;
+pub(crate) mod nginx;
 mod pgbouncer;
 mod postgresql;
 mod services;

@@ -4,10 +4,46 @@ use super::Component;
 use super::budget::{Budget, NginxBudget};
 use super::draft::{Draft, constant, derived, rule};
 use super::host::Sizing;
+use crate::facts::Facts;
 use crate::units;
 use crate::value::Value;
+use std::net::{IpAddr, SocketAddr};
 
 const NGINX: Component = Component::Nginx;
+
+/// Users that packages of nginx run it as, the first that is there is taken.
+pub(super) const USERS: &[&str] = &["nginx", "www-data", "http", "wwwrun"];
+
+/// nginx's map of whole API keys, which `llmsql apikey` writes.
+pub(crate) const API_KEYS_FILE: &str = "/etc/nginx/secrets/api-keys.map";
+
+/// A tier of API keys (the guide's 3.2 and 5.3): its word in nginx's map, requests a second at the edge, requests an hour
+/// at the API.
+pub(crate) const TIERS: [(&str, u64, u64); 3] =
+    [("free", 10, 100), ("premium", 50, 1_000), ("enterprise", 200, 10_000)];
+
+/// The first version that looks up the names of upstreams while it runs.
+const RESOLVES: [u32; 3] = [1, 27, 3];
+
+/// The first three numbers of a version such as `1.22.1` or `1.0.2k`.
+pub(crate) fn numbers(version: &str) -> [u32; 3] {
+    let mut parts = version.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part.get(..digits).and_then(|p| p.parse().ok()).unwrap_or(0)
+    });
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
+/// Whether an upstream is an address, with or without a port, or a socket's path.
+pub(crate) fn is_address(upstream: &str) -> bool {
+    upstream.starts_with("unix:") || upstream.parse::<SocketAddr>().is_ok() || upstream.parse::<IpAddr>().is_ok()
+}
+
+/// Whether names of upstreams are looked up again while nginx runs: by its version, and a resolver to ask.
+pub(crate) fn resolves(facts: &Facts, resolver: &str) -> bool {
+    let version = facts.software.nginx.as_ref().and_then(|n| n.version.as_deref());
+    !resolver.is_empty() && version.is_some_and(|v| numbers(v) >= RESOLVES)
+}
 
 /// What a log line of the edge and of the API must both hold, so that one request can be followed through the stack.
 pub(super) const LOG_CHAIN: &[&str] = &["correlation_id", "scheme", "tls_version"];
@@ -63,12 +99,6 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
         Value::Int(limit.0 as i64),
         rule(limit.1, limit.0.to_string(), inputs).note("One client address cannot occupy every back end."),
     );
-    draft.put(
-        NGINX,
-        "api_rate",
-        Value::Int(10),
-        constant("10 requests a second for each address, as the guide has it"),
-    );
     draft.put(NGINX, "duckdb_rate", Value::Int(5), constant("5 requests a second, as the guide has it"));
     draft.put(NGINX, "llm_rate", Value::Int(1), constant("1 request a second, as the guide has it"));
     draft.put(
@@ -94,16 +124,23 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
 fn serving(draft: &mut Draft<'_>) {
     let text = |t: &str| Value::Text(t.to_owned());
     let users = &draft.host.facts.software.users;
-    let user = ["nginx", "www-data", "http", "wwwrun"].into_iter().find(|u| users.iter().any(|known| known == u));
+    let user = USERS.iter().copied().find(|user| users.iter().any(|known| known == user));
     let why = constant("the user the package made; the guide's nginx does not exist on Debian");
     match user {
         Some(user) => draft.put(NGINX, "user", text(user), why),
         None => draft.put(NGINX, "user", text("www-data"), why.note("None was found in /etc/passwd: Debian's name.")),
     }
-    draft.put(NGINX, "server_name", text("_"), constant("_: any name; set yours, so that no other is answered"));
+    draft.put(
+        NGINX,
+        "server_name",
+        text("_"),
+        constant("_: any name, where no other site is the default; set yours, so that no other name is answered"),
+    );
     draft.put(NGINX, "http_port", Value::Int(80), constant("the guide's port"));
     draft.put(NGINX, "https_port", Value::Int(443), constant("the guide's port"));
-    draft.put(NGINX, "ipv6", Value::Bool(true), constant("on: also [::]; off where the kernel has no IPv6"));
+    let ipv6 = draft.host.facts.kernel.ipv6 != Some(false);
+    let why = if ipv6 { "on: also [::]" } else { "off: this kernel has no IPv6, and nginx would not start" };
+    draft.put(NGINX, "ipv6", Value::Bool(ipv6), constant(why));
     let upstream = "this host, on the guide's port: names that do not resolve at start would keep nginx from starting";
     draft.put(NGINX, "api_upstream", text("127.0.0.1:8000"), constant(upstream));
     draft.put(NGINX, "duckdb_upstream", text("127.0.0.1:8001"), constant(upstream));
@@ -131,14 +168,19 @@ fn serving(draft: &mut Draft<'_>) {
 /// Requests a second by tier of API key and by end point (the guide's 3.2).
 fn tiers(draft: &mut Draft<'_>) {
     let file = "keys and their tier, written by `llmsql apikey`; a missing file means that no key has one";
-    draft.put(NGINX, "api_keys_file", Value::Text("/etc/nginx/secrets/api-keys.map".to_owned()), constant(file));
+    draft.put(NGINX, "api_keys_file", Value::Text(API_KEYS_FILE.to_owned()), constant(file));
+    for (name, (_, rate, _)) in ["api_rate", "premium_rate", "enterprise_rate"].into_iter().zip(TIERS) {
+        let why = match name {
+            "api_rate" => "10 requests a second for each address, as the guide has it",
+            _ => "the guide's, for each key of this tier",
+        };
+        draft.put(NGINX, name, Value::Int(rate as i64), constant(why));
+    }
     let guide = "the guide's constant";
     let burst = "as many again as a client may send at once, about twice its rate";
     for (name, value, why) in [
         ("api_burst", 20, guide),
-        ("premium_rate", 50, "the guide's, for each premium key"),
         ("premium_burst", 100, burst),
-        ("enterprise_rate", 200, "the guide's, for each enterprise key"),
         ("enterprise_burst", 400, burst),
         ("query_rate", 5, "the guide's, for clients of no paid tier; a paid key has its tier's rate alone"),
         ("query_burst", 10, burst),

@@ -6,6 +6,7 @@ use super::conninfo::{Address, Binding, Conninfo, Environment, Server, SessionAt
 use super::tls;
 use crate::error::{Error, Exit, Result};
 use crate::output;
+use crate::process;
 use futures_util::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::VecDeque;
@@ -67,6 +68,9 @@ pub fn conninfo(dsn: Option<&SecretString>) -> Result<Conninfo> {
     let info = resolve(dsn.map(|d| d.expose_secret()), &Environment::process())?;
     for warning in &info.warnings {
         output::note(&format!("warning: {warning}"));
+    }
+    if info.servers.iter().any(|s| s.password.is_some()) {
+        process::no_core_dumps()?;
     }
     Ok(info)
 }

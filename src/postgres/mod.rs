@@ -4,4 +4,4 @@ pub mod catalogue;
 pub mod connect;
 pub mod conninfo;
 pub mod live;
-mod tls;
+pub(crate) mod tls;

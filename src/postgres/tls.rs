@@ -1,6 +1,7 @@
 //! TLS towards PostgreSQL as libpq's `sslmode` defines it, on rustls with the ring provider.
 
-use super::conninfo::{Conninfo, Roots, SslMode};
+pub(crate) use super::conninfo::Roots;
+use super::conninfo::{Conninfo, SslMode};
 use crate::error::{Error, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -105,7 +106,11 @@ fn unusable(path: &Path, what: &str) -> Error {
     Error::usage("connect.tls", what).at(path.display())
 }
 
-fn read_roots(roots: &Roots) -> Result<Vec<CertificateDer<'static>>> {
+/// Certificates of authorities: a file's, or the operating system's.
+///
+/// # Errors
+/// A file that cannot be read; none at all.
+pub(crate) fn read_roots(roots: &Roots) -> Result<Vec<CertificateDer<'static>>> {
     let (certificates, place) = match roots {
         Roots::System => (rustls_native_certs::load_native_certs().certs, "the operating system's roots".to_owned()),
         Roots::File(path) => (read_certificates(path)?, path.display().to_string()),

@@ -2,6 +2,7 @@
 
 use super::engine::{Done, Engine, Query, Sink};
 use super::language::{Clock, Dated, Glossary, Hit, Lookup, Outcome, Reading, Translation, Translator};
+use super::protocol::Column;
 use super::results::Rows;
 use super::schema::{Kind, Schema};
 use crate::error::{Error, Result};
@@ -13,6 +14,15 @@ use std::time::{Duration, Instant};
 
 /// How long the look-ups of one question may take together.
 const LOOK_UP: Duration = Duration::from_millis(1500);
+
+/// The confidence from which on it is believed that nothing fits a question: below it the question was rather misread.
+const NOTHING: f64 = 0.9;
+
+/// Whether a result without rows is a reason to doubt the reading; a stretch of time may well be empty.
+#[must_use]
+pub fn is_doubtful(reading: &Reading, dates: &[Dated], rows: u64) -> bool {
+    rows == 0 && dates.is_empty() && reading.confidence < NOTHING
+}
 
 /// Data that has been looked into.
 #[derive(Debug)]
@@ -63,6 +73,22 @@ impl Data {
     pub fn translate(&self, translator: &Translator<'_>, question: &str, clock: &Clock) -> Translation {
         self.until.set(Some(Instant::now() + LOOK_UP));
         translator.translate(question, clock, self)
+    }
+
+    /// Checks a query without running it, as [`Engine::check`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::check`].
+    pub fn check(&self, sql: &str) -> Result<Vec<Column>> {
+        self.engine.borrow_mut().check(sql)
+    }
+
+    /// Does something else with the engine.
+    ///
+    /// # Errors
+    /// Those of what is done.
+    pub fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
+        work(&mut self.engine.borrow_mut())
     }
 
     /// Runs a query.
@@ -221,6 +247,16 @@ impl Answer {
         self.confidence = Some(reading.confidence);
         self.dates = dates.to_vec();
         self
+    }
+
+    /// A reading that finds nothing and is not certain enough to say so: it is offered.
+    #[must_use]
+    pub fn found_nothing(reading: &Reading) -> Self {
+        Answer {
+            candidates: vec![Candidate::from(reading)],
+            reason: Some("read like this the question finds nothing, so that something else may be meant".to_owned()),
+            ..Answer::new(Status::Ambiguous)
+        }
     }
 
     /// Takes over a result.

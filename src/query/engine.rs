@@ -2,7 +2,7 @@
 
 use super::failure;
 use super::language::Hit;
-use super::protocol::{Column, Limits, Parquet, Request, Response, Values, receive, send};
+use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, receive, send};
 use super::schema::Schema;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
@@ -37,6 +37,8 @@ pub struct Setup {
     pub output: Option<PathBuf>,
     /// The zone of timestamps, by its IANA name.
     pub zone: String,
+    /// How DuckDB is to run.
+    pub tuning: Tuning,
 }
 
 /// A query and what may come of it.
@@ -111,16 +113,22 @@ impl Drop for Running {
     }
 }
 
-/// A folder for one run, private, on a disk rather than in memory where there is one.
+/// A folder for one run, private, on a disk rather than in memory where there is one: in `planned` where this user may
+/// write there, or where TMPDIR says.
 ///
 /// # Errors
 /// No folder that can be written to.
-pub fn scratch() -> Result<TempDir> {
+pub fn scratch(planned: Option<&Path>) -> Result<TempDir> {
     let folder = match std::env::var_os("TMPDIR").filter(|t| !t.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from("/var/tmp"),
     };
     let make = |folder: &Path| tempfile::Builder::new().prefix("llmsql-").tempdir_in(folder);
+    if let (Some(planned), None) = (planned, std::env::var_os("TMPDIR").filter(|t| !t.is_empty()))
+        && let Ok(made) = make(planned)
+    {
+        return Ok(made);
+    }
     make(&folder).or_else(|_| make(&std::env::temp_dir())).map_err(|e| {
         Error::failed("query.disk", "no temporary folder can be made")
             .at(folder.display())
@@ -135,6 +143,16 @@ impl Engine {
     pub fn new(setup: Setup, scratch: TempDir) -> Self {
         let ending = Ending::watch(scratch.path());
         Engine { setup, running: None, scratch, ending, quiet: false }
+    }
+
+    /// What is asked, as a text by which a later run knows whether it is the same: each source's name and place, without
+    /// passwords.
+    #[must_use]
+    pub fn sources(&self) -> String {
+        let mut all: Vec<String> =
+            self.setup.sources.iter().map(|s| format!("{}={}", s.name, s.place.shown())).collect();
+        all.sort();
+        all.join(" ")
     }
 
     /// Without progress on stderr.
@@ -183,6 +201,7 @@ impl Engine {
             scratch: self.scratch.path().to_owned(),
             output: self.setup.output.clone(),
             zone: self.setup.zone.clone(),
+            tuning: self.setup.tuning,
         };
         match self.ask(&request, None, &mut |_| Ok(()))? {
             Response::Opened(schema) => Ok(schema),
@@ -252,18 +271,6 @@ impl Engine {
         }
     }
 
-    /// What DuckDB's memory is used for: component, bytes, bytes on disk.
-    ///
-    /// # Errors
-    /// Those of asking.
-    pub fn memory(&mut self) -> Result<Vec<(String, u64, u64)>> {
-        self.ensure()?;
-        match self.ask(&Request::Memory, None, &mut |_| Ok(()))? {
-            Response::Memory(rows) => Ok(rows),
-            _ => Err(confused()),
-        }
-    }
-
     fn ensure(&mut self) -> Result<()> {
         if self.running.is_none() { self.open().map(drop) } else { Ok(()) }
     }
@@ -289,7 +296,7 @@ impl Engine {
                 None => running.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match answer {
-                Ok(Ok(Some(Response::Progress { what, rows, of }))) => progress.show(&what, rows, of),
+                Ok(Ok(Some(Response::Progress { what, rows, of }))) => progress.show(&what, rows, of, "rows"),
                 Ok(Ok(Some(Response::Note(note)))) => progress.around(|| output::note(&note)),
                 Ok(Ok(Some(Response::Started))) => {
                     progress.end();
@@ -381,18 +388,20 @@ impl Ending {
 }
 
 /// Progress on stderr, where that is a terminal and it takes longer than a moment.
-struct Progress {
+pub(crate) struct Progress {
     since: Instant,
     bar: Option<ProgressBar>,
     quiet: bool,
 }
 
 impl Progress {
-    fn new(quiet: bool) -> Self {
+    /// Nothing is shown yet.
+    pub(crate) fn new(quiet: bool) -> Self {
         Progress { since: Instant::now(), bar: None, quiet: quiet || !output::interactive() }
     }
 
-    fn show(&mut self, what: &str, rows: u64, of: Option<u64>) {
+    /// Shows how far it is: so many of a unit, of how many where that is known.
+    pub(crate) fn show(&mut self, what: &str, done: u64, of: Option<u64>, unit: &str) {
         if self.quiet || self.since.elapsed() < QUIET {
             return;
         }
@@ -404,8 +413,8 @@ impl Progress {
             bar
         });
         bar.set_message(what.to_owned());
-        bar.set_prefix(of.map_or_else(|| " rows".to_owned(), |n| format!(" of {n}")));
-        bar.set_position(rows);
+        bar.set_prefix(of.map_or_else(|| format!(" {unit}"), |n| format!(" of {n}")));
+        bar.set_position(done);
     }
 
     fn around(&self, work: impl FnOnce()) {

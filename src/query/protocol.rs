@@ -22,6 +22,15 @@ pub struct Limits {
     pub spill: u64,
 }
 
+/// How DuckDB is to run.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Notes times, for [`Response::Done`].
+    pub profile: bool,
+    /// Rows may leave in another order than they were read in, which takes less memory.
+    pub unordered: bool,
+}
+
 /// What the worker is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -37,6 +46,8 @@ pub enum Request {
         output: Option<PathBuf>,
         /// The zone of timestamps, by its IANA name.
         zone: String,
+        /// What is set before settings are locked.
+        tuning: Tuning,
     },
     /// Looks into the data: values, ranges, keys.
     Study,
@@ -71,8 +82,6 @@ pub enum Request {
         /// Writes the result as Parquet instead of returning it.
         parquet: Option<Parquet>,
     },
-    /// What DuckDB's memory is used for.
-    Memory,
 }
 
 /// How a Parquet file is to be written.
@@ -128,8 +137,6 @@ pub enum Response {
         /// The names under which the tables stand that were read.
         tables: Vec<String>,
     },
-    /// What memory is used for: component, bytes, bytes on disk.
-    Memory(Vec<(String, u64, u64)>),
     /// The request failed.
     Failed(Failure),
 }

@@ -121,7 +121,9 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn shown(text: &str) -> String {
+/// Text without control characters, which could play with the terminal.
+#[must_use]
+pub fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 

@@ -20,10 +20,14 @@ pub struct Table {
     pub source: String,
     /// Rows, where they are known without reading everything.
     pub rows: Option<u64>,
+    /// Whether `rows` is a server's estimate.
+    pub rows_estimated: bool,
     /// The columns, in the table's order.
     pub columns: Vec<Column>,
     /// The names of the columns that identify a row, declared or inferred; empty where none are known.
     pub primary_key: Vec<String>,
+    /// Whether the source declares `primary_key`; otherwise it was inferred from names and values.
+    pub key_declared: bool,
     /// What the source says about the table.
     pub comment: Option<String>,
 }

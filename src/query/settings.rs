@@ -1,6 +1,7 @@
 //! The tables of llmsql.toml that belong to questions.
 
 use super::language::{Clock, Glossary};
+use super::model::ModelSettings;
 use crate::error::{Error, Result};
 use crate::profile::config::Document;
 use crate::units;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub zone: TimeZone,
     /// Whether questions are remembered.
     pub history: bool,
+    /// The language model.
+    pub model: ModelSettings,
 }
 
 impl Settings {
@@ -81,6 +84,7 @@ impl Settings {
             week_starts_on: day.transpose()?.unwrap_or(Weekday::Monday),
             zone: zone.transpose()?.unwrap_or_else(TimeZone::system),
             history: table.history.unwrap_or(true),
+            model: ModelSettings::read(document)?,
         })
     }
 

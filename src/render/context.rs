@@ -235,13 +235,14 @@ pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
         settings.entry(setting.component.name()).or_default().insert(setting.name.clone(), setting.value.clone());
     }
     let sizing = plan.host.sizing.to_owned();
-    let limited = |service: &&Service| plan.setting(&format!("containers.{}.memory", service.name)).is_some();
+    let contained = plan.settings.iter().any(|s| s.component == Component::Containers);
+    let planned = |service: &&Service| contained && plan.host.components.contains(&service.name);
     let database = plan.profile.text("postgresql.database").unwrap_or("llm_analytics");
     Ok(Context {
         comment: spec.syntax.comment(),
         devices,
         mounts,
-        services: SERVICES.iter().filter(limited).map(|s| Service { ..*s }).collect(),
+        services: SERVICES.iter().filter(planned).map(|s| Service { ..*s }).collect(),
         database: Database {
             literal: sql_literal(database),
             identifier: format!("\"{}\"", database.replace('"', "\"\"")),
@@ -398,9 +399,11 @@ pub(super) fn why(setting: &Setting) -> Vec<String> {
         first = format!("{first}; {}", reason.caps.join("; "));
     }
     let mut lines = Vec::new();
-    wrap(&plain(&first), &mut lines);
+    // Where a pin changed the value, the last note says who set it and what it would be without.
+    let pin = setting.origin.as_ref().and_then(|_| reason.notes.last()).filter(|note| note.starts_with("Set by "));
+    wrap(&plain(pin.unwrap_or(&first)), &mut lines);
     if lines.len() < LINES
-        && let Some(note) = reason.notes.first()
+        && let Some(note) = reason.notes.first().filter(|note| Some(*note) != pin)
     {
         wrap(&plain(note), &mut lines);
     }

@@ -1,10 +1,10 @@
 //! What NGINX's files depend on besides plain values: its version, how it was built, and which settings go together.
 
 use crate::error::{Error, Result};
+use crate::plan::nginx::{is_address, numbers, resolves};
 use crate::plan::{Component, Plan};
 use crate::value::Value;
 use serde::Serialize;
-use std::net::{IpAddr, SocketAddr};
 
 /// The variables `edge.*` of NGINX's templates.
 #[derive(Debug, Serialize)]
@@ -83,10 +83,11 @@ impl Edge {
             nginx.and_then(|n| n.modules.as_ref()).map_or(unknown, |modules| modules.iter().any(|m| m == name))
         };
         let openssl = nginx.and_then(|n| n.openssl.as_deref()).map(numbers);
-        let resolver = !text("resolver").is_empty();
+        let resolver = text("resolver");
+        let resolves = resolves(&plan.facts, &resolver);
         let upstreams = [("api", 64), ("duckdb", 32), ("llm", 16)].map(|(name, keepalive)| {
             let address = text(&format!("{name}_upstream"));
-            let resolve = resolver && at_least([1, 27, 3]) && !is_address(&address);
+            let resolve = resolves && !is_address(&address);
             Upstream { name, address, keepalive, resolve }
         });
         let file = text("api_keys_file");
@@ -105,7 +106,7 @@ impl Edge {
                 Some(v) if v < [1, 1, 0] => "prime256v1:secp384r1",
                 _ => "X25519:prime256v1:secp384r1",
             },
-            stapling: resolver && typed("ssl_stapling") == Some(&Value::Bool(true)),
+            stapling: !resolver.is_empty() && typed("ssl_stapling") == Some(&Value::Bool(true)),
             http2_directive: at_least([1, 25, 1]),
             stub_status: module("http_stub_status", true),
             brotli: module("brotli", false),
@@ -125,18 +126,4 @@ fn metrics_path(plan: &Plan) -> String {
         Some(Value::Text(path)) => path.clone(),
         _ => "/metrics".to_owned(),
     }
-}
-
-/// The first three numbers of a version such as `1.22.1` or `1.0.2k`.
-fn numbers(version: &str) -> [u32; 3] {
-    let mut parts = version.split('.').map(|part| {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        part.get(..digits).and_then(|p| p.parse().ok()).unwrap_or(0)
-    });
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
-}
-
-/// Whether an upstream is an address, with or without a port, or a socket's path.
-fn is_address(upstream: &str) -> bool {
-    upstream.starts_with("unix:") || upstream.parse::<SocketAddr>().is_ok() || upstream.parse::<IpAddr>().is_ok()
 }

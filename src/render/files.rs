@@ -117,14 +117,16 @@ impl FileSpec {
     }
 }
 
-/// The settings of one service's drop-in: its own, and what every service gets.
+/// The settings of one service's drop-in: its own, and what every service gets. The unit's usual name is for the list of
+/// files, where the service is not planned.
 macro_rules! drop_in {
-    ($name:literal) => {
+    ($name:literal, $usual:literal) => {
         FileSpec::unit(
             Component::Limits,
             "systemd/service.conf.j2",
             |plan| {
-                format!("/etc/systemd/system/{}.d/50-llmsql.conf", text(plan, concat!("limits.units.", $name, ".name")))
+                let unit = plan.setting(concat!("limits.units.", $name, ".name")).map_or($usual, |s| s.value.as_str());
+                format!("/etc/systemd/system/{unit}.d/50-llmsql.conf")
             },
             |plan| plan.setting(concat!("limits.units.", $name, ".name")).is_some(),
         )
@@ -197,12 +199,12 @@ pub static TABLE: &[FileSpec] = {
             Syntax::Limits,
         )
         .takes(|s| !s.name.starts_with("units.")),
-        drop_in!("postgresql"),
-        drop_in!("pgbouncer"),
-        drop_in!("nginx"),
-        drop_in!("api"),
-        drop_in!("duckdb"),
-        drop_in!("llm"),
+        drop_in!("postgresql", "postgresql.service"),
+        drop_in!("pgbouncer", "pgbouncer.service"),
+        drop_in!("nginx", "nginx.service"),
+        drop_in!("api", "api-server.service"),
+        drop_in!("duckdb", "duckdb-server.service"),
+        drop_in!("llm", "llm-gateway.service"),
         FileSpec::whole(
             Disk,
             "udev/60-llmsql.rules.j2",
@@ -214,7 +216,8 @@ pub static TABLE: &[FileSpec] = {
             "compose/docker-compose.resources.yml.j2",
             |_| "/etc/llmsql/docker-compose.resources.yml".to_owned(),
             Syntax::Yaml,
-        ),
+        )
+        .here(limits_containers),
         FileSpec::whole(
             Containers,
             "compose/docker-compose.security.yml.j2",
@@ -289,6 +292,11 @@ fn has_systemd(plan: &Plan) -> bool {
 
 fn has_both_thp(plan: &Plan) -> bool {
     ["kernel.thp.enabled", "kernel.thp.defrag"].iter().all(|key| plan.setting(key).is_some())
+}
+
+/// Whether a container gets a limit: without one the file would name no service, which compose refuses.
+fn limits_containers(plan: &Plan) -> bool {
+    plan.settings.iter().any(|s| s.component == Component::Containers && s.name.ends_with(".memory"))
 }
 
 /// Whether there is a database to maintain.

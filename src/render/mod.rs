@@ -16,6 +16,7 @@ use crate::error::{Error, Exit, Result};
 use crate::formats::{self, Problem};
 use crate::plan::{Component, Plan, Setting, Severity};
 use files::{FileSpec, Syntax};
+use minijinja::Environment;
 use serde::Serialize;
 pub use shared::Edit;
 pub use templates::Templates;
@@ -141,7 +142,8 @@ impl RenderedFile {
 /// A template with an unknown variable or another fault (exit 64 where it is the operator's), a value that its file
 /// cannot hold.
 pub fn render(plan: &Plan, options: &Options) -> Result<Vec<RenderedFile>> {
-    wanted(plan, options).map(|spec| one(plan, options, spec)).collect()
+    let environment = options.templates.environment()?;
+    wanted(plan, options).map(|spec| one(plan, options, &environment, spec)).collect()
 }
 
 /// The rows of the table that this plan has files of.
@@ -162,7 +164,7 @@ pub fn patroni(plan: &Plan, options: &Options) -> Result<Vec<u8>> {
         return Err(Error::usage("render.patroni", "this plan has no PostgreSQL, so there is nothing for Patroni")
             .next("name it among host.components, or plan for another host"));
     }
-    one(plan, options, spec).map(|file| file.bytes)
+    one(plan, options, &options.templates.environment()?, spec).map(|file| file.bytes)
 }
 
 /// Refuses a plan that violates an invariant of severity error, unless each violated one is named in `allow`.
@@ -197,10 +199,10 @@ pub fn permit(plan: &Plan, allow: &[String]) -> Result<()> {
         .next(format!("{advice}go on all the same with {}", flags.join(" "))))
 }
 
-fn one(plan: &Plan, options: &Options, spec: &'static FileSpec) -> Result<RenderedFile> {
+fn one(plan: &Plan, options: &Options, environment: &Environment<'_>, spec: &'static FileSpec) -> Result<RenderedFile> {
     let target = (spec.target)(plan);
     let context = context::context(plan, spec)?;
-    let text = options.templates.render(spec.template, &context)?;
+    let text = options.templates.render(environment, spec.template, &context)?;
     let bytes = text.into_bytes();
     if let Some(problem) = fault(spec.syntax, &bytes) {
         let error = Error::new(

@@ -129,18 +129,21 @@ impl Templates {
         Ok(names)
     }
 
-    /// Renders one template.
+    /// Renders one template of [`Templates::environment`].
     ///
     /// # Errors
     /// An unknown variable or another fault, with template, line and variable (exit 64 where the template is the
     /// operator's).
-    pub(super) fn render(&self, name: &str, context: &Context) -> Result<String> {
-        let environment = self.environment()?;
+    pub(super) fn render(&self, environment: &Environment<'_>, name: &str, context: &Context) -> Result<String> {
         let template = environment.get_template(name).map_err(|e| self.fault(&e))?;
         template.render(Serde(context)).map_err(|e| self.fault(&e))
     }
 
-    fn environment(&self) -> Result<Environment<'_>> {
+    /// Every template, read.
+    ///
+    /// # Errors
+    /// A template with a fault.
+    pub(super) fn environment(&self) -> Result<Environment<'_>> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Exit, Result};
 use crate::output::file::{self, Attributes, Expected};
+use crate::plan::nginx::TIERS;
 use crate::secrets::catalogue::Config;
 use crate::secrets::env::EnvFile;
 use crate::secrets::generate;
@@ -14,6 +15,7 @@ use crate::state::State;
 use jiff::Timestamp;
 use ring::{digest, hmac};
 use rusqlite::{OptionalExtension, Row, params};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fs;
@@ -48,8 +50,7 @@ pub struct Tier {
 /// Every tier there is.
 #[must_use]
 pub fn tiers(config: &Config) -> Vec<Tier> {
-    let rates = [("free", 10, 100), ("premium", 50, 1_000), ("enterprise", 200, 10_000)];
-    let built_in = rates.map(|(name, per_second, per_hour)| Tier {
+    let built_in = TIERS.map(|(name, per_second, per_hour)| Tier {
         name: name.to_owned(),
         nginx: name.to_owned(),
         per_second,
@@ -58,7 +59,7 @@ pub fn tiers(config: &Config) -> Vec<Tier> {
     let own = config.tiers.iter().map(|(name, tier)| Tier {
         name: name.clone(),
         nginx: tier.nginx.clone(),
-        per_second: rates.iter().find(|(n, ..)| *n == tier.nginx).map_or(0, |(_, rate, _)| *rate),
+        per_second: TIERS.iter().find(|(n, ..)| *n == tier.nginx).map_or(0, |(_, rate, _)| *rate),
         per_hour: tier.per_hour,
     });
     let mut all: Vec<Tier> = built_in.into();
@@ -253,13 +254,16 @@ impl<'a> Keys<'a> {
             Some(_) => fs::read(&path).map_err(|e| map_error(&path, e))?,
             None => b"# Whole API keys with their tier, written by llmsql apikey. Secret: for nginx's master process alone.\n".to_vec(),
         };
-        let mut text = String::from_utf8(bytes.clone())
-            .map_err(|_| Error::failed("apikey.map", "is no UTF-8, so it is not changed").at(path.display()))?;
+        let bytes = Zeroizing::new(bytes);
+        let mut text = Zeroizing::new(
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Error::failed("apikey.map", "is no UTF-8, so it is not changed").at(path.display()))?,
+        );
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         let kept = text.split_inclusive('\n').filter(|l| read_line(l).is_none_or(|(found, _)| found != id));
-        let new: String = kept.map(str::to_owned).chain(line).collect();
+        let new = Zeroizing::new(kept.map(str::to_owned).chain(line).collect::<String>());
         let attributes = Attributes { mode: 0o600, ..old.clone().unwrap_or_else(sealed::private) };
         file::trusted(&path, attributes.uid)?;
         let expected = if old.is_some() { Expected::Content(&bytes) } else { Expected::Absent };

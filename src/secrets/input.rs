@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
@@ -41,7 +42,7 @@ impl Source {
     /// # Errors
     /// It cannot be read, is empty, no UTF-8 or longer than 64 kB.
     pub fn read(&self, what: &str) -> Result<SecretString> {
-        let mut bytes = Vec::new();
+        let mut bytes = Zeroizing::new(Vec::new());
         let place = self.place();
         let wrong =
             |e: std::io::Error| Error::usage("secrets.input", "the secret cannot be read").at(&place).because(e);
@@ -49,7 +50,7 @@ impl Source {
             Source::Stdin if std::io::stdin().is_terminal() && console::user_attended_stderr() => {
                 let terminal = console::Term::stderr();
                 terminal.write_str(&format!("{what}: ")).map_err(wrong)?;
-                bytes = terminal.read_secure_line().map_err(wrong)?.into_bytes();
+                bytes = terminal.read_secure_line().map_err(wrong)?.into_bytes().into();
             }
             Source::Stdin => drop(std::io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes).map_err(wrong)?),
             Source::File(path) => {
@@ -69,8 +70,8 @@ impl Source {
         if bytes.len() as u64 > LONGEST {
             return refused("the secret is longer than 64 kB");
         }
-        let Ok(text) = String::from_utf8(bytes) else { return refused("the secret is no UTF-8") };
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let Ok(text) = std::str::from_utf8(&bytes) else { return refused("the secret is no UTF-8") };
+        let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
             return refused("the secret is empty");

@@ -22,7 +22,6 @@
 //! | [`verify`] | every secret tried everywhere it should work |
 //! | [`apikey`] | API keys by tier, kept as keyed hashes, and nginx's map of whole keys |
 //! | [`token`] | JSON Web Tokens, signed and checked with the keys of the env file |
-//! | [`guard`] | no core dumps |
 //!
 //! No value is ever an argument, in a child's environment, a log, an error or `Debug`.
 
@@ -31,7 +30,6 @@ pub mod backup;
 pub mod catalogue;
 pub mod env;
 pub mod generate;
-pub mod guard;
 pub mod init;
 pub mod input;
 pub mod pending;

@@ -1,8 +1,8 @@
 //! Services that have to read the env file anew: the commands that make them, and the processes that still hold an old
 //! value.
 
-use crate::child;
 use crate::error::{Error, Result};
+use crate::process;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fs;
@@ -65,7 +65,7 @@ pub fn reload(commands: &[String]) -> Result<()> {
                 .at(command)
                 .next("run it by hand to see why; [secrets] reload in llmsql.toml names it")
         };
-        let mut shell = child::command("sh");
+        let mut shell = process::command("sh");
         shell.args(["-c", command]).stdout(std::io::stderr());
         let status =
             shell.status().map_err(|e| failed("the reload command cannot be started".to_owned()).because(e))?;

@@ -1,7 +1,7 @@
 //! What is known of each secret without its value: age, where it is used, what is due and what is weak.
 
-use crate::child;
 use crate::error::Result;
+use crate::process;
 use crate::secrets::catalogue::{Config, Kind, Secret};
 use crate::secrets::env::EnvFile;
 use crate::secrets::generate::Recipe;
@@ -9,7 +9,7 @@ use crate::secrets::record;
 use crate::state::State;
 use jiff::Timestamp;
 use memchr::memmem;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
@@ -224,7 +224,7 @@ fn beside(env: &Path) -> Vec<(PathBuf, String)> {
 fn tracked_files(env: &Path) -> Result<Vec<PathBuf>, String> {
     let Some(folder) = env.parent() else { return Ok(Vec::new()) };
     let Some(top) = folder.ancestors().find(|dir| dir.join(".git").exists()) else { return Ok(Vec::new()) };
-    let output = child::command("git")
+    let output = process::command("git")
         .arg("-C")
         .arg(top)
         .args(["ls-files", "-z"])
@@ -240,10 +240,10 @@ fn tracked_files(env: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Secrets (by name) that stand in tracked files. The search is ours, so that no value reaches another program.
 fn leaks(env: &EnvFile, secrets: &[Secret], tracked: &[PathBuf]) -> Vec<(String, String)> {
-    let values: Vec<(&str, String)> = secrets
+    let values: Vec<(&str, SecretString)> = secrets
         .iter()
-        .filter_map(|s| Some((s.name.as_str(), env.get(&s.name)?.expose_secret().to_owned())))
-        .filter(|(_, value)| value.len() >= 8 && Recipe::of_marker(value).is_none())
+        .filter_map(|s| Some((s.name.as_str(), env.get(&s.name)?)))
+        .filter(|(_, value)| value.expose_secret().len() >= 8 && Recipe::of_marker(value.expose_secret()).is_none())
         .collect();
     let mut out = Vec::new();
     for path in tracked.iter().filter(|p| **p != env.path) {
@@ -252,7 +252,7 @@ fn leaks(env: &EnvFile, secrets: &[Secret], tracked: &[PathBuf]) -> Vec<(String,
         }
         let Ok(bytes) = fs::read(path) else { continue };
         for (name, value) in &values {
-            if memmem::find(&bytes, value.as_bytes()).is_some() {
+            if memmem::find(&bytes, value.expose_secret().as_bytes()).is_some() {
                 out.push(((*name).to_owned(), path.display().to_string()));
             }
         }

@@ -1,10 +1,13 @@
 //! The rendered NGINX files with real TLS, HTTP/2, brotli and logs, and under a public linter.
 
-use crate::nginx::{BackEnd, KEYS, both, config, edge, get, render};
+use crate::nginx::{BackEnd, KEYS, ask, both, config, edge, edge_with, get, render};
 use crate::support::{Nginx, program, python, wait_for};
 use std::fs;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use tempfile::TempDir;
 
 /// A certificate for localhost and its key.
@@ -91,27 +94,30 @@ fn tls_is_mozillas_intermediate_profile_and_carries_http2() {
 fn http_leads_to_https_where_there_is_a_certificate_and_nowhere_else() {
     let certificate = Certificate::new();
     let settings = certificate.settings();
-    let own = tempfile::tempdir().unwrap();
-    let (mut plain, mut secure) = (0, 0);
-    let back_end = BackEnd::start();
-    let edge = Nginx::start(true, |port| {
-        secure = port;
-        render(own.path(), true, 9, port, &[&settings[0], &settings[1]]);
-        let text = config(own.path(), KEYS);
-        let listen = text.lines().find_map(|l| l.trim().strip_prefix("listen ")?.strip_suffix(';')?.parse().ok());
-        plain = listen.expect("a port without TLS");
-        text
+    both(|mainline| {
+        let own = tempfile::tempdir().unwrap();
+        let (mut plain, mut secure) = (0, 0);
+        let server = Nginx::start(mainline, |port| {
+            secure = port;
+            render(own.path(), mainline, 9, port, &[&settings[0], &settings[1]]);
+            let text: String =
+                config(own.path(), KEYS).lines().filter(|l| !l.contains("brotli")).map(|l| format!("{l}\n")).collect();
+            let listen = text.lines().find_map(|l| l.trim().strip_prefix("listen ")?.strip_suffix(';')?.parse().ok());
+            plain = listen.expect("a port without TLS");
+            text
+        });
+        let answer = certificate.curl(&format!("http://localhost:{plain}/api/v1/x?a=b"), &[]);
+        assert!(answer.starts_with("HTTP/1.1 301"), "{answer}");
+        assert!(answer.contains(&format!("Location: https://localhost:{secure}/api/v1/x?a=b\r\n")), "{answer}");
+        drop(server);
+        let back_end = BackEnd::start();
+        let server = edge(mainline, &back_end, KEYS, &[]);
+        assert_eq!(
+            get(&server, "/api/v1/x", &[]).status,
+            200,
+            "without a certificate nothing is led to where nobody listens"
+        );
     });
-    let answer = certificate.curl(&format!("http://localhost:{plain}/api/v1/x?a=b"), &[]);
-    assert!(answer.starts_with("HTTP/1.1 301"), "{answer}");
-    assert!(answer.contains(&format!("Location: https://localhost:{secure}/api/v1/x?a=b\r\n")), "{answer}");
-    drop(edge);
-    let edge = crate::nginx::edge(true, &back_end, KEYS, &[]);
-    assert_eq!(
-        get(&edge, "/api/v1/x", &[]).status,
-        200,
-        "without a certificate nothing is led to where nobody listens"
-    );
 }
 
 #[test]
@@ -147,20 +153,106 @@ fn each_line_of_the_log_is_json_that_follows_its_request() {
 
 #[test]
 fn errors_of_a_back_end_and_of_nginx_carry_the_headers() {
+    let settings = [
+        "nginx.cors_origins=https://app.example.com",
+        "nginx.client_max_body_size=1kB",
+        "nginx.llm_upstream=127.0.0.1:1",
+    ];
     both(|mainline| {
         let back_end = BackEnd::start();
-        let edge = edge(mainline, &back_end, KEYS, &["nginx.cors_origins=https://app.example.com"]);
-        for (path, status) in [("/api/v1/broken", 500), ("/nothing", 404), ("/api/../../x", 400)] {
-            let answer = get(&edge, path, &["Origin: https://app.example.com"]);
+        let edge = edge(mainline, &back_end, KEYS, &settings);
+        for (method, path, status) in [
+            ("GET", "/api/v1/broken", 500),
+            ("GET", "/nothing", 404),
+            // Nobody listens there.
+            ("GET", "/llm/api/tags", 502),
+            ("POST", "/api/v1/x", 413),
+            ("GET", "/metrics", 200),
+        ] {
+            let mut headers = vec!["Origin: https://app.example.com"];
+            headers.extend((method == "POST").then_some("Content-Length: 5000"));
+            let answer = ask(&edge, method, path, &headers);
             assert_eq!(answer.status, status, "{path}");
-            if status == 400 {
-                continue; // Refused before any server block is chosen.
-            }
             for header in ["x-content-type-options", "content-security-policy", "x-correlation-id"] {
                 assert_ne!(answer.header(header), "", "{path}: {header}");
             }
             assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.com", "{path}");
         }
+        assert_eq!(get(&edge, "/api/../../x", &[]).status, 400, "out of the tree there is nothing");
+    });
+}
+
+#[test]
+fn a_browser_is_answered_before_it_sends_and_only_for_a_known_site() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let edge =
+            edge(mainline, &back_end, KEYS, &["nginx.cors_origins=https://app.example.com, http://localhost:3000"]);
+        let asked = "Access-Control-Request-Method: POST";
+        for origin in ["https://app.example.com", "http://localhost:3000"] {
+            let answer = ask(&edge, "OPTIONS", "/api/v1/query", &[&format!("Origin: {origin}"), asked]);
+            assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{origin}");
+            assert_eq!(answer.header("access-control-allow-origin"), origin);
+            assert!(answer.header("access-control-allow-methods").contains("POST"));
+            let allowed = answer.header("access-control-allow-headers");
+            assert!(["Authorization", "Content-Type", "X-API-Key"].iter().all(|h| allowed.contains(h)), "{allowed}");
+            assert_eq!(answer.header("access-control-allow-credentials"), "", "no cookie of another site");
+        }
+        assert_eq!(back_end.seen().len(), 0, "the API is not asked");
+        for stranger in
+            ["https://app.example.com.evil.example", "https://evil.example", "null", "http://app.example.com"]
+        {
+            let answer = ask(&edge, "OPTIONS", "/api/v1/query", &[&format!("Origin: {stranger}"), asked]);
+            assert_eq!(answer.status, 200, "the API's own answer");
+            for header in ["origin", "methods", "headers"] {
+                assert_eq!(answer.header(&format!("access-control-allow-{header}")), "", "{stranger}");
+            }
+        }
+        // A cache between must not hand one site's answer to another.
+        assert!(get(&edge, "/api/v1/attach/a", &[]).header("vary").contains("Origin"));
+    });
+}
+
+/// Answers every question for an address (type A) with this one, for a second.
+fn name_server(address: Arc<Mutex<[u8; 4]>>) -> u16 {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut packet = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut packet) {
+            // The name ends with an empty label; type and class follow.
+            let end = 12 + packet[12..length].iter().position(|b| *b == 0).unwrap() + 5;
+            let is_a = packet[end - 4..end - 2] == [0, 1];
+            let mut answer = packet[..end].to_vec();
+            answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            if is_a {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+                answer.extend(*address.lock().unwrap());
+            }
+            let _ = socket.send_to(&answer, client);
+        }
+    });
+    port
+}
+
+#[test]
+fn a_back_end_that_moves_is_followed_while_nginx_runs() {
+    let first = BackEnd::start();
+    let second = BackEnd::at("127.0.0.2", first.port);
+    let address = Arc::new(Mutex::new([127, 0, 0, 1]));
+    let resolver = format!("nginx.resolver=127.0.0.1:{}", name_server(address.clone()));
+    let upstream = format!("nginx.api_upstream=api.stack.test:{}", first.port);
+    let edge = edge_with(true, first.port, &[&resolver, &upstream], |own| {
+        let text = config(own, KEYS);
+        assert!(text.contains(" resolve;"), "{text}");
+        text
+    });
+    wait_for("the name to be found", || (get(&edge, "/api/v1/x", &[]).status == 200).then_some(()));
+    assert_eq!(second.seen().len(), 0);
+    *address.lock().unwrap() = [127, 0, 0, 2];
+    wait_for("the new address to be found", || {
+        get(&edge, "/api/v1/x", &[]);
+        (!second.seen().is_empty()).then_some(())
     });
 }
 

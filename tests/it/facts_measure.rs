@@ -1,6 +1,6 @@
 //! `llmsql facts --measure`: bounded, honest about the page cache, and nothing left behind.
 
-use crate::support::{Llmsql, Tmpfs};
+use crate::support::{Llmsql, Tmpfs, faults};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -230,8 +230,8 @@ fn compare(json: &dyn Fn(&Path, &[&str]) -> serde_json::Value, direct: &str) {
 }
 
 /// Whether the long comparisons with fio are wanted: `LLMSQL_EXTENDED=1`.
-fn extended() -> bool {
-    let wanted = std::env::var_os("LLMSQL_EXTENDED").is_some();
+fn wanted() -> bool {
+    let wanted = faults::extended();
     if !wanted {
         eprintln!("not judged: LLMSQL_EXTENDED=1 compares with fio");
     }
@@ -249,7 +249,7 @@ impl Drop for Throttled {
 /// Needs root, a loop device and half a minute.
 #[test]
 fn figures_of_a_throttled_device_are_within_a_factor_of_two_of_fios() {
-    if !extended() {
+    if !wanted() {
         return;
     }
     let Some(throttled) = Throttled::new(400) else { return };
@@ -260,7 +260,7 @@ fn figures_of_a_throttled_device_are_within_a_factor_of_two_of_fios() {
 
 #[test]
 fn figures_of_a_memory_file_system_are_within_a_factor_of_two_of_fios() {
-    if !extended() {
+    if !wanted() {
         return;
     }
     let Some(tmpfs) = Tmpfs::new("400m") else { return };

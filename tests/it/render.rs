@@ -202,6 +202,50 @@ fn the_list_says_for_each_template_where_it_goes_and_what_it_reads() {
     assert_eq!(row["target"], "/etc/pgbouncer/pgbouncer.ini");
     assert_eq!(row["ownership"], "shared");
     assert_eq!(row["variables"], serde_json::json!(["comment", "databases", "groups", "header"]));
+    let targets: std::collections::BTreeSet<&str> =
+        rows.as_array().unwrap().iter().map(|r| r["target"].as_str().unwrap()).collect();
+    assert_eq!(targets.len(), rows.as_array().unwrap().len(), "each has a place of its own, planned or not");
+}
+
+#[test]
+fn each_template_of_the_list_can_be_replaced_alone() {
+    let host = bare_host();
+    let stack = ["--set", "host.containers=on", "--set", "maintenance.secrets_rotation=monthly", "--format", "json"];
+    let render = || render().root(host.path()).args(stack);
+    let rows = render().arg("--list").run().success().json();
+    let content = |files: &serde_json::Value| -> BTreeMap<String, (String, String)> {
+        let file = |f: &serde_json::Value| {
+            let field = |name: &str| f[name].as_str().unwrap().to_owned();
+            (field("path"), (field("template"), field("content")))
+        };
+        files.as_array().unwrap().iter().map(file).collect()
+    };
+    let ours = content(&render().run().success().json());
+    let mut replaced = std::collections::BTreeSet::new();
+    for row in rows.as_array().unwrap().iter().filter(|r| r["rendered"] == true) {
+        let template = row["template"].as_str().unwrap();
+        assert!(["whole", "shared", "adopt"].contains(&row["ownership"].as_str().unwrap()), "{row}");
+        assert!(row["target"].as_str().unwrap().starts_with('/'), "{row}");
+        // The file that holds one line alone, and the two that the guide has word for word, read nothing but the head.
+        let reads = row["variables"].as_array().unwrap().len();
+        assert!(reads >= 2 || template == "postgresql/postgresql.conf.j2", "{row}");
+        if !replaced.insert(template.to_owned()) {
+            continue;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mine = dir.path().join(template);
+        fs::create_dir_all(mine.parent().unwrap()).unwrap();
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates").join(template);
+        let mark = if template.ends_with(".sql.j2") { "-- mine\n" } else { "# mine\n" };
+        fs::write(&mine, fs::read_to_string(original).unwrap() + mark).unwrap();
+        let theirs = content(&render().arg("--templates").arg(dir.path()).run().success().json());
+        assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
+        for (path, (from, text)) in &theirs {
+            assert_eq!(text.ends_with(mark), from == template, "{path}");
+            assert_eq!(text.trim_end_matches(mark), ours[path].1, "{path}");
+        }
+    }
+    assert!(replaced.len() > 20, "{replaced:?}");
 }
 
 #[test]

@@ -1,12 +1,158 @@
 //! Faults of the guide's text, and of tools that follow it: each with a test that the rendered files do not have it.
 //!
-//! What only a running server shows is in the modules of those servers: `servers`, `nginx`, `edge`, `files`, `sql`.
+//! What only a running server shows is in the modules of those servers; [`FAULTS`] says where.
 
 use crate::files::Rendered;
 use crate::support::Llmsql;
 use llmsql::formats::{ini, nginx, postgresql_conf, sysctl};
 use std::fs;
 use std::path::Path;
+
+/// Each fault, and the tests that would fail if a file had it.
+const FAULTS: &[(&str, &[&str])] = &[
+    // PostgreSQL.
+    ("sizes in whole GB: 0GB on a small host", &["small_hosts_get_no_zero_gigabytes"]),
+    ("io_uring where it is not to be had", &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"]),
+    ("no LimitMEMLOCK for io_uring's rings and huge pages", &["a_services_drop_in_gives_it_what_limits_d_cannot"]),
+    ("io_max_combine_limit alone", &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"]),
+    ("max_worker_processes below 8", &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"]),
+    (
+        "a standby with less than its primary",
+        &["a_standby_is_sized_by_its_primary", "a_standby_starts_with_what_is_planned_for_it"],
+    ),
+    ("wal_compression = lz4 in a build without it", &["the_version_and_the_build_are_the_servers"]),
+    (
+        "a name or a value that the server does not know",
+        &["postgresql_18_starts_with_the_guides_sizing", "older_versions_start_with_their_files"],
+    ),
+    ("reserved connections that leave none", &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"]),
+    (
+        "a missing library preloaded, or two as one name",
+        &["preloaded_libraries_are_kept_and_only_installed_ones_added"],
+    ),
+    ("fewer huge pages than shared_buffers needs", &["a_64_gb_host_gets_the_huge_pages_that_its_server_asks_for"]),
+    (
+        "archiving that fails, or replaces one that works",
+        &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"],
+    ),
+    ("full_page_writes = off", &["postgresqls_file_has_nothing_that_keeps_a_server_from_starting"]),
+    ("logind takes the shared memory away", &["a_services_drop_in_gives_it_what_limits_d_cannot"]),
+    // PgBouncer.
+    ("comments behind a value", &["pgbouncers_file_has_comments_of_their_own_and_only_known_names"]),
+    ("prepared statements before 1.21", &["a_pgbouncer_that_is_known_to_keep_them_apart_gets_prepared_statements"]),
+    ("a pool of 0, which is no limit", &["pgbouncers_file_has_comments_of_their_own_and_only_known_names"]),
+    ("md5, and an auth_query of its own", &["pgbouncers_file_has_comments_of_their_own_and_only_known_names"]),
+    ("query_timeout below statement_timeout", &["pgbouncers_file_has_comments_of_their_own_and_only_known_names"]),
+    ("more clients than descriptors", &["a_services_drop_in_gives_it_what_limits_d_cannot"]),
+    // NGINX.
+    (
+        "a location at http level, a zone bound twice, a zone by a variable, r/h",
+        &["nginxs_zones_are_bound_once_and_keyed_by_what_is_defined"],
+    ),
+    (
+        "upstreams that do not resolve at start, `resolve` in an older one",
+        &["an_upstreams_name_is_looked_up_as_the_version_can"],
+    ),
+    ("`user nginx` on Debian", &["nginx_runs_as_a_user_who_is_there"]),
+    (
+        "`http2 on` before 1.25.1",
+        &["http2_is_said_as_the_version_takes_it", "tls_is_mozillas_intermediate_profile_and_carries_http2"],
+    ),
+    ("`Connection: upgrade` for every request", &["connections_are_kept_upgraded_and_streamed"]),
+    (
+        "headers lost in a location that sets one",
+        &["a_location_that_sets_one_header_sets_them_all", "errors_of_a_back_end_and_of_nginx_carry_the_headers"],
+    ),
+    ("a cache behind proxy_buffering off", &["a_cache_stands_only_where_answers_are_buffered"]),
+    ("one user's answer for another", &["the_cache_answers_the_second_reader_and_never_with_another_users_answer"]),
+    ("a cache that a client can go around", &["nginxs_zones_are_bound_once_and_keyed_by_what_is_defined"]),
+    (
+        "stapling with an issuer that has no OCSP; a public resolver",
+        &["nginxs_zones_are_bound_once_and_keyed_by_what_is_defined"],
+    ),
+    ("a dhparam file that nobody made", &["every_file_of_any_host_is_read_again"]),
+    ("503 in the place of 429, without Retry-After", &["every_limited_place_answers_429_after_exactly_its_burst"]),
+    ("a login limit that is applied nowhere", &["every_limited_place_answers_429_after_exactly_its_burst"]),
+    (
+        "CORS for everybody, a preflight without its headers",
+        &["a_browser_is_answered_before_it_sends_and_only_for_a_known_site"],
+    ),
+    ("X-XSS-Protection", &["nginxs_zones_are_bound_once_and_keyed_by_what_is_defined"]),
+    (
+        "a redirect to HTTPS where nobody listens",
+        &["http_leads_to_https_where_there_is_a_certificate_and_nowhere_else"],
+    ),
+    (
+        "health and metrics that `return` answers before `deny`",
+        &["operation_is_for_the_allowed_networks_and_errors_carry_the_headers_too"],
+    ),
+    ("/api cut off in one file and kept in another", &["the_correlation_id_is_kept_made_and_passed_on"]),
+    (
+        "a correlation id that is logged only where the client sent one",
+        &["each_line_of_the_log_is_json_that_follows_its_request"],
+    ),
+    (
+        "two descriptors a connection, one counted",
+        &["descriptors_follow_from_two_a_proxied_connection_and_reach_services"],
+    ),
+    ("API keys of the text as real ones", &["no_example_secret_and_no_key_of_the_guide_stands_in_a_file"]),
+    // The kernel, limits and devices.
+    ("comments behind a sysctl's value", &["sysctl_has_whole_values_and_lowers_nothing"]),
+    ("shmmax, shmall and others lowered", &["sysctl_has_whole_values_and_lowers_nothing"]),
+    ("dirty_bytes beside dirty_ratio", &["sysctl_has_whole_values_and_lowers_nothing"]),
+    ("keys that this kernel does not have, left out in silence", &["sysctl_has_whole_values_and_lowers_nothing"]),
+    ("vm.overcommit_memory = 2 on a shared host", &["strict_overcommit_is_for_postgresql_alone"]),
+    ("limits.d for services", &["descriptors_follow_from_two_a_proxied_connection_and_reach_services"]),
+    ("limits of logins lowered", &["what_a_host_gives_its_logins_is_not_lowered"]),
+    (
+        "schedulers that are gone from the kernel",
+        &["a_rule_asks_for_what_the_device_offers_and_counts_for_its_class_alone"],
+    ),
+    // Containers.
+    (
+        "a limit that equals shared_buffers; /dev/shm of 64MB; the old volume",
+        &["docker_compose_takes_both_files_and_their_limits_hold_the_budget"],
+    ),
+    (
+        "placement outside of swarm",
+        &[
+            "docker_compose_takes_both_files_and_their_limits_hold_the_budget",
+            "tls_swarm_and_an_older_image_are_there_where_they_are_asked_for",
+        ],
+    ),
+    // DuckDB, SQL and secrets.
+    (
+        "options that DuckDB does not have; more external threads than threads",
+        &["duckdb_takes_its_settings_and_has_them_then"],
+    ),
+    ("REVOKE ALL on public: vectors of no use", &["hardening_holds_on_the_guides_schema_and_may_be_run_again"]),
+    ("rows by inet_client_addr() behind a pooler", &["hardening_holds_on_the_guides_schema_and_may_be_run_again"]),
+    ("ALTER SYSTEM in a transaction; passwords in the text", &["hardening_is_one_transaction_and_knows_no_password"]),
+    ("sed that breaks at a slash in a secret", &["env_file_server_and_userlist_change_together"]),
+];
+
+#[test]
+fn every_fault_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    let mut todo = vec![root.join("tests/it"), root.join("src")];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    for (fault, tests) in FAULTS {
+        for test in *tests {
+            let there = sources.split("#[test]").skip(1).any(|t| t.trim_start().starts_with(&format!("fn {test}(")));
+            assert!(there, "{fault}: no test is called {test}");
+        }
+    }
+}
 
 const TLS: &[&str] = &["--set", "nginx.tls_certificate=/c.crt", "--set", "nginx.tls_certificate_key=/c.key"];
 
@@ -105,6 +251,27 @@ fn sysctl_has_whole_values_and_lowers_nothing() {
         }
     }
     assert!(seen > 100, "{seen}");
+    let tree = tempfile::tempdir().unwrap();
+    for (key, value) in [("net/core/somaxconn", "128"), ("vm/swappiness", "60"), ("fs/nr_open", "2000000")] {
+        let path = tree.path().join("proc/sys").join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{value}\n")).unwrap();
+    }
+    let run = |command: &str| {
+        let run = Llmsql::new().arg(command).root(tree.path()).args(["--ram", "8GB", "--cpus", "2"]);
+        run.args(["--set", "host.components=postgresql"])
+    };
+    let text = run("render").args(["--only", "kernel"]).run().success().stdout;
+    let document = sysctl::Document::parse(text.as_bytes());
+    let keys: Vec<&str> = document.entries().map(|e| e.key).collect();
+    assert_eq!(keys, ["net.core.somaxconn", "vm.swappiness", "fs.nr_open"], "what this kernel has");
+    assert_eq!(document.get("fs.nr_open"), Some("2000000"), "raise only");
+    let plan = run("plan").args(["--format", "json"]).run().success().json();
+    let said = plan["findings"].as_array().unwrap().iter().find(|f| f["invariant"] == "kernel.keys").unwrap();
+    let said = said["message"].as_str().unwrap();
+    for left_out in ["vm.overcommit_memory", "net.ipv4.tcp_keepalive_time", "fs.file-max"] {
+        assert!(said.contains(left_out), "{said}");
+    }
 }
 
 #[test]
@@ -129,6 +296,7 @@ fn pgbouncers_file_has_comments_of_their_own_and_only_known_names() {
     );
     assert_ne!(document.get("pgbouncer", "default_pool_size"), Some("0"), "0 is no limit from 1.24 on");
     assert_eq!(document.get("pgbouncer", "auth_type"), Some("scram-sha-256"));
+    assert_eq!(document.get("pgbouncer", "auth_query"), None, "one of our own would have to know VALID UNTIL");
     let conf = conf(&rendered, 18);
     let seconds = |ms: &str| llmsql::units::parse_millis(ms).unwrap() / 1000;
     let query: u64 = document.get("pgbouncer", "query_timeout").unwrap().parse().unwrap();
@@ -202,7 +370,10 @@ fn nginxs_zones_are_bound_once_and_keyed_by_what_is_defined() {
                     assert_eq!(directive.arguments, ["$llmsql_private"], "a client may not choose");
                 }
                 "resolver" => panic!("no name is looked up, and the guide's is a public one"),
-                "user" => assert_ne!(directive.arguments, ["nginx"], "Debian has no such user"),
+                "server" if place.ends_with("upstream") => {
+                    let address = directive.arguments[0].parse::<std::net::SocketAddr>();
+                    assert!(address.is_ok(), "a name that does not resolve would keep nginx from starting");
+                }
                 _ => {}
             }
             if directive.name == "limit_req_zone" {
@@ -283,7 +454,7 @@ fn the_operators_main_file_of_nginx_is_kept_until_it_is_adopted() {
     let paths = |json: serde_json::Value| -> Vec<String> {
         json.as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect()
     };
-    assert!(run.stderr.contains("sites-enabled") && run.stderr.contains("map_hash_bucket_size 256"), "{}", run.stderr);
+    assert!(run.stderr.contains("sites-enabled") && run.stderr.contains("worker_rlimit_nofile"), "{}", run.stderr);
     assert!(
         run.stderr.contains("include /etc/nginx/conf.d/*.conf"),
         "the other three would not be read: {}",
@@ -328,4 +499,125 @@ fn no_example_secret_and_no_key_of_the_guide_stands_in_a_file() {
         }
     }
     assert!(files > 25, "{files}");
+}
+
+#[test]
+fn a_64_gb_host_gets_the_huge_pages_that_its_server_asks_for() {
+    // A server of 16GB of shared_buffers and 200 connections asked for 8415 pages of 2MB.
+    let run = Llmsql::new().args(["render", "--ram", "64GB", "--cpus", "16", "--sizing", "guide", "--only", "kernel"]);
+    let text = run.args(["--set", "host.components=postgresql,pgbouncer"]).run().success().stdout;
+    let pages = text.lines().find_map(|l| l.strip_prefix("vm.nr_hugepages = ")).unwrap().parse::<u64>().unwrap();
+    assert!((8415..8415 + 200).contains(&pages), "{pages}");
+}
+
+#[test]
+fn a_services_drop_in_gives_it_what_limits_d_cannot() {
+    let rendered = Rendered::new(&["--set", "pgbouncer.max_client_conn=90000"]);
+    let drop_in = |unit: &str| rendered.read(&format!("etc/systemd/system/{unit}.service.d/50-llmsql.conf"));
+    let number = |text: &str, name: &str| {
+        text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('=')).unwrap().parse::<u64>().unwrap()
+    };
+    let server = drop_in("postgresql@18-main");
+    assert!(server.contains("\nLimitMEMLOCK=infinity\n"), "{server}");
+    assert!(server.contains("put RemoveIPC=no into /etc/systemd/logind.conf"), "{server}");
+    let ini = ini::Document::parse(rendered.read("etc/pgbouncer/pgbouncer.ini").as_bytes());
+    let key = |name: &str| ini.get("pgbouncer", name).unwrap().parse::<u64>().unwrap();
+    let needed = key("max_client_conn") + key("default_pool_size") + key("reserve_pool_size");
+    assert!(number(&drop_in("pgbouncer"), "LimitNOFILE") > needed, "PgBouncer warns, and refuses clients");
+}
+
+#[test]
+fn what_a_host_gives_its_logins_is_not_lowered() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = dir.path().join("facts.json");
+    let now = serde_json::json!({ "nofile_hard": 524_288, "nproc_hard": 63_432 });
+    fs::write(&facts, serde_json::json!({ "schema": 1, "absent": [], "limits": now }).to_string()).unwrap();
+    let run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "4", "--only", "limits", "--facts"]).arg(&facts);
+    let text = run.args(["--set", "host.components=postgresql", "--format", "json"]).run().success().json();
+    let file = text.as_array().unwrap().iter().find(|f| f["path"].as_str().unwrap().contains("limits.d")).unwrap();
+    let document = llmsql::formats::limits::Document::parse(file["content"].as_str().unwrap().as_bytes());
+    let mut users = 0;
+    for entry in document.entries() {
+        let least = if entry.item == "nofile" { 524_288 } else { 63_432 };
+        // A user's own line beats that of all, so that it must not be smaller either.
+        assert!(entry.value.parse::<u64>().unwrap() >= least, "{entry:?}");
+        users += usize::from(entry.domain == "postgres");
+    }
+    assert_eq!(users, 4, "soft and hard, of files and processes");
+}
+
+/// The plan's findings and the edge's file for these facts of nginx.
+fn with_nginx(software: serde_json::Value, settings: &[&str]) -> (serde_json::Value, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("facts.json");
+    fs::write(&file, serde_json::json!({ "schema": 1, "absent": [], "software": software }).to_string()).unwrap();
+    let run = |command: &str| {
+        let run = Llmsql::new().arg(command).args(["--ram", "8GB", "--cpus", "4", "--format", "json", "--facts"]);
+        let run = run.arg(&file).args(["--set", "host.components=nginx"]);
+        settings.iter().fold(run, |run, set| run.args(["--set", *set])).run().success().json()
+    };
+    let files = run("render");
+    let text: String = files.as_array().unwrap().iter().map(|f| f["content"].as_str().unwrap()).collect();
+    (run("plan")["findings"].clone(), text)
+}
+
+fn finding<'a>(findings: &'a serde_json::Value, name: &str) -> Option<&'a serde_json::Value> {
+    findings.as_array().unwrap().iter().find(|f| f["invariant"] == name)
+}
+
+#[test]
+fn an_upstreams_name_is_looked_up_as_the_version_can() {
+    let named = ["nginx.api_upstream=api.internal:8000", "nginx.resolver=10.0.0.53"];
+    for (version, again) in
+        [("1.18.0", false), ("1.22.1", false), ("1.27.2", false), ("1.27.3", true), ("1.31.3", true)]
+    {
+        let (findings, text) = with_nginx(serde_json::json!({ "nginx": { "version": version } }), &named);
+        assert_eq!(text.contains("server api.internal:8000 max_fails=3 fail_timeout=30s resolve;"), again, "{version}");
+        assert_eq!(text.contains("    resolver 10.0.0.53;"), again, "{version}");
+        let said = finding(&findings, "nginx.upstream");
+        assert_eq!(said.is_some(), !again, "{version}: {findings}");
+        if let Some(said) = said {
+            assert_eq!(said["next"], "getent hosts api.internal", "{said}");
+        }
+        let (findings, _) = with_nginx(serde_json::json!({ "nginx": { "version": version } }), &named[..1]);
+        assert!(finding(&findings, "nginx.upstream").is_some(), "{version}: nobody to ask");
+    }
+    let (findings, _) = with_nginx(serde_json::json!({ "nginx": { "version": "1.22.1" } }), &[]);
+    assert!(finding(&findings, "nginx.upstream").is_none(), "addresses need no name server: {findings}");
+}
+
+#[test]
+fn nginx_runs_as_a_user_who_is_there() {
+    for (users, user) in [(&["nginx", "postgres"][..], "nginx"), (&["postgres", "www-data"], "www-data")] {
+        let (findings, text) = with_nginx(serde_json::json!({ "users": users }), &[]);
+        assert!(text.contains(&format!("\nuser {user};\n")), "{users:?}");
+        assert!(finding(&findings, "nginx.user").is_none(), "{findings}");
+    }
+    let (findings, _) = with_nginx(serde_json::json!({ "users": ["postgres"] }), &[]);
+    assert!(finding(&findings, "nginx.user").is_some(), "nginx would not start: {findings}");
+    let (findings, _) = with_nginx(serde_json::json!({ "users": ["www-data"] }), &["nginx.user=nginx"]);
+    assert!(finding(&findings, "nginx.user").is_some(), "the guide's, which Debian does not have: {findings}");
+}
+
+#[test]
+fn hardening_is_one_transaction_and_knows_no_password() {
+    let text = Rendered::new(&[]).read("etc/llmsql/sql/hardening.sql");
+    let code: String = text.lines().filter(|l| !l.trim_start().starts_with("--")).map(|l| format!("{l}\n")).collect();
+    assert!(!code.contains("ALTER SYSTEM") && !code.contains("PASSWORD"), "{code}");
+    let code = code.trim();
+    assert!(code.starts_with("BEGIN;\n") && code.ends_with("\nCOMMIT;") && code.matches("COMMIT;").count() == 1);
+}
+
+#[test]
+fn nothing_listens_on_ipv6_where_the_kernel_has_none() {
+    for (file, there) in [("if_inet6", true), ("dev", false)] {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir_all(tree.path().join("proc/net")).unwrap();
+        fs::write(tree.path().join("proc/net").join(file), "\n").unwrap();
+        let facts = Llmsql::new().args(["facts", "--format", "json"]).root(tree.path()).run().success().json();
+        assert_eq!(facts["kernel"]["ipv6"], there);
+        let run = Llmsql::new().args(["render", "--ram", "8GB", "--cpus", "2", "--only", "nginx"]).root(tree.path());
+        let text = run.args(["--set", "host.components=nginx"]).run().success().stdout;
+        assert_eq!(text.contains("listen [::]:80"), there, "nginx would not start");
+    }
 }

@@ -84,6 +84,26 @@ fn hybrid_cores_are_counted_once_each() {
 }
 
 #[test]
+fn clusters_of_different_cores_are_no_sockets() {
+    let part = |n: u32| if n < 4 { "0xd03" } else { "0xd08" };
+    let info = |n: u32| format!("processor\t: {n}\nCPU implementer\t: 0x41\nCPU part\t: {}\n\n", part(n));
+    let mut tree = Tree::new()
+        .put("sys/devices/system/cpu/online", "0-5")
+        .put("proc/cpuinfo", &(0..6).map(info).collect::<String>());
+    for cpu in 0..6u32 {
+        let (package, core) = ((cpu / 4).to_string(), (cpu % 4).to_string());
+        tree = tree.cpu(cpu, &[("core_id", &core), ("physical_package_id", &package)]);
+    }
+    let facts = tree.facts();
+    has(
+        &facts,
+        &[("/cpu/cores", json!(6)), ("/cpu/sockets", Value::Null), ("/cpu/model", json!("Cortex-A53 + Cortex-A72"))],
+    );
+    let absent = facts["absent"].as_array().expect("a list");
+    assert!(absent.iter().any(|a| a["path"] == "cpu.sockets"), "{absent:?}");
+}
+
+#[test]
 fn drawers_and_books_tell_sockets_of_one_number_apart() {
     let mut tree = Tree::new().put("sys/devices/system/cpu/online", "0-7");
     for cpu in 0..8u32 {

@@ -14,14 +14,21 @@ use std::time::Duration;
 /// The check of a build is short.
 const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
 
-/// How long the exact answers of the check may take, beside the build.
-const EXACT: Duration = Duration::from_millis(300);
+/// How long the exact answers of the check may take, beside the build: a share of the last build's time, and these
+/// seconds at the least and the most.
+const EXACT: (f64, f64, f64) = (0.05, 0.3, 10.0);
 
 /// How long its queries by the old index may take, which the build waits for.
 const BEFORE: Duration = Duration::from_millis(40);
 
-/// How long its queries by the new index may take.
-const AFTER: Duration = Duration::from_millis(200);
+/// How long its queries by the new index may take: a share of the build's time, and these seconds at the least and the
+/// most.
+const AFTER: (f64, f64, f64) = (0.02, 0.06, 2.0);
+
+/// A share of so many seconds, within limits.
+fn part(seconds: f64, (share, least, most): (f64, f64, f64)) -> Duration {
+    Duration::try_from_secs_f64((seconds * share).clamp(least, most)).unwrap_or_default()
+}
 
 /// Queries for the check, and their median latency by the old index in milliseconds.
 pub(super) struct Probed {
@@ -70,8 +77,9 @@ impl Rebuild {
             let still = still.is_ok_and(|now| now.is_some_and(|now| now.oid == index.oid));
             beside.drift = drift.ok().flatten().filter(|_| still);
         }
+        let patience = part(plan.cost.seconds.unwrap_or_default(), EXACT);
         if let Some(probed) = &mut beside.probed
-            && recall::answer(session, index, &mut probed.queries, EXACT).await.is_err()
+            && recall::answer(session, index, &mut probed.queries, patience).await.is_err()
         {
             beside.probed = None;
         }
@@ -143,9 +151,10 @@ impl Rebuild {
         outcome: &mut Outcome,
     ) {
         let (_, probes) = plan.search();
+        let patience = part(outcome.build_seconds, AFTER);
         let checked: Result<_> = async {
             let used = recall::is_used(watcher, new, &probed.queries, probes).await?;
-            Ok((used, recall::at(watcher, new, &probed.queries, probes, AFTER).await?))
+            Ok((used, recall::at(watcher, new, &probed.queries, probes, patience).await?))
         }
         .await;
         let setting = recall::setting(new);

@@ -1,7 +1,7 @@
 //! Premises of the plan that were not checked, each with the command that would, and what else is worth knowing.
 
 use super::Court;
-use crate::plan::{Basis, Component, Severity, kernel};
+use crate::plan::{Basis, Component, Severity, kernel, nginx};
 use crate::units::{self, KB};
 use crate::value::Value;
 
@@ -28,6 +28,8 @@ pub static PREMISES: &[Premise] = &[
     Premise { name: "io_uring", about: "whether io_uring works here, where postgresql.io_method is pinned to it" },
     Premise { name: "kernel.container", about: "kernel settings of a container are those of its host" },
     Premise { name: "kernel.keys", about: "settings of the kernel that the guide names and this kernel lacks" },
+    Premise { name: "nginx.upstream", about: "back ends that are named and not addressed, where nginx looks a name up at its start alone: before 1.27.3, or without nginx.resolver" },
+    Premise { name: "nginx.user", about: "the user nginx runs as, where /etc/passwd does not have him" },
     Premise { name: "llm.memory", about: "what the LLM gateway may hold; it gets nothing unless llm.memory says so" },
 ];
 
@@ -35,6 +37,7 @@ impl Court<'_> {
     /// All of them.
     pub(super) fn premises(&mut self) {
         self.host_premises();
+        self.edge_premises();
         self.disk_premises();
         self.container_premises();
         self.live_premises();
@@ -75,6 +78,37 @@ impl Court<'_> {
         if !lacking.is_empty() {
             let message = format!("this kernel lacks {}; left out", lacking.join(", "));
             self.note("kernel.keys", Severity::Info, message, "");
+        }
+    }
+
+    /// What nginx needs at its start and the plan cannot see.
+    fn edge_premises(&mut self) {
+        let text = |court: &Self, key: &str| match court.value(key) {
+            Some(Value::Text(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let resolver = text(self, "nginx.resolver");
+        if !nginx::resolves(self.host.facts, &resolver) {
+            for key in ["nginx.api_upstream", "nginx.duckdb_upstream", "nginx.llm_upstream"] {
+                let upstream = text(self, key);
+                if upstream.is_empty() || nginx::is_address(&upstream) {
+                    continue;
+                }
+                let name = upstream.rsplit_once(':').map_or(upstream.as_str(), |(name, _)| name);
+                let message = format!(
+                    "nginx looks {name} up once, at its start, and does not start where that fails; 1.27.3 and later look \
+                     again where nginx.resolver is set"
+                );
+                self.note("nginx.upstream", Severity::Assumption, message, &format!("getent hosts {name}"));
+            }
+        }
+        let user = text(self, "nginx.user");
+        let users = &self.host.facts.software.users;
+        // Only of packages' users do the facts say whether they are there.
+        if nginx::USERS.contains(&user.as_str()) && !users.is_empty() && !users.contains(&user) {
+            let message = format!("nginx is to run as {user}, whom /etc/passwd does not have: it would not start");
+            let next = "install nginx, whose package makes the user, or llmsql config set nginx.user NAME";
+            self.note("nginx.user", Severity::Assumption, message, next);
         }
     }
 

@@ -4,8 +4,10 @@
 //! node, field, function and table in it has to be one that is known to be harmless. What is not known is refused.
 //! This is the first of several layers; [`super::worker`] has the others.
 
+pub mod filters;
 mod tree;
 
+use filters::Narrowed;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::LazyLock;
@@ -78,6 +80,8 @@ pub struct Needs {
     pub tables: BTreeSet<Named>,
     /// Every name that may be one of a column, in lower case; more than there are, never fewer.
     pub columns: BTreeSet<String>,
+    /// What sources may leave out of it.
+    pub narrowed: Narrowed,
     /// Whether it may need columns that it does not name (`*`, `NATURAL JOIN`, a row as a value).
     pub whole_rows: bool,
 }

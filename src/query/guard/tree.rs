@@ -27,6 +27,7 @@ pub fn check(tree: &Value, known: &dyn Fn(&Named) -> bool) -> Result<Needs, Refu
     let Walker { mut needs, aliases, .. } = walker;
     // A table's name where a column is expected stands for its whole row.
     needs.whole_rows |= needs.columns.iter().any(|c| aliases.contains(c));
+    needs.narrowed = super::filters::narrowed(tree);
     Ok(needs)
 }
 

@@ -1,12 +1,14 @@
 //! Words to what they may mean: tables, columns, stored values, figures of the operator's, cues, dates.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::cues::{self, Cue};
 use super::dates;
 use super::index::{ColumnId, Element, Index, TableId};
 use super::names::weight;
-use super::synonyms;
+use super::synonyms::{self, Synonym};
 use super::translation::Lookup;
 use super::words::{Shape, Token};
 use crate::query::schema::Kind;
@@ -88,6 +90,8 @@ const KEPT: usize = 9;
 const LONGEST_NAME: usize = 6;
 /// The most words in a stored value.
 const LONGEST_VALUE: usize = 9;
+/// How well a name fits that a phrase writes as it is.
+const EXACT: f64 = 0.95;
 
 /// Reads a question against an index.
 pub struct Linker<'i, 'a> {
@@ -95,6 +99,16 @@ pub struct Linker<'i, 'a> {
     pub index: &'i Index<'a>,
     /// Values beyond the schema.
     pub lookup: &'i dyn Lookup,
+    /// Synonyms that were looked up for this question.
+    known: RefCell<HashMap<String, Rc<[Synonym]>>>,
+}
+
+impl<'i, 'a> Linker<'i, 'a> {
+    /// A reader of one question.
+    #[must_use]
+    pub fn new(index: &'i Index<'a>, lookup: &'i dyn Lookup) -> Self {
+        Self { index, lookup, known: RefCell::default() }
+    }
 }
 
 impl Linker<'_, '_> {
@@ -238,7 +252,8 @@ impl Linker<'_, '_> {
             if matches!(stems.as_slice(), ["first" | "last" | "middl"]) {
                 continue;
             }
-            let mut candidates = self.names(&stems);
+            let shapes = phrase.len() == 1 && cues::of(&last.lower).is_some();
+            let mut candidates = if shapes { self.called_so(&stems) } else { self.names(&stems) };
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
             let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
             if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {
@@ -270,9 +285,18 @@ impl Linker<'_, '_> {
         }
     }
 
-    /// The tables, columns and figures that the stems name, the best first.
+    /// The tables, columns and figures that the stems name, in these words or in others, the best first.
     #[must_use]
     pub fn names(&self, stems: &[&str]) -> Vec<Candidate> {
+        self.named(stems, true)
+    }
+
+    /// The tables, columns and figures that the stems name in these very words.
+    fn called_so(&self, stems: &[&str]) -> Vec<Candidate> {
+        self.named(stems, false)
+    }
+
+    fn named(&self, stems: &[&str], synonyms: bool) -> Vec<Candidate> {
         let owned: Vec<String> = stems.iter().map(|s| (*s).to_owned()).collect();
         let mut found: Vec<Candidate> = Vec::new();
         if let Some(element) = self.index.synonyms.get(&owned) {
@@ -281,33 +305,11 @@ impl Linker<'_, '_> {
         if self.index.metrics.contains_key(&owned) {
             found.push(Candidate { meaning: Meaning::Metric(owned), strength: 1.0 });
         }
-        // Each stem's elements with the stem of the name that it met, and how well.
-        let mut met: BTreeMap<Element, Vec<(String, f64)>> = BTreeMap::new();
-        for (place, stem) in stems.iter().enumerate() {
-            let mut here: HashMap<Element, (String, f64)> = HashMap::new();
-            let mut meet = |word: &str, quality: f64| {
-                for element in self.index.named(word) {
-                    let known = here.entry(*element).or_insert_with(|| (word.to_owned(), 0.0));
-                    if quality > known.1 {
-                        *known = (word.to_owned(), quality);
-                    }
-                }
-            };
-            meet(stem, 1.0);
-            for synonym in synonyms::of(stem) {
-                meet(synonym, 0.8);
-            }
-            for (element, hit) in here {
-                let hits = met.entry(element).or_default();
-                if hits.len() == place {
-                    hits.push(hit);
-                }
-            }
-        }
-        for (element, hits) in met.iter().filter(|(_, hits)| hits.len() == stems.len()) {
-            if let Some(strength) = self.strength(*element, hits) {
-                found.push(Candidate { meaning: meaning(*element), strength });
-            }
+        let literal: Vec<Vec<Synonym>> = stems.iter().map(|stem| vec![itself(stem)]).collect();
+        self.meet(&literal, &mut found);
+        // What is called so is not what may be meant by another word.
+        if synonyms && found.iter().all(|c| c.strength < EXACT) {
+            self.by_synonyms(stems, &mut found);
         }
         self.called(stems, &mut found);
         self.without_tail(stems, &mut found);
@@ -325,6 +327,74 @@ impl Linker<'_, '_> {
             found.retain(|c| c.strength >= 0.6 || !matches!(c.meaning, Meaning::Table(_)));
         }
         found.truncate(KEPT);
+        found
+    }
+
+    /// What has, for every place, one of its words in its name.
+    fn meet(&self, places: &[Vec<Synonym>], found: &mut Vec<Candidate>) {
+        // Each place's elements with the word of the name that it met, and how well.
+        let mut met: BTreeMap<Element, Vec<(String, f64)>> = BTreeMap::new();
+        for (place, words) in places.iter().enumerate() {
+            let mut here: HashMap<Element, (String, f64)> = HashMap::new();
+            for word in words {
+                for element in self.index.named(&word.stems) {
+                    let known = here.entry(*element).or_insert_with(|| (word.stems.clone(), 0.0));
+                    if word.strength > known.1 {
+                        *known = (word.stems.clone(), word.strength);
+                    }
+                }
+            }
+            for (element, hit) in here {
+                let hits = met.entry(element).or_default();
+                if hits.len() == place {
+                    hits.push(hit);
+                }
+            }
+        }
+        for (element, hits) in met.iter().filter(|(_, hits)| hits.len() == places.len()) {
+            if let Some(strength) = self.strength(*element, hits) {
+                found.push(Candidate { meaning: meaning(*element), strength });
+            }
+        }
+    }
+
+    /// What other words for the same name, a phrase standing for a phrase where they are longer than one.
+    fn by_synonyms(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        let single = |s: &&Synonym| !s.stems.contains(' ');
+        let places: Vec<Vec<Synonym>> = stems
+            .iter()
+            .map(|stem| {
+                let others = self.alternatives(stem);
+                std::iter::once(itself(stem)).chain(others.iter().filter(single).cloned()).collect()
+            })
+            .collect();
+        if places.iter().any(|words| words.len() > 1) {
+            self.meet(&places, found);
+        }
+        for start in 0..stems.len() {
+            for end in start + 1..=(start + 3).min(stems.len()) {
+                let Some(phrase) = stems.get(start..end) else { continue };
+                let others = self.alternatives(&phrase.join(" "));
+                for other in others.iter().filter(|s| end > start + 1 || !single(s)) {
+                    let words = stems.iter().take(start).copied();
+                    let words = words.chain(other.stems.split(' ')).chain(stems.iter().skip(end).copied());
+                    let places: Vec<Vec<Synonym>> = words.map(|word| vec![itself(word)]).collect();
+                    let before = found.len();
+                    self.meet(&places, found);
+                    found.iter_mut().skip(before).for_each(|c| c.strength *= other.strength);
+                }
+            }
+        }
+    }
+
+    /// What may stand for a phrase and occurs in names.
+    fn alternatives(&self, stems: &str) -> Rc<[Synonym]> {
+        if let Some(known) = self.known.borrow().get(stems) {
+            return Rc::clone(known);
+        }
+        let named = |s: &Synonym| s.stems.split(' ').all(|word| !self.index.named(word).is_empty());
+        let found: Rc<[Synonym]> = synonyms::of(stems).into_iter().filter(named).collect();
+        self.known.borrow_mut().insert(stems.to_owned(), Rc::clone(&found));
         found
     }
 
@@ -513,6 +583,9 @@ impl Linker<'_, '_> {
                 found.iter_mut().for_each(|c| c.strength *= 0.85);
             }
             if found.is_empty() {
+                found = self.stored_otherwise(&text.to_lowercase(), first);
+            }
+            if found.is_empty() {
                 continue;
             }
             // The parts of a code, `QM-261`, belong together.
@@ -552,6 +625,23 @@ impl Linker<'_, '_> {
             }
         }
         found.truncate(KEPT + 6);
+        found
+    }
+
+    /// Where a nation or a yes is stored by another word; a single letter only where the column holds few.
+    fn stored_otherwise(&self, lower: &str, first: &Token) -> Vec<Candidate> {
+        let capitals = first.text.chars().all(char::is_uppercase);
+        let mut found: Vec<Candidate> = Vec::new();
+        for other in synonyms::of_value(lower).iter().filter(|_| lower.len() > 2 || capitals) {
+            for mut candidate in self.stored(other, other) {
+                let few = |c: ColumnId| self.index.column(c).column.distinct.is_some_and(|n| n <= 3);
+                let Meaning::Value(column, _) = &candidate.meaning else { continue };
+                if other.len() > 1 || few(*column) {
+                    candidate.strength = 0.9;
+                    found.push(candidate);
+                }
+            }
+        }
         found
     }
 
@@ -622,7 +712,7 @@ impl Linker<'_, '_> {
         {
             return;
         }
-        if !synonyms::of(&token.stem).is_empty() {
+        if synonyms::is_word(&token.stem) {
             return;
         }
         let allowed = if token.stem.len() >= 8 { 2 } else { 1 };
@@ -646,6 +736,11 @@ impl Meaning {
     fn is_value_of(&self, column: ColumnId) -> bool {
         matches!(self, Self::Value(own, _) if *own == column)
     }
+}
+
+/// A stem as a synonym of itself.
+fn itself(stem: &str) -> Synonym {
+    Synonym { stems: stem.to_owned(), strength: 1.0 }
 }
 
 fn meaning(element: Element) -> Meaning {

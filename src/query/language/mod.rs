@@ -9,6 +9,7 @@
 //! | [`link`] | stretches of the question and what each may mean; [`cues`], [`dates`], [`synonyms`] help |
 //! | [`assign`] | the best combinations of meanings, by the keys that join them |
 //! | [`parse`], [`draft`] | a combination as a logical form ([`logic`]) |
+//! | [`operations`], [`statistics`] | questions about logs and other operations data, read by a grammar of their own |
 //! | [`joins`], [`write`], [`restate`] | the logical form as SQL and in English |
 //! | [`confidence`] | how far a reading can be trusted |
 
@@ -23,9 +24,11 @@ mod joins;
 mod link;
 mod logic;
 mod names;
+mod operations;
 mod parse;
 mod restate;
 mod share;
+mod statistics;
 mod synonyms;
 #[cfg(test)]
 mod tests;

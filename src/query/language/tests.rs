@@ -220,7 +220,7 @@ fn words_mean_what_stands_around_them() {
             "SELECT count(*) FROM loans WHERE origin = 'Ghent' AND destination = 'Turin'",
         ),
         (
-            "Which members live in Turin? Return the last names.",
+            "Which members live in the town Turin? Return the last names.",
             "SELECT members.last_name FROM members JOIN branches ON members.branch_id = branches.branch_id WHERE branches.town = 'Turin'",
         ),
         ("What are the genres of books in alphabetical order?", "SELECT genre FROM books ORDER BY genre"),

@@ -1,15 +1,16 @@
 //! The steps in their order, and the decision to answer, ask or refuse.
 
 use super::assign::{Assignment, Item, Part, assignments};
-use super::confidence::Signs;
+use super::confidence::{Seen, Signs, Standing, probability};
 use super::dates;
 use super::glossary::Glossary;
 use super::index::{ColumnId, Index};
-use super::joins::connect;
-use super::link::Linker;
-use super::logic::Query;
+use super::link::{Linker, Span};
+use super::logic::{Expr, Query};
+use super::operations::Log;
 use super::parse::Parser;
 use super::restate::restate;
+use super::statistics;
 use super::translation::{Clock, Dated, Link, Lookup, Outcome, Reading, Translation};
 use super::words::{Token, tokens};
 use super::write::{Writer, quote_text};
@@ -20,33 +21,54 @@ use crate::query::schema::Schema;
 pub struct Translator<'a> {
     index: Index<'a>,
     glossary: &'a Glossary,
+    /// The tables that are operations data.
+    logs: Vec<Log>,
 }
 
 /// Combinations of meanings that are read.
-const READ: usize = 8;
+const READ: usize = 16;
 /// Readings that are offered where none is certain.
 const OFFERED: usize = 4;
 /// The confidence from which on a reading is the answer.
-const ANSWER: f64 = 0.75;
+const ANSWER: f64 = 0.72;
 /// The confidence from which on readings are offered.
-const OFFER: f64 = 0.45;
+const OFFER: f64 = 0.3;
+/// The confidence in a reading of operations data that leaves no word over.
+const UNDERSTOOD: f64 = 0.92;
+/// Readings of which the other way to take their rows is looked at, and what that costs.
+const VARIANTS: usize = 4;
+const VARIED: f64 = 0.8;
 /// The longest question that is read, in bytes.
 const LONGEST: usize = 4096;
 
 /// A reading with what it was judged by.
 struct Judged {
-    score: f64,
+    confidence: f64,
     query: Query,
     signs: Signs,
     sql: String,
     from: usize,
 }
 
+/// A question taken apart.
+struct Apart {
+    tokens: Vec<Token>,
+    hints: Vec<String>,
+    spans: Vec<Span>,
+    found: Vec<dates::Span>,
+    combinations: Vec<Assignment>,
+    /// What the question asks of operations data, where it is wholly understood.
+    figures: Option<Query>,
+    week_start: i8,
+}
+
 impl<'a> Translator<'a> {
     /// Reads the schema and the operator's words.
     #[must_use]
     pub fn new(schema: &'a Schema, glossary: &'a Glossary) -> Self {
-        Self { index: Index::new(schema, glossary), glossary }
+        let index = Index::new(schema, glossary);
+        let logs = (0..index.tables.len()).filter_map(|table| Log::of(&index, table)).collect();
+        Self { index, glossary, logs }
     }
 
     /// What `question` means at the time of `clock`. Values that the schema does not hold are looked up through
@@ -60,59 +82,138 @@ impl<'a> Translator<'a> {
         if let Some(reading) = self.verified(&tokens) {
             return Translation { outcome: Outcome::Answer(reading), dates: Vec::new(), words: Vec::new() };
         }
-        let found = dates::find(question, clock);
-        let linker = Linker { index: &self.index, lookup };
-        let tokens = linker.spread(tokens);
-        let spans = linker.spans(question, &tokens, &found);
-        let hints: Vec<String> = tokens.iter().map(|t| t.stem.clone()).collect();
-        let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
-        let week_start = clock.week_starts_on.to_monday_zero_offset();
-        let writer = Writer { index: &self.index, hints: &hints, week_start };
-        let judged = self.judge(&writer, &combinations, &tokens, &found);
-        let chosen = judged.first().and_then(|j| combinations.get(j.from)).or(combinations.first());
-        let dates = found.iter().map(|d| dated(question, d)).collect();
-        let words = chosen.map(|c| self.links(question, &tokens, c)).unwrap_or_default();
+        let apart = self.take_apart(question, tokens, clock, lookup);
+        let writer = self.writer(&apart);
+        let mut judged = self.judge(&writer, &apart);
+        if let Some(figures) = self.judge_figures(&writer, &apart) {
+            judged.retain(|j| j.sql != figures.sql);
+            judged.insert(0, figures);
+        }
+        let chosen = judged.first().and_then(|j| apart.combinations.get(j.from)).or(apart.combinations.first());
+        let dates = apart.found.iter().map(|d| dated(question, d)).collect();
+        let words = chosen.map(|c| self.links(question, &apart.tokens, c)).unwrap_or_default();
         let readings: Vec<Reading> = judged.into_iter().map(|j| self.reading(&writer, j)).collect();
         Translation { outcome: decide(readings, &words), dates, words }
     }
 
-    /// The readings, each SQL once, the likeliest first.
-    fn judge(
+    /// The readings of a question, the likeliest first, with what each is judged by: what the confidence is fitted to
+    /// (`tools/fit-confidence`).
+    #[must_use]
+    pub fn signs(&self, question: &str, clock: &Clock, lookup: &dyn Lookup) -> Vec<(String, f64, Signs)> {
+        let apart = self.take_apart(question, tokens(question), clock, lookup);
+        let judged = self.judge(&self.writer(&apart), &apart);
+        judged.into_iter().map(|j| (j.sql, j.confidence, j.signs)).collect()
+    }
+
+    fn take_apart(&self, question: &str, tokens: Vec<Token>, clock: &Clock, lookup: &dyn Lookup) -> Apart {
+        let found = dates::find(question, clock);
+        let linker = Linker::new(&self.index, lookup);
+        let tokens = linker.spread(tokens);
+        let spans = linker.spans(question, &tokens, &found);
+        let hints: Vec<String> = tokens.iter().map(|t| t.stem.clone()).collect();
+        let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
+        let figures = self.figures(&linker, question, &tokens, &found);
+        let week_start = clock.week_starts_on.to_monday_zero_offset();
+        Apart { tokens, hints, spans, found, combinations, figures, week_start }
+    }
+
+    /// The query of a question about operations data; none where words are left over, or several tables may be meant.
+    fn figures(
         &self,
-        writer: &Writer<'_, '_>,
-        combinations: &[Assignment],
+        linker: &Linker<'_, 'a>,
+        question: &str,
         tokens: &[Token],
-        found: &[dates::Span],
-    ) -> Vec<Judged> {
-        let mut judged: Vec<Judged> = Vec::new();
-        for (from, combination) in combinations.iter().enumerate() {
-            let draft = Parser::new(&self.index, tokens, &combination.parts, found).draft();
+        dated: &[dates::Span],
+    ) -> Option<Query> {
+        let read = |log: &Log| {
+            let reader = statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
+            reader.read().filter(|reading| reading.left == 0)
+        };
+        let mut readings = self.logs.iter().filter_map(read);
+        let first = readings.next();
+        if readings.next().is_some() { None } else { first.map(|r| r.query) }
+    }
+
+    fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {
+        Writer { index: &self.index, hints: &apart.hints, week_start: apart.week_start }
+    }
+
+    /// The reading of a question about operations data, whose words are all understood.
+    fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Judged> {
+        let query = apart.figures.clone()?;
+        let sql = writer.sql(&query)?;
+        Some(Judged { confidence: UNDERSTOOD, query, signs: Signs::new(), sql, from: 0 })
+    }
+
+    /// The readings, each SQL once, the likeliest first.
+    fn judge(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Vec<Judged> {
+        struct Read {
+            score: f64,
+            cost: f64,
+            query: Query,
+            sql: String,
+            from: usize,
+            votes: usize,
+            varied: bool,
+        }
+        let mut read: Vec<Read> = Vec::new();
+        for (from, combination) in apart.combinations.iter().enumerate() {
+            let draft = Parser::new(&self.index, &apart.tokens, &combination.parts, &apart.found).draft();
             let Some((query, cost)) = draft.query(&self.index, writer.hints) else { continue };
             let Some(sql) = writer.sql(&query) else { continue };
-            let joins = connect(&self.index, &query.needed(), writer.hints).map_or(0, |t| t.joins.len());
-            let signs = Signs::of(combination, &query, tokens, joins, cost);
-            judged.push(Judged { score: combination.score - cost, query, signs, sql, from });
-        }
-        judged.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let mut seen: Vec<String> = Vec::new();
-        judged.retain(|j| {
-            !seen.contains(&j.sql) && {
-                seen.push(j.sql.clone());
-                true
+            let score = combination.score - cost;
+            match read.iter_mut().find(|r| r.sql == sql) {
+                Some(known) => {
+                    known.votes += 1;
+                    if score > known.score {
+                        *known = Read { score, cost, query, sql, from, votes: known.votes, varied: false };
+                    }
+                }
+                None => read.push(Read { score, cost, query, sql, from, votes: 1, varied: false }),
             }
-        });
-        let best = judged.first().map_or(0.0, |j| j.score);
-        let second = judged.get(1).map(|j| j.score);
-        for one in &mut judged {
-            one.signs.margin = if one.score < best { one.score - best } else { second.map_or(2.0, |s| best - s) };
         }
+        read.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let varied = |one: &Read| {
+            let query = once_or_all(&self.index, &one.query)?;
+            let sql = writer.sql(&query)?;
+            let known = read.iter().any(|r| r.sql == sql);
+            let score = one.score - VARIED;
+            (!known).then_some(Read { score, query, sql, votes: 0, varied: true, ..*one })
+        };
+        let variants: Vec<Read> = read.iter().take(VARIANTS).filter_map(varied).collect();
+        read.extend(variants);
+        read.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let scores: Vec<f64> = read.iter().map(|r| r.score).collect();
+        let best = scores.first().copied().unwrap_or_default();
+        let whole: f64 = scores.iter().map(|s| (s - best).exp()).sum();
+        let of = read.len();
+        let mut judged: Vec<Judged> = Vec::with_capacity(of);
+        for (place, one) in read.into_iter().enumerate() {
+            let Some(combination) = apart.combinations.get(one.from) else { continue };
+            let other = scores.get(usize::from(place == 0)).map_or(3.0, |s| one.score - s);
+            let part = (one.score - best).exp() / whole;
+            let standing = Standing { place, of, margin: other, votes: one.votes, part, varied: one.varied };
+            let seen = Seen {
+                index: &self.index,
+                tokens: &apart.tokens,
+                hints: &apart.hints,
+                spans: &apart.spans,
+                combination,
+                query: &one.query,
+                cost: one.cost,
+            };
+            let signs = seen.signs(standing);
+            let confidence = probability(&signs);
+            judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
+        }
+        judged.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         judged
     }
 
     fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {
         Reading {
             restatement: restate(&self.index, &judged.query),
-            confidence: judged.signs.confidence(),
+            confidence: judged.confidence,
             uses: writer.uses(&judged.query),
             sql: judged.sql,
         }
@@ -160,6 +261,18 @@ impl<'a> Translator<'a> {
         };
         combination.parts.iter().filter_map(link).collect()
     }
+}
+
+/// The same rows each once, or all of them: questions leave open which is meant.
+fn once_or_all(index: &Index<'_>, query: &Query) -> Option<Query> {
+    let shown = |e: &Expr| query.select.contains(e);
+    let unique = |e: &Expr| matches!(e, Expr::Column(c) if index.is_unique(*c));
+    let plain = query.group.is_empty() && !query.select.iter().any(Expr::is_aggregate) && query.limit.is_none();
+    let joined = query.needed().len() > 1;
+    let certain = !joined && query.select.iter().any(unique);
+    let ordered = query.distinct || query.order.iter().all(|(e, _)| shown(e));
+    (plain && !certain && ordered && query.combine.is_none())
+        .then(|| Query { distinct: !query.distinct, ..query.clone() })
 }
 
 /// What a word that means nothing here is said to be.

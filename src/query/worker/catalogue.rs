@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::failure;
 use crate::query::guard::Named;
-use crate::query::protocol::{Limits, Response};
+use crate::query::protocol::{Limits, Response, Tuning};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
 use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
 use duckdb::{Config, Connection};
@@ -91,8 +91,34 @@ pub enum Loaded {
     Nothing,
     /// These columns.
     Columns(BTreeSet<String>),
+    /// What one query needs: these columns of a part of the rows.
+    Part(BTreeSet<String>, Rows),
     /// Everything, or it never has to be loaded.
     All,
+}
+
+/// Which rows of a table are loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Those that fulfil this condition in the source's SQL; all where there is none.
+    pub condition: Option<String>,
+    /// The first so many.
+    pub most: Option<u64>,
+}
+
+impl Rows {
+    /// The first so many.
+    #[must_use]
+    pub fn first(most: u64) -> Self {
+        Rows { condition: None, most: Some(most) }
+    }
+
+    /// As what follows the table's name.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        let condition = self.condition.as_ref().map(|c| format!(" WHERE {c}")).unwrap_or_default();
+        condition + &self.most.map(|n| format!(" LIMIT {n}")).unwrap_or_default()
+    }
 }
 
 /// A table that may be asked about.
@@ -140,9 +166,9 @@ impl Engine {
     pub fn open(
         sources: &[Source],
         limits: &Limits,
-        scratch: &Path,
-        output: Option<&Path>,
+        (scratch, output): (&Path, Option<&Path>),
         zone: &str,
+        tuning: Tuning,
     ) -> Result<Engine> {
         sandbox::limit(limits)?;
         let (mut sqlite, mut postgres) = (Vec::new(), Vec::new());
@@ -181,6 +207,12 @@ impl Engine {
                     next_postgres += 1;
                 }
             }
+        }
+        if tuning.unordered {
+            engine.execute("SET preserve_insertion_order = false")?;
+        }
+        if tuning.profile {
+            engine.execute("PRAGMA enable_profiling = 'no_output'")?;
         }
         engine.lock(&files, output)?;
         Ok(engine)
@@ -263,9 +295,15 @@ impl Engine {
     fn add_file(&mut self, source: &Source, name: &str, paths: &[PathBuf], format: FileFormat) -> Result<()> {
         let name = self.free(source, name);
         let shown = source.place.shown();
-        let create =
-            format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), reader(paths, format));
-        self.execute(&create).map_err(|e| e.at(&shown))?;
+        let create = |from: &str| format!("CREATE VIEW memory.main.{} AS SELECT * FROM {from}", quote_ident(&name));
+        let found = match paths {
+            [only] if format == FileFormat::Csv => super::csv::reader(self, only),
+            _ => None,
+        };
+        // Where DuckDB does not take what it found out, it is left to find it out each time.
+        if found.is_none_or(|from| self.execute(&create(&from)).is_err()) {
+            self.execute(&create(&reader(paths, format))).map_err(|e| e.at(&shown))?;
+        }
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind).map_err(|e| e.at(&shown))
     }
@@ -315,6 +353,7 @@ impl Engine {
             if kind == "PRIMARY KEY" {
                 if let Some(entry) = self.tables.get_mut(at) {
                     entry.table.primary_key = list(columns);
+                    entry.table.key_declared = true;
                 }
             } else if let (Some(to), Some(to_columns)) = (to_table, to_columns)
                 && let Some(to) = exposed(to).and_then(|i| self.tables.get(i))
@@ -372,6 +411,7 @@ impl Engine {
                 name,
                 source: source.name.clone(),
                 columns: columns.collect(),
+                key_declared: !table.primary_key.is_empty(),
                 primary_key: table.primary_key,
                 ..Table::default()
             };
@@ -407,6 +447,7 @@ impl Engine {
             let entry = Table {
                 name,
                 source: source.name.clone(),
+                key_declared: primary.is_some(),
                 primary_key: primary.map(|k| k.columns.clone()).unwrap_or_default(),
                 ..table.table
             };

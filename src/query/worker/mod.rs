@@ -8,7 +8,10 @@
 
 mod catalogue;
 mod columns;
+mod csv;
+mod narrow;
 mod postgres;
+mod profile;
 mod run;
 mod sandbox;
 mod sqlite;
@@ -37,10 +40,10 @@ pub fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     let Some(first) = receive::<Request>(io::stdin().lock()).map_err(broken)? else { return Ok(()) };
-    let Request::Open { sources, limits, scratch, output, zone } = first else {
+    let Request::Open { sources, limits, scratch, output, zone, tuning } = first else {
         return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
     };
-    let mut engine = Engine::open(&sources, &limits, &scratch, output.as_deref(), &zone)?;
+    let mut engine = Engine::open(&sources, &limits, (&scratch, output.as_deref()), &zone, tuning)?;
     answer(&Response::Opened(engine.schema()))?;
     for request in requests(scratch) {
         if let Err(error) = handle(&mut engine, request) {
@@ -86,15 +89,16 @@ fn handle(engine: &mut Engine, request: Request) -> Result<()> {
             answer(&Response::Found(study::find(engine, &text, &columns, millis)))
         }
         Request::Check { sql } => {
-            let checked = run::check(engine, &sql)?;
-            run::load(engine, &checked, false)?;
-            answer(&Response::Columns(run::describe(engine, &sql)?))
+            let needs = run::check(engine, &sql)?;
+            run::stand_in(engine, &needs)?;
+            let columns = run::describe(engine, &sql)?;
+            run::explain(engine, &sql)?;
+            answer(&Response::Columns(columns))
         }
         Request::Run { sql, rows, bytes, millis, whole_tables, profile, parquet } => {
             let order = run::Order { sql, rows, bytes, millis, whole_tables, profile, parquet };
             run::run(engine, &order).and_then(|done| answer(&done))
         }
-        Request::Memory => answer(&Response::Memory(engine.memory()?)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables of a PostgreSQL server into DuckDB: a read-only transaction, one snapshot for all tables, binary COPY.
 
 use super::answer;
-use super::catalogue::Target;
+use super::catalogue::{Rows, Target};
 use super::columns::{Batch, Fill, Filling};
 use super::sqlite::append;
 use crate::error::{Error, Result};
@@ -192,7 +192,7 @@ impl Postgres {
         found.ok().flatten()?.value("found").ok()
     }
 
-    /// Fills a table of DuckDB with these columns, made anew; `filter` is a condition in PostgreSQL's SQL.
+    /// Fills a table of DuckDB with these columns, made anew.
     ///
     /// # Errors
     /// What the server said, and those of writing.
@@ -202,22 +202,15 @@ impl Postgres {
         target: &Target,
         (schema, table): (&str, &str),
         columns: &[(String, Fill)],
-        filter: Option<&str>,
-        most: Option<u64>,
+        which: &Rows,
     ) -> Result<()> {
         let definition: Vec<String> =
             columns.iter().map(|(name, fill)| format!("{} {}", quote_ident(name), fill.sql())).collect();
         let create = format!("CREATE OR REPLACE TABLE {} ({})", target.sql(), definition.join(", "));
         duckdb.execute_batch(&create).map_err(|e| failure::from_duckdb(&e))?;
         let list: Vec<String> = columns.iter().map(|(name, fill)| selected(name, *fill)).collect();
-        let select = format!(
-            "SELECT {} FROM {}.{}{}{}",
-            list.join(", "),
-            quote_ident(schema),
-            quote_ident(table),
-            filter.map(|f| format!(" WHERE {f}")).unwrap_or_default(),
-            most.map(|n| format!(" LIMIT {n}")).unwrap_or_default(),
-        );
+        let select =
+            format!("SELECT {} FROM {}.{}{}", list.join(", "), quote_ident(schema), quote_ident(table), which.sql(),);
         let fills: Vec<Fill> = columns.iter().map(|(_, fill)| *fill).collect();
         let mut appender = target.appender(duckdb)?;
         let mut batch = Batch::new(&fills);

@@ -1,8 +1,10 @@
 //! Checking, loading for, and running one query.
 
 use super::answer;
-use super::catalogue::{Engine, Loaded, Origin};
+use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
+use super::narrow;
+use super::profile::profile;
 use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::failure;
@@ -66,8 +68,9 @@ pub fn check(engine: &Engine, sql: &str) -> Result<Needs> {
     guard::check(&tree, &known).map_err(refused)
 }
 
-/// Loads what a query needs and is not there yet.
-pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool) -> Result<()> {
+/// Loads what a query needs and is not there yet: the columns it names, and of a table that only it reads, the rows that
+/// fulfil its conditions. `most` rows are returned at last.
+pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option<u64>) -> Result<()> {
     for at in 0..engine.tables.len() {
         let Some(entry) = engine.tables.get(at) else { break };
         if entry.loaded == Loaded::All || !needs.tables.iter().any(|n| entry.is(n)) {
@@ -76,19 +79,66 @@ pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool) -> Result<()
         let all = entry.table.columns.iter().map(|c| c.name.as_str());
         let wanted = |name: &str| whole_tables || needs.whole_rows || needs.columns.contains(&name.to_lowercase());
         let mut names: Vec<String> = all.clone().filter(|n| wanted(n)).map(str::to_owned).collect();
-        if let Loaded::Columns(have) = &entry.loaded {
-            if names.iter().all(|n| have.contains(n)) {
-                continue;
-            }
+        if let Loaded::Columns(have) = &entry.loaded
+            && names.iter().all(|n| have.contains(n))
+        {
+            continue;
+        }
+        let rows = if whole_tables { Rows::default() } else { narrow::rows(entry, &needs.narrowed, most) };
+        if rows == Rows::default()
+            && let Loaded::Columns(have) = &entry.loaded
+        {
             names = all.clone().filter(|n| wanted(n) || have.contains(*n)).map(str::to_owned).collect();
         }
         if names.is_empty() {
             // Rows are counted: any column will do, a narrow one best.
             names.extend(narrowest(entry).map(str::to_owned));
         }
-        load_table(engine, at, &names, None)?;
+        let part = Loaded::Part(names.iter().cloned().collect(), rows.clone());
+        if entry.loaded == part {
+            continue;
+        }
+        load_table(engine, at, &names, &rows)?;
+        if rows != Rows::default()
+            && let Some(entry) = engine.tables.get_mut(at)
+        {
+            entry.loaded = part;
+        }
     }
     Ok(())
+}
+
+/// Makes empty tables in place of those that are not loaded, so that a query can be planned.
+pub fn stand_in(engine: &mut Engine, needs: &Needs) -> Result<()> {
+    for at in 0..engine.tables.len() {
+        let Some(entry) = engine.tables.get(at) else { break };
+        if !needs.tables.iter().any(|n| entry.is(n)) {
+            continue;
+        }
+        let there = match &entry.loaded {
+            Loaded::All => true,
+            Loaded::Columns(have) => {
+                let wanted = |name: &str| needs.whole_rows || needs.columns.contains(&name.to_lowercase());
+                entry.table.columns.iter().all(|c| have.contains(&c.name) || !wanted(&c.name))
+            }
+            Loaded::Part(..) | Loaded::Nothing => false,
+        };
+        if there {
+            continue;
+        }
+        let names: Vec<String> = entry.table.columns.iter().map(|c| c.name.clone()).collect();
+        load_table(engine, at, &names, &Rows::first(0))?;
+        if let Some(entry) = engine.tables.get_mut(at) {
+            entry.loaded = Loaded::Nothing;
+        }
+    }
+    Ok(())
+}
+
+/// Lets DuckDB plan a query.
+pub fn explain(engine: &Engine, sql: &str) -> Result<()> {
+    let sql = guard::text(sql).map_err(refused)?;
+    engine.rows(&format!("EXPLAIN {sql}\n")).map(drop).map_err(|e| e.at("SQL"))
 }
 
 fn narrowest(entry: &super::catalogue::Entry) -> Option<&str> {
@@ -97,8 +147,8 @@ fn narrowest(entry: &super::catalogue::Entry) -> Option<&str> {
     columns.min_by_key(|(_, i)| (wide(entry.fills.get(*i)), *i)).map(|(c, _)| c.name.as_str())
 }
 
-/// Loads columns of a table, at most so many rows.
-pub fn load_table(engine: &mut Engine, at: usize, names: &[String], most: Option<u64>) -> Result<()> {
+/// Loads columns of a table, and which of its rows.
+pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows) -> Result<()> {
     let Some(entry) = engine.tables.get(at) else { return Ok(()) };
     let columns: Vec<(usize, String, Fill)> = entry
         .table
@@ -113,12 +163,12 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], most: Option
     let fills = match &entry.origin {
         Origin::Native(_) => return Ok(()),
         Origin::Sqlite(file, table) => match engine.sqlite.get(*file) {
-            Some(sqlite) => sqlite.load(&engine.duckdb, &entry.target, table, &pairs, most)?,
+            Some(sqlite) => sqlite.load(&engine.duckdb, &entry.target, table, &pairs, rows)?,
             None => return Ok(()),
         },
         Origin::Postgres(server, schema, table) => {
             let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
-            server.load(&engine.duckdb, &entry.target, (schema, table), &pairs, None, most)?;
+            server.load(&engine.duckdb, &entry.target, (schema, table), &pairs, rows)?;
             pairs.iter().map(|(_, fill)| *fill).collect()
         }
     };
@@ -197,7 +247,7 @@ impl Way {
 /// Runs a query; the rows go out on the way, the returned answer is the last.
 pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     let needs = check(engine, &order.sql)?;
-    load(engine, &needs, order.whole_tables)?;
+    load(engine, &needs, order.whole_tables, order.rows.map(|n| n.saturating_add(1)))?;
     let mut tables: Vec<String> =
         engine.tables.iter().filter(|t| needs.tables.iter().any(|n| t.is(n))).map(|t| t.table.name.clone()).collect();
     tables.sort();
@@ -215,9 +265,6 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     // What runs is what was checked: the statement around it has to be one of these tables and functions too.
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
-    if order.profile {
-        engine.execute("PRAGMA enable_profiling = 'no_output'")?;
-    }
     let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
     let profile = if order.profile { profile(engine) } else { None };
     Ok(Response::Done { rows, truncated, profile, tables })
@@ -321,35 +368,6 @@ fn digits(text: &str) -> Value {
     match text.parse::<f64>().ok().and_then(Number::from_f64) {
         Some(number) if significant <= 15 => Value::Number(number),
         _ => text.into(),
-    }
-}
-
-/// The plan with times of the query that just ran.
-fn profile(engine: &Engine) -> Option<String> {
-    let info = engine.duckdb.get_profiling_info()?;
-    let mut text = String::new();
-    draw(&info, 0, &mut text);
-    Some(text)
-}
-
-fn draw(node: &duckdb::profiling::ProfilingInfo, depth: usize, text: &mut String) {
-    use std::fmt::Write;
-    let metric = |name: &str| node.metrics.get(name).map_or("", String::as_str).trim_matches('"');
-    let number = |name: &str| metric(name).parse::<f64>().unwrap_or(0.0);
-    let name = metric("OPERATOR_NAME").trim();
-    let indent = "  ".repeat(depth);
-    if name.is_empty() {
-        let _ = writeln!(text, "{:9.3} s  {:>12} rows  whole query", number("LATENCY"), metric("ROWS_RETURNED"));
-    } else {
-        let _ = writeln!(
-            text,
-            "{:9.3} s  {:>12} rows  {indent}{name}",
-            number("OPERATOR_TIMING"),
-            metric("OPERATOR_CARDINALITY")
-        );
-    }
-    for child in &node.children {
-        draw(child, depth + usize::from(!name.is_empty()), text);
     }
 }
 

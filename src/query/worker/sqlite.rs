@@ -1,6 +1,7 @@
 //! Tables of a SQLite file into DuckDB, read through SQLite itself, read-only.
 
 use super::answer;
+use super::catalogue::Rows;
 use super::columns::{Batch, Fill, Filling, days, micros};
 use crate::error::{Error, Result};
 use crate::postgres::connect::quote_ident;
@@ -183,7 +184,7 @@ impl Sqlite {
         target: &super::catalogue::Target,
         table: &str,
         columns: &[(String, Fill)],
-        most: Option<u64>,
+        which: &Rows,
     ) -> Result<Vec<Fill>> {
         let mut fills: Vec<Fill> = columns.iter().map(|(_, f)| *f).collect();
         loop {
@@ -194,7 +195,7 @@ impl Sqlite {
                 .collect();
             let create = format!("CREATE OR REPLACE TABLE {} ({})", target.sql(), definition.join(", "));
             duckdb.execute_batch(&create).map_err(|e| failure::from_duckdb(&e).at(&self.shown))?;
-            match self.fill(duckdb, target, table, columns, &fills, most)? {
+            match self.fill(duckdb, target, table, columns, &fills, which)? {
                 None => return Ok(fills),
                 Some((at, wider)) => match fills.get_mut(at) {
                     Some(fill) => *fill = wider,
@@ -212,11 +213,10 @@ impl Sqlite {
         table: &str,
         columns: &[(String, Fill)],
         fills: &[Fill],
-        most: Option<u64>,
+        which: &Rows,
     ) -> Result<Option<(usize, Fill)>> {
         let list: Vec<String> = columns.iter().map(|(name, _)| quote_ident(name)).collect();
-        let limit = most.map(|n| format!(" LIMIT {n}")).unwrap_or_default();
-        let sql = format!("SELECT {} FROM {}{limit}", list.join(", "), quote_ident(table));
+        let sql = format!("SELECT {} FROM {}{}", list.join(", "), quote_ident(table), which.sql());
         let wrong = |e| failed(&self.shown, e);
         let mut statement = self.connection.prepare(&sql).map_err(wrong)?;
         let mut rows = statement.query([]).map_err(wrong)?;

@@ -1,7 +1,7 @@
 //! Looking into the data before a question is asked: values, ranges, keys.
 
 use super::answer;
-use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, kind_of};
+use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Rows, kind_of};
 use super::columns::Fill;
 use super::run::load_table;
 use crate::error::Result;
@@ -104,7 +104,7 @@ fn relation(engine: &mut Engine, at: usize) -> Result<Relation> {
         Origin::Postgres(..) => {
             let names: Vec<String> = entry.table.columns.iter().map(|c| c.name.clone()).collect();
             let large = entry.table.rows.is_some_and(|rows| rows > SAMPLE_REMOTE);
-            load_table(engine, at, &names, Some(SAMPLE_REMOTE + 1))?;
+            load_table(engine, at, &names, &Rows::first(SAMPLE_REMOTE + 1))?;
             let rows = count(engine, &target)?;
             let whole = !large && rows <= SAMPLE_REMOTE;
             if let Some(entry) = engine.tables.get_mut(at) {
@@ -113,6 +113,7 @@ fn relation(engine: &mut Engine, at: usize) -> Result<Relation> {
                 } else {
                     // What was counted is a sample; the server's estimate is better, where it has one.
                     entry.table.rows = entry.table.rows.filter(|_| large);
+                    entry.table.rows_estimated = large;
                     entry.loaded = Loaded::Nothing;
                 }
             }
@@ -122,7 +123,7 @@ fn relation(engine: &mut Engine, at: usize) -> Result<Relation> {
             let rows = engine.sqlite.get(file).map_or(Ok(0), |f| f.count(&table, SAMPLE + 1))?;
             let whole = rows <= SAMPLE;
             let names: Vec<String> = entry.table.columns.iter().map(|c| c.name.clone()).collect();
-            load_table(engine, at, &names, (!whole).then_some(SAMPLE))?;
+            load_table(engine, at, &names, &Rows { condition: None, most: (!whole).then_some(SAMPLE) })?;
             if let Some(entry) = engine.tables.get_mut(at) {
                 if whole {
                     entry.table.rows = Some(rows);

@@ -1,11 +1,12 @@
 //! What stands in the way of a change: each is said with what to do, and leaves the host as it was.
 
 use super::tree::Tree;
-use crate::support::{Llmsql, Run, program, wait_for};
+use crate::support::{Llmsql, Run, give_to_server_user, program, wait_for};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -164,6 +165,35 @@ fn a_user_without_rights_does_what_he_can_and_is_told_the_rest() {
     assert!(!shown.stderr.contains("echo"), "{}", shown.stderr);
     refused(&tree, run(&tree, &["apply", "--yes"]), 13, &["as root"]);
     refused(&tree, run(&tree, &["diff", "--only", "pgbouncer"]), 13, &["may not be read by this user", "--only"]);
+}
+
+/// Whose files they are writes them; the kernel is left, with the commands that root would run, and only once.
+#[test]
+fn a_user_without_rights_changes_what_is_his() {
+    if !geteuid().is_root() {
+        println!("not root: nothing here belongs to another user, so this is not judged");
+        return;
+    }
+    let tree = Tree::new();
+    give_to_server_user(tree.dir());
+    let all = std::process::Command::new("find").arg(tree.dir()).arg("-print0").output().expect("find");
+    for path in all.stdout.split(|b| *b == 0).filter(|path| !path.is_empty()) {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        if !path.starts_with(tree.path("proc")) && !path.starts_with(tree.path("sys")) {
+            give_to_server_user(path);
+        }
+    }
+    let run = |words: &[&str]| {
+        let set = ["--set", "host.components=postgresql,pgbouncer"];
+        Llmsql::new().root(tree.dir()).args(words).args(set).unprivileged().run()
+    };
+    let command = "echo '10' > /proc/sys/vm/swappiness";
+    run(&["apply", "--yes"]).success().stderr_has(command).stderr_has("done: generation 1");
+    assert_eq!(tree.read("proc/sys/vm/swappiness"), "60\n");
+    assert!(tree.read(INI).contains("pool_mode"));
+    run(&["apply", "--yes"]).success().stderr_has("nothing to change").stderr_has(command);
+    Llmsql::new().root(tree.dir()).args(["rollback", "--yes"]).unprivileged().run().success();
+    assert!(!tree.read(INI).contains("pool_mode"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -24,16 +25,19 @@ pub(super) struct Stack {
     pub(super) tree: Tree,
 }
 
-/// A server that was restarted is no child of the tests.
 impl Drop for Stack {
     fn drop(&mut self) {
         drop(self.postgresql.take());
-        let pid_file = self.tree.path(PGDATA).join("postmaster.pid");
-        let pid = || fs::read_to_string(&pid_file).ok()?.lines().next()?.trim().parse().ok();
-        if let Some(pid) = pid().map(Pid::from_raw) {
-            let _ = kill(pid, Signal::SIGQUIT);
-            wait_for("PostgreSQL to end", || kill(pid, None).is_err().then_some(()));
-        }
+        end_postgresql(&self.tree.path(PGDATA));
+    }
+}
+
+/// Ends the server of a data folder: one that was restarted is no child of the tests.
+pub(super) fn end_postgresql(data: &Path) {
+    let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    if let Some(pid) = text.lines().next().and_then(|pid| pid.trim().parse().ok()).map(Pid::from_raw) {
+        let _ = kill(pid, Signal::SIGQUIT);
+        wait_for("PostgreSQL to end", || kill(pid, None).is_err().then_some(()));
     }
 }
 
@@ -277,6 +281,17 @@ fn a_stack_takes_a_plan_under_load_and_gives_it_back() {
     stack.sql(stack.ports[0], "SELECT pg_reload_conf()").expect("a superuser");
     wait_for("the server to take it", || (stack.show("random_page_cost") == "1.1").then_some(()));
     stack.planned("status", &["--detailed-exitcode"]).run().success().stdout_has("no drift");
+
+    // A server that runs with fewer descriptors than its unit gives it waits for a restart.
+    let pooler = stack.pgbouncer.as_ref().expect("it runs").pid();
+    let lowered = as_server_user("prlimit").args(["--nofile=512:512", "--pid", &pooler.to_string()]).output();
+    let lowered = lowered.expect("prlimit");
+    assert!(lowered.status.success(), "{}", String::from_utf8_lossy(&lowered.stderr));
+    let status = stack.planned("status", &["--format", "json"]).run().success().json();
+    let waits = status["waiting"].as_array().expect("a list");
+    let limit = waits.iter().find(|d| d["key"] == "limits.pgbouncer.nofile").unwrap_or_else(|| panic!("{status}"));
+    assert_eq!((limit["running"].as_str(), limit["waits"].as_str()), (Some("512"), Some("restart")));
+    assert_eq!(status["drift"], false);
 
     // The pooler's password is in no file of the journal.
     let found = Command::new("grep")

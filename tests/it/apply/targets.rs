@@ -1,6 +1,6 @@
 //! Which PostgreSQL is meant: one of several, one that others manage, one in a container.
 
-use super::stack::PGDATA;
+use super::stack::{PGDATA, end_postgresql};
 use super::tree::Tree;
 use crate::support::{Daemon, Llmsql, Postgres, as_server_user, free_port, give_to_server_user, home, wait_for};
 use std::fs::{self, Permissions};
@@ -67,6 +67,13 @@ struct Docker {
     port: u16,
 }
 
+impl Drop for Docker {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        end_postgresql(&self.tree.path("srv/pg"));
+    }
+}
+
 impl Docker {
     /// A running PostgreSQL whose data folder is mounted from `srv/pg` of the tree.
     fn new() -> Self {
@@ -105,7 +112,7 @@ impl Docker {
         text.lines().next().expect("its number").to_owned()
     }
 
-    /// `docker` as far as it is spoken to: inspect, exec, kill, logs. What it is asked is noted.
+    /// `docker` as far as it is spoken to: inspect, exec, restart, kill, logs. What it is asked is noted.
     fn write_program(&self) {
         let dir = self.tree.dir().display().to_string();
         let bin = home("18").join("bin").display().to_string();
@@ -134,6 +141,11 @@ exec)
     shift
     export PATH='{bin}':$PATH PGHOST='{dir}/run' PGPORT={port}
     exec $drop "$@"
+    ;;
+restart)
+    drop=
+    if [ "$(id -u)" = 0 ]; then drop="setpriv --reuid=$(stat -c %u '{dir}/srv/pg') --regid=$(stat -c %g '{dir}/srv/pg') --clear-groups --"; fi
+    exec $drop '{bin}/pg_ctl' -D '{dir}/inside' -s -w -m fast restart >> '{dir}/run/log' 2>&1
     ;;
 kill) kill -HUP "$(head -n 1 '{dir}/srv/pg/postmaster.pid')" ;;
 logs) tail -n 5 '{dir}/run/log' ;;
@@ -201,10 +213,18 @@ fn a_server_in_a_container_is_judged_reloaded_and_asked_through_its_engine() {
 
     docker.llmsql(&["apply", "--container", "db", "--yes"]).run().success().stderr_has("nothing to change");
     docker.llmsql(&["status", "--detailed-exitcode"]).run().success().stdout_has("no drift");
+    let before = docker.pid();
+    docker
+        .llmsql(&["apply", "--container", "db", "--restart", "--yes"])
+        .run()
+        .success()
+        .stderr_has("was restarted for");
+    assert_ne!(docker.pid(), before);
+    assert_ne!(docker.show("shared_buffers"), "128MB");
+    assert!(docker.asked().contains("restart -t 120 db"));
     docker.llmsql(&["rollback", "--yes"]).run().success();
     assert!(!ours.exists());
     wait_for("the old values", || (docker.show("random_page_cost") == "4").then_some(()));
-    assert!(!docker.pid().is_empty());
 }
 
 #[test]

@@ -84,3 +84,42 @@ fn memory_bombs_end_within_the_limit() {
         .success()
         .stdout_has("3000000");
 }
+
+#[test]
+fn nothing_is_left_of_a_query_that_was_ended() {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path("tmp")).unwrap();
+    let bombs = [
+        ("SELECT sum(levenshtein(repeat('ab', 4000), repeat('ba', 4000) || i)) FROM range(200000) r(i)", "took longer"),
+        ("SELECT count(*) FROM (SELECT i, repeat('x', 1000) AS x FROM range(100000000) r(i) ORDER BY x, i DESC)", ""),
+        ("SELECT list(i) FROM range(2000000000) r(i)", ""),
+    ];
+    for (sql, said) in bombs {
+        let run = shop.query(&["items.csv"]).env("TMPDIR", shop.path("tmp"));
+        let run = run.args(["--memory", "128MB", "--timeout", "1s", "--sql", sql]).run().code(1).stderr_has(said);
+        assert!(run.stderr.contains("next:"), "{sql}: {}", run.stderr);
+        assert_eq!(std::fs::read_dir(shop.path("tmp")).unwrap().count(), 0, "{sql}");
+    }
+    // No worker goes on: it would hold its folder open.
+    let ours = shop.path("").display().to_string();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let environ = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let worker = String::from_utf8_lossy(&command).contains("query-worker");
+        assert!(!(worker && String::from_utf8_lossy(&environ).contains(&ours)), "{:?} goes on", process.path());
+    }
+}
+
+#[test]
+fn a_list_that_is_too_long_is_refused_before_it_is_parsed() {
+    let shop = Shop::new();
+    let list = (0..200_000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+    // As a file, since it is longer than an argument may be.
+    let batch = serde_json::json!({"id": 1, "question": format!("how many items have id in ({list})?")}).to_string();
+    let run = shop.query(&["items.csv"]).args(["--batch", "-"]).stdin(batch).run().success();
+    assert!(run.stdout.contains("\"refused\""), "{}", &run.stdout[..run.stdout.len().min(300)]);
+    let short = (0..20_000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+    let sql = format!("SELECT count(*) FROM items WHERE id IN ({short})");
+    assert!(sql.len() > llmsql::query::guard::LONGEST);
+    shop.sql(&["items.csv"], &sql).code(20).stderr_has("65536 are the most");
+}

@@ -1,8 +1,20 @@
 //! `llmsql query`.
 
+mod care;
+mod export;
+mod extensions;
+mod functions;
 mod guard;
+mod history;
+mod input;
 mod limits;
+mod model;
+mod narrow;
+mod operations;
+mod schema;
 mod sources;
+mod statements;
+mod terminal;
 
 use crate::support::{Llmsql, Run};
 use std::fs;
@@ -43,9 +55,14 @@ impl Shop {
         fs::write(path, text).expect("a file");
     }
 
+    /// A subcommand in the shop's folder.
+    fn command(&self, name: &str) -> Llmsql {
+        Llmsql::new().dir(self.0.path()).env("STATE_DIRECTORY", self.path("state")).arg(name)
+    }
+
     /// A query with these sources, in the shop's folder.
     fn query(&self, sources: &[&str]) -> Llmsql {
-        let mut run = Llmsql::new().dir(self.0.path()).env("LLMSQL_STATE_DIR", self.path("state")).arg("query");
+        let mut run = self.command("query");
         for source in sources {
             run = run.args(["--source", source]);
         }

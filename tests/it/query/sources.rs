@@ -110,6 +110,9 @@ fn what_cannot_be_read_is_said_with_its_place() {
     for i in 0..50_000 {
         fickle += &format!("{i},{i}\n");
     }
+    // Quotes that come late are no change of mind.
+    shop.write("late.csv", &format!("{fickle}\"7\",\"8\"\n"));
+    assert_eq!(shop.rows(&["late.csv"], "SELECT count(*), max(b) FROM late"), json!([[50_001, 49_999]]));
     fickle += "what,is,this,then\n";
     shop.write("fickle.csv", &fickle);
     shop.sql(&["fickle.csv"], "SELECT sum(a) FROM fickle").code(1).stderr_has("50002");

@@ -51,10 +51,12 @@ pub fn program(name: &str) -> Command {
     Command::new(servers().join("bin").join(name))
 }
 
-/// Python with pg-configurator and jsonschema.
+/// Python with pg-configurator, jsonschema and gixy, and with PyYAML, which docker-compose needs too.
 pub fn python() -> Command {
     let mut command = Command::new("python3");
-    command.env("PYTHONPATH", servers().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    let (own, debian) = (servers().join("python"), servers().join("debian/usr/lib/python3/dist-packages"));
+    let path = format!("{}:{}", own.display(), debian.display());
+    command.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 

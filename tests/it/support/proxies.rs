@@ -27,6 +27,11 @@ impl Daemon {
         self._process.signal(nix::sys::signal::Signal::SIGHUP);
     }
 
+    /// Its process.
+    pub fn pid(&self) -> nix::unistd::Pid {
+        self._process.pid()
+    }
+
     /// Ends it.
     pub fn stop(self) {}
 }

@@ -2,7 +2,7 @@
 -- Ours alone: edits are lost; pin a value with `llmsql config set maintenance.database_connection_limit 197`.
 -- psql -X -v ON_ERROR_STOP=1 -f connection-limits.sql, as a superuser or the database's owner; may be run again.
 
--- max(3/4·max_connections, C) = max(3/4·200, 200)
+-- min(max(3/4·max_connections, C), max_connections − reserved) = min(max(3/4·200, 200), 197)
 -- One database cannot take every connection there is, as the guide's 150 of 200; superusers are not bound by
 -- it.
 DO $llmsql$

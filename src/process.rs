@@ -1,7 +1,24 @@
-//! Keeping the process's memory to itself.
+//! This process and those it starts: what they are not to give away.
 
 use crate::error::{Error, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+
+/// Variables in which passwords of servers come to this program.
+const PASSWORDS: &[&str] = &["LLMSQL_DSN", "PGPASSWORD"];
+
+/// A program to be run without input and without the passwords of our environment, which anybody who may look at the
+/// child's environment would see there.
+#[must_use]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    for name in PASSWORDS {
+        command.env_remove(name);
+    }
+    command
+}
 
 /// Switches core dumps of this process off, and with them other processes' sight of its memory (`PR_SET_DUMPABLE`). Only
 /// the soft limit is lowered, so that the services which a reload command starts can have theirs.
@@ -14,7 +31,7 @@ pub fn no_core_dumps() -> Result<()> {
         setrlimit(Resource::RLIMIT_CORE, 0, hard)?;
         nix::sys::prctl::set_dumpable(false)
     };
-    off().map_err(|e| Error::failed("secrets.core_dumps", "core dumps cannot be switched off").because(e))
+    off().map_err(|e| Error::failed("process.core_dumps", "core dumps cannot be switched off").because(e))
 }
 
 #[cfg(test)]

@@ -1,0 +1,83 @@
+//! `--batch`: many questions in one process, a line of JSON for each, whatever becomes of it.
+
+use super::Arguments;
+use super::asking::{Asking, Chosen};
+use super::reading::line_of;
+use crate::cli::{Global, unreadable};
+use crate::error::{Error, Exit, Result};
+use crate::output::{self, Format};
+use crate::query::ask::{Answer, Data, Status};
+use crate::query::engine::Query;
+use crate::query::results::Rows;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+/// A line of a batch.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    id: Option<Value>,
+    question: String,
+}
+
+pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result<Exit> {
+    if !matches!(global.format, Format::Jsonl | Format::Json | Format::Table) {
+        return Err(Error::usage("query.batch", "a batch is answered in JSON lines")
+            .at("--batch")
+            .next("add --format jsonl"));
+    }
+    let reader: Box<dyn BufRead> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(std::fs::File::open(path).map_err(|e| unreadable(path, e))?))
+    };
+    let (mut settings, engine) = arguments.data.engine(global, None, arguments.tuning())?;
+    // Right answers are reused; a batch is not remembered itself.
+    if let Some(history) = arguments.history(global, &settings) {
+        settings.glossary.pairs.extend(history.pairs(&engine.sources())?);
+    }
+    let clock = settings.clock(arguments.now.as_deref())?;
+    let data = Data::study(engine)?;
+    let asking = Asking::new(arguments, &settings, &data, clock);
+    for (n, line) in reader.lines().enumerate() {
+        let line = line.map_err(|e| unreadable(path, e))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut answer =
+            match serde_json::from_str::<Asked>(&line) {
+                Ok(asked) => {
+                    let answer = one(arguments, &data, &asking, &asked.question);
+                    Answer { id: asked.id, question: Some(asked.question), ..answer }
+                }
+                Err(e) => {
+                    let error = Error::usage("query.line", format!("is no object with a \"question\": {e}"))
+                        .at(format!("{}:{}", path.display(), n + 1));
+                    Answer::failed(&error)
+                }
+            };
+        answer.id.get_or_insert_with(|| (n + 1).into());
+        output::stdout(&format!("{}\n", line_of(&answer)?))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn one(arguments: &Arguments, data: &Data, asking: &Asking<'_>, question: &str) -> Answer {
+    let translation = asking.translate(question);
+    let chosen = match asking.settle(question, &translation) {
+        Ok(Some(chosen)) => chosen,
+        Ok(None) => return Answer::unanswered(&translation).unwrap_or_else(|| Answer::new(Status::Failed)),
+        Err(error) => return Answer::failed(&error),
+    };
+    let query = Query { whole_tables: true, ..arguments.query(chosen.sql(), asking.settings, None) };
+    let (answer, mut rows) = (chosen.answer(&translation), Rows::default());
+    match (data.run(&query, &mut rows), &chosen) {
+        (Ok(done), Chosen::Reading(reading)) if chosen.is_doubtful(&translation, done.rows) => {
+            Answer::found_nothing(reading)
+        }
+        (Ok(done), _) => answer.rows(rows, &done),
+        (Err(error), _) => Answer { status: Status::Failed, reason: Some(error.to_string()), ..answer },
+    }
+}

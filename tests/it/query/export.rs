@@ -1,0 +1,233 @@
+//! `llmsql export`.
+
+use super::Shop;
+use crate::support::{Llmsql, Postgres, wait_for};
+use serde_json::json;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Every Parquet file of a folder.
+fn files(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|e| e == "parquet") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A CSV file of days with some rows each.
+fn days(shop: &Shop, days: u32, each: u32) {
+    let mut text = String::from("id,at,text\n");
+    for day in 0..days {
+        for n in 0..each {
+            text += &format!(
+                "{},2026-{:02}-{:02} 10:{:02}:00,row {n} of the day\n",
+                day * each + n,
+                day / 28 + 1,
+                day % 28 + 1,
+                n % 60
+            );
+        }
+    }
+    shop.write("days.csv", &text);
+}
+
+#[test]
+fn a_table_a_select_and_a_question_become_a_file() {
+    let shop = Shop::new();
+    let run = shop.command("export").args(["--source", "orders.db", "--table", "orders", "-o", "orders.parquet"]);
+    run.run().success().stdout_has("orders.parquet: 3 rows in 1 file");
+    assert_eq!(shop.rows(&["orders.parquet"], "SELECT sum(total), count(*) FROM orders"), json!([[30.5, 3]]));
+    let sql = "SELECT name, 1 AS name FROM items WHERE id > 1";
+    shop.command("export").args(["--source", "items.csv", "--sql", sql, "-o", "part.parquet"]).run().success();
+    assert_eq!(shop.rows(&["part.parquet"], "SELECT count(name), sum(name_2) FROM part"), json!([[2, 2]]));
+    let run = shop.command("export").args(["--source", "orders.db", "how many orders are there?", "-o", "n.parquet"]);
+    run.args(["--format", "json"]).run().success();
+    assert_eq!(shop.rows(&["n.parquet"], "FROM n"), json!([[3]]));
+    // zstd, and row groups of the size that was asked for.
+    shop.command("export")
+        .args([
+            "--source",
+            "items.csv",
+            "--sql",
+            "SELECT * FROM range(10000)",
+            "--row-group",
+            "2048",
+            "-o",
+            "groups.parquet",
+        ])
+        .run()
+        .success();
+    let duckdb = duckdb::Connection::open_in_memory().unwrap();
+    let (groups, codec): (i64, String) = duckdb
+        .query_row(
+            &format!(
+                "SELECT count(DISTINCT row_group_id), any_value(compression) FROM parquet_metadata('{}')",
+                shop.path("groups.parquet").display()
+            ),
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!((groups, codec.as_str()), (5, "ZSTD"));
+}
+
+#[test]
+fn what_fails_leaves_the_old_file_and_nothing_else() {
+    let shop = Shop::new();
+    shop.write("out/x.parquet", "old");
+    for (arguments, code) in [
+        (vec!["--sql", "SELECT price / 0, error('x') FROM items"], 20),
+        (vec!["--sql", "SELECT CAST(name AS INT) FROM items"], 1),
+        (vec!["--table", "nothing"], 64),
+        (vec!["--sql", "COPY items TO 'x'"], 20),
+        (vec!["zorgle the blarf"], 20),
+        (vec!["--sql", "FROM items", "--partition-by", "id"], 64),
+        (vec![], 64),
+    ] {
+        let run = shop.command("export").args(["--source", "items.csv", "-o", "out/x.parquet"]).args(&arguments);
+        run.run().code(code);
+        assert_eq!(fs::read_to_string(shop.path("out/x.parquet")).unwrap(), "old", "{arguments:?}");
+        assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 1, "{arguments:?}");
+    }
+    // A folder of somebody else's files is not written into.
+    let run = shop.command("export").args([
+        "--source",
+        "orders.db",
+        "--table",
+        "orders",
+        "-o",
+        "out",
+        "--partition-by",
+        "placed",
+    ]);
+    run.run().code(64).stderr_has("no export of llmsql's");
+    assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 1);
+}
+
+#[test]
+fn partitions_by_date_read_back_whole_and_follow_their_source() {
+    let shop = Shop::new();
+    days(&shop, 40, 30);
+    let export = |every: &str| {
+        let run = shop.command("export").args(["--source", "days.csv", "--table", "days", "-o", "archive"]);
+        run.args(["--partition-by", "at", "--every", every, "--format", "json"]).run()
+    };
+    let told = export("day").success().json();
+    assert_eq!((&told["rows"], &told["files"], &told["kept"]), (&json!(1200), &json!(40), &json!(0)));
+    assert!(shop.path("archive/year=2026/month=01/day=05/data.parquet").exists());
+    assert_eq!(
+        shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id), max(month) FROM archive"),
+        json!([[1200, 1200, "02"]])
+    );
+    // Less data, then: what is gone there is gone here; another span replaces the files.
+    days(&shop, 3, 30);
+    assert_eq!(export("day").success().json()["files"], 3);
+    assert_eq!(files(&shop.path("archive")).len(), 3);
+    assert_eq!(export("month").success().json()["files"], 1);
+    assert_eq!(files(&shop.path("archive")).len(), 1);
+    assert_eq!(shop.rows(&["archive"], "SELECT count(*) FROM archive"), json!([[90]]));
+    // Rows without a date are kept, too.
+    shop.write("gaps.csv", "id,at\n1,2026-01-01\n2,\n");
+    let run =
+        shop.command("export").args(["--source", "gaps.csv", "--table", "gaps", "-o", "gaps", "--partition-by", "at"]);
+    run.run().success().stdout_has("2 rows in 2 files");
+}
+
+#[test]
+fn a_run_that_was_killed_is_gone_on_with() {
+    let shop = Shop::new();
+    days(&shop, 200, 40);
+    let arguments = [
+        "export",
+        "--source",
+        "days.csv",
+        "--table",
+        "days",
+        "-o",
+        "archive",
+        "--partition-by",
+        "at",
+        "--format",
+        "json",
+    ];
+    let mut child = Command::new(Llmsql::path())
+        .args(arguments)
+        .current_dir(shop.path(""))
+        .env("STATE_DIRECTORY", shop.path("state"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let noted = || fs::read_to_string(shop.path("archive/_llmsql_export.json")).unwrap_or_default();
+    wait_for("some partitions", || (noted().matches("data.parquet").count() > 2).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = files(&shop.path("archive"));
+    assert!(before.len() < 200, "the export ended before it was killed");
+    // Each file that stands is whole.
+    let duckdb = duckdb::Connection::open_in_memory().unwrap();
+    for file in before.iter().filter(|f| !f.to_string_lossy().contains("/.llmsql-")) {
+        let sql = format!("SELECT count(*) FROM read_parquet('{}')", file.display());
+        let rows: i64 = duckdb.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 40, "{}", file.display());
+    }
+    let run = shop.command("export").args(&arguments[1..]).run().success();
+    let told = run.json();
+    assert_eq!((&told["rows"], &told["files"]), (&json!(8000), &json!(200)));
+    assert!(told["kept"].as_u64().unwrap() > 2, "{told}");
+    assert_eq!(shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id) FROM archive"), json!([[8000, 8000]]));
+    let left = fs::read_dir(shop.path("archive")).unwrap().flatten();
+    assert_eq!(left.filter(|e| e.file_name().to_string_lossy().starts_with(".llmsql-")).count(), 0);
+}
+
+#[test]
+fn a_view_over_the_archive_is_registered() {
+    let shop = Shop::new();
+    days(&shop, 3, 10);
+    let run = shop.command("export").args(["--source", "days.csv", "--table", "days", "-o", "archive"]);
+    let run = run.args(["--partition-by", "at", "--register", "analytics.duckdb"]).run().success();
+    run.stdout_has("view days_archive registered");
+    {
+        let duckdb = duckdb::Connection::open(shop.path("analytics.duckdb")).unwrap();
+        let sql = "SELECT count(*) FROM days_archive WHERE year = 2026 AND day = 2";
+        assert_eq!(duckdb.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 10);
+        // Open elsewhere it is locked, which is said, and the export stands.
+        let run = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "i.parquet"]);
+        run.args(["--register", "analytics.duckdb", "--view", "goods"]).run().code(11).stderr_has("another program");
+    }
+    let run = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "i.parquet"]);
+    run.args(["--register", "analytics.duckdb", "--view", "my \"goods\""]).run().success();
+    let duckdb = duckdb::Connection::open(shop.path("analytics.duckdb")).unwrap();
+    let sum: f64 = duckdb.query_row("SELECT sum(price) FROM \"my \"\"goods\"\"\"", [], |row| row.get(0)).unwrap();
+    assert!((sum - 55.5).abs() < 1e-9);
+}
+
+#[test]
+fn a_servers_table_is_fetched_partition_by_partition_in_bounded_memory() {
+    let server = Postgres::new(18).config("log_statement = all").start();
+    server.query(
+        "CREATE TABLE logs AS SELECT i AS id, timestamptz '2026-01-01' + i * interval '10 s' AS at, repeat(md5(i::text), 10) AS body
+         FROM generate_series(1, 200000) i; ANALYZE logs",
+    );
+    let shop = Shop::new();
+    let source = format!("pg={}", server.dsn());
+    let run =
+        shop.command("export").args(["--source", &source, "--memory", "64MB", "--table", "logs", "-o", "archive"]);
+    let told = run.args(["--partition-by", "at", "--format", "json"]).run().success().json();
+    assert_eq!(told["rows"], 200_000);
+    let log = server.log();
+    let copies: Vec<&str> = log.lines().filter(|l| l.contains("COPY (SELECT")).collect();
+    assert!(copies.iter().filter(|l| l.contains("WHERE")).count() > 20, "{copies:#?}");
+    assert_eq!(
+        shop.rows(&["archive"], "SELECT count(*), count(DISTINCT id), sum(length(body)) FROM archive"),
+        json!([[200_000, 200_000, 64_000_000]])
+    );
+}

@@ -1,0 +1,68 @@
+-- Operations data: two weeks of a small site, made of arithmetic so that every run has the same. FOLDER is replaced.
+CREATE TABLE access AS
+SELECT TIMESTAMP '2026-03-05 00:00:00' + INTERVAL (i * 1913) SECOND AS "time",
+    '10.0.' || (i * 7 % 5) || '.' || (i * 31 % 23) AS remote_addr,
+    ['GET', 'GET', 'GET', 'POST', 'GET', 'PUT', 'GET', 'DELETE'][1 + (i * 5 % 8)] AS method,
+    ['/api/query', '/health', '/api/query', '/login', '/api/query', '/api/export', '/health', '/api/query', '/login',
+     '/api/schema', '/health', '/api/query', '/api/export', '/health', '/login', '/api/query'][1 + (i * 7 % 16)] AS path,
+    [200, 200, 200, 200, 304, 404, 200, 500, 200, 502, 201, 403, 200][1 + (i * 11 % 13)] AS status,
+    200 + (i * 7919 % 50000) AS body_bytes_sent,
+    round(0.005 + (i * 104729 % 3000) / 1000.0, 3) AS request_time,
+    ['curl/8.5', 'Mozilla/5.0', 'python-requests/2.32', 'Mozilla/5.0'][1 + (i * 3 % 4)] AS user_agent,
+    ['web1', 'web2', 'web3', 'web2'][1 + (i * 13 % 4)] AS host
+FROM range(620) t(i);
+COPY access TO 'FOLDER/access.ndjson' (FORMAT JSON);
+
+CREATE TABLE pg_stat_statements AS
+SELECT 1000 + i * 37 AS queryid,
+    ['SELECT * FROM orders WHERE id = $1', 'UPDATE orders SET state = $1', 'INSERT INTO events VALUES ($1)',
+     'DELETE FROM sessions WHERE expires < $1', 'SELECT count(*) FROM events'][1 + i % 5] || ' -- ' || i AS query,
+    ['app', 'report', 'postgres'][1 + i % 3] AS usename,
+    ['shop', 'analytics'][1 + i % 2] AS datname,
+    10 + (i * 617 % 5000) AS calls,
+    round((10 + (i * 617 % 5000)) * (0.2 + (i * 733 % 900) / 10.0), 2) AS total_exec_time,
+    round(0.2 + (i * 733 % 900) / 10.0, 2) AS mean_exec_time,
+    round(0.1 + (i * 733 % 900) / 40.0, 2) AS min_exec_time,
+    round(1 + (i * 733 % 900) / 2.0, 2) AS max_exec_time,
+    round((i * 389 % 700) / 10.0, 2) AS stddev_exec_time,
+    i * 3571 % 100000 AS "rows",
+    i * 5557 % 1000000 AS shared_blks_hit,
+    i * 991 % 20000 AS shared_blks_read,
+    greatest(0, i * 71 % 400 - 250) AS temp_blks_written
+FROM range(60) t(i);
+COPY pg_stat_statements TO 'FOLDER/pg_stat_statements.csv' (HEADER);
+
+CREATE TABLE pg_stats AS
+SELECT ['analytics', 'analytics', 'public'][1 + i % 3] AS schemaname,
+    ['query_logs', 'events', 'orders', 'users'][1 + i % 4] AS tablename,
+    ['id', 'user_query', 'status', 'created_at', 'amount', 'email', 'country'][1 + i % 7] || '_' || i AS attname,
+    i * 53 % 900 AS n_distinct,
+    round((i * 17 % 200) / 100.0 - 1, 2) AS correlation,
+    round((i * 29 % 100) / 100.0, 2) AS null_frac
+FROM range(40) t(i);
+COPY pg_stats TO 'FOLDER/pg_stats.csv' (HEADER);
+
+CREATE TABLE query_logs AS
+SELECT i + 1 AS id,
+    ['total sales by region', 'how many users signed up', 'revenue last month', 'top customers', 'orders per day',
+     'slowest endpoints', 'churn by plan'][1 + (i * i + i) % 7] AS user_query,
+    ['alice', 'bob', 'carol', 'dave'][1 + (i * 7 % 4)] AS username,
+    ['gpt', 'llama', 'qwen'][1 + (i * 5 % 3)] AS model,
+    ['success', 'success', 'success', 'error', 'success', 'timeout'][1 + (i * 7 % 6)] AS status,
+    round(20 + (i * 7907 % 40000) / 10.0, 1) AS execution_time_ms,
+    i * 97 % 1200 AS rows_returned,
+    CASE WHEN i * 7 % 6 = 3 THEN ['syntax error', 'permission denied'][1 + i % 2] END AS error_message,
+    TIMESTAMP '2026-02-01 03:00:00' + INTERVAL (i * 8231) SECOND AS created_at
+FROM range(470) t(i);
+COPY query_logs TO 'FOLDER/query_logs.parquet' (FORMAT PARQUET);
+
+CREATE TABLE journal AS
+SELECT TIMESTAMP '2026-03-14 00:00:00' + INTERVAL (i * 1423) SECOND AS "timestamp",
+    ['web1', 'db1', 'db2'][1 + i * 7 % 3] AS hostname,
+    ['nginx.service', 'postgresql.service', 'pgbouncer.service', 'sshd.service', 'cron.service'][1 + i * 3 % 5] AS unit,
+    [6, 6, 5, 3, 6, 4, 6, 2, 6, 7][1 + i * 7 % 10] AS priority,
+    900 + i * 13 % 40 AS pid,
+    ['started', 'connection reset by peer', 'checkpoint complete', 'out of memory', 'accepted publickey for root',
+     'disk full on /var', 'reloaded configuration'][1 + (i * i % 7)] AS message
+FROM range(300) t(i);
+COPY journal TO 'FOLDER/journal.ndjson' (FORMAT JSON);
