@@ -5,8 +5,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
+/// libpq's variable for a server's password.
+pub const PASSWORD: &str = "PGPASSWORD";
+
 /// Variables in which passwords of servers come to this program.
-const PASSWORDS: &[&str] = &["LLMSQL_DSN", "PGPASSWORD"];
+const PASSWORDS: &[&str] = &["LLMSQL_DSN", PASSWORD];
 
 /// A program to be run without input and without the passwords of our environment, which anybody who may look at the
 /// child's environment would see there.

@@ -8,6 +8,7 @@ use crate::harden::apply::{self, Work};
 use crate::harden::journal::{Journal, State};
 use crate::harden::look::Look;
 use crate::harden::{self, Finding, Isolation, Status, Wish, checks, roles};
+use crate::output::plan::paragraph;
 use crate::output::{self, Format};
 use crate::postgres::connect::{Blocking, conninfo};
 use crate::profile::config::{self, Document};
@@ -199,7 +200,7 @@ fn table(report: &Report<'_>) -> String {
         };
         out.push_str(&format!("\n{mark}: {}\n", finding.check));
         for text in [Some(finding.what.as_str()), Some(finding.why), finding.by_hand.as_deref()].into_iter().flatten() {
-            out.push_str(&indented(text));
+            paragraph(&mut out, text, "  ", 80);
         }
         for statement in &finding.sql {
             out.push_str(&format!("    {statement}\n"));
@@ -214,25 +215,6 @@ fn severity(finding: &Finding) -> &'static str {
         harden::Severity::Medium => "medium",
         harden::Severity::Low => "low",
     }
-}
-
-/// Text at 80 columns, set in by two.
-fn indented(text: &str) -> String {
-    let mut out = String::new();
-    let mut width = 0;
-    for word in text.split_whitespace() {
-        let length = console::measure_text_width(word);
-        if width == 0 || width + 1 + length > 80 {
-            out.push_str(if width == 0 { "  " } else { "\n  " });
-            width = 2;
-        } else {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += length;
-    }
-    out + "\n"
 }
 
 fn run_apply(arguments: &ApplyArguments, global: &Global) -> Result<Exit> {
@@ -299,7 +281,7 @@ fn rollback(arguments: &RollbackArguments, global: &Global) -> Result<Exit> {
             .at(format!("{server}/{database}"))
             .next("runs are kept by the user who made them, by server and database as they were named in --dsn"));
     };
-    output::stdout(&(entry.undo.iter().map(|s| format!("{s};\n")).collect::<String>()))?;
+    output::stdout(&(apply::undo_lines(&entry).join("\n") + "\n"))?;
     let question = format!("Take back run {} of {} at {}?", entry.number, entry.at, session.session().place());
     let Some(permit) = ApplyPermit::ask(arguments.yes, &question)? else { return Ok(Exit::Failed) };
     session.run(async |s| apply::rollback(s, &journal, &mut entry, &permit).await)?;

@@ -1,5 +1,7 @@
 //! `llmsql secrets init|status|rotate|verify|restore|recover`.
 
+mod verify;
+
 use super::Global;
 use super::config::plain_table;
 use super::connection::ConnectionArgs;
@@ -22,7 +24,6 @@ use crate::secrets::recover::{self, Recovered};
 use crate::secrets::rotate::{self, Done, Stack};
 use crate::secrets::services;
 use crate::secrets::status::{self, Status};
-use crate::secrets::verify::{self, Tools};
 use crate::secrets::{TEMPLATE, verifier};
 use crate::state::{self, State};
 use clap::{Args, Subcommand};
@@ -53,7 +54,6 @@ pub enum Command {
     /// failure puts everything back (3, or 12 for a login), and after a kill `secrets recover` does. What was stays, for
     /// `secrets restore`. API_KEY_SALT is never part of --all: name it, and keys made under the old one stay valid.
     #[command(
-        verbatim_doc_comment,
         after_help = "Examples:\n  llmsql secrets rotate POSTGRES_PASSWORD\n  llmsql secrets rotate --due --yes                     # from cron; needs [secrets] reload\n  llmsql secrets rotate APP_PASSWORD --strategy alternate\n  llmsql secrets rotate JWT_SECRET_KEY --no-overlap      # the old key has leaked\n  llmsql secrets rotate VENDOR_TOKEN --value credential:vendor --yes --no-reload"
     )]
     Rotate(Box<Rotate>),
@@ -61,7 +61,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  llmsql secrets verify\n  llmsql secrets verify --dsn service=admin --format json"
     )]
-    Verify(Verify),
+    Verify(verify::Verify),
     /// Bring earlier values back: env file, server and PgBouncer, proved by logins as a rotation is
     #[command(
         after_help = "Examples:\n  llmsql secrets restore --list\n  llmsql secrets restore                 # what was before the last rotation"
@@ -198,15 +198,6 @@ pub struct Rotate {
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// Arguments of `verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    #[command(flatten)]
-    env: EnvArgs,
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 /// Arguments of `restore`.
@@ -482,46 +473,6 @@ fn dry_run(plan: &Plan, format: Format) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-impl Verify {
-    fn run(&self, global: &Global) -> Result<Exit> {
-        let context = self.env.context(global)?;
-        let file = EnvFile::read(&context.path)?;
-        let secrets = context.config.secrets(&file.document)?;
-        let pooler = Pooler::find(&context.config, &global.root())?;
-        let roles = secrets.iter().filter_map(|s| Some((s.role.as_ref()?, file.get(&s.name)?)));
-        let logins: Vec<(Login, Vec<String>)> = roles
-            .map(|(role, value)| (Login { role: role.role.clone(), password: value.into() }, role.databases.clone()))
-            .collect();
-        let databases: Vec<String> = logins.iter().flat_map(|(_, d)| d.clone()).collect();
-        let all: Vec<&Login> = logins.iter().map(|(l, _)| l).collect();
-        let base = if all.is_empty() { None } else { Some(base(&self.connection, &all, &databases)?) };
-        let tools = Tools { base, pooler: pooler.as_ref(), state: &context.state };
-        let checks = block_on(verify::verify(&file, &secrets, &tools))?;
-        if global.format == Format::Table {
-            let mut table = plain_table();
-            table.set_header(["name", "where", "works", ""]);
-            for check in &checks {
-                let works = match check.works {
-                    Some(true) => "yes",
-                    Some(false) => "no",
-                    None => "-",
-                };
-                table.add_row([check.name.as_str(), &check.place, works, &check.detail]);
-            }
-            output::stdout(&(table.trim_fmt() + "\n"))?;
-        } else {
-            output::document(&checks, global.format)?;
-        }
-        let broken: Vec<&str> = checks.iter().filter(|c| c.works == Some(false)).map(|c| c.name.as_str()).collect();
-        if broken.is_empty() {
-            return Ok(Exit::Done);
-        }
-        Err(Error::new(Exit::LoginFailed, "secrets.verify", format!("{} checks do not work: {}", broken.len(), broken.join(", ")))
-            .at(file.path.display())
-            .next("bring the right value back with `llmsql secrets restore`, or make all agree with `llmsql secrets rotate NAME --mend`"))
-    }
 }
 
 impl Restore {

@@ -151,7 +151,8 @@ impl Document {
     /// value needs others.
     ///
     /// # Errors
-    /// A name that is not there, stands twice or on a line that readers take differently; a NUL in the value.
+    /// A name that is not there, stands twice, on a line that readers take differently or below a quote that is never
+    /// closed; a NUL in the value.
     pub fn set(&mut self, name: &str, value: &SecretString) -> Result<(), Problem> {
         let lines = self.lines(name);
         let problem = |line: usize, message: String| Err(Problem { line, column: 1, message });
@@ -166,19 +167,26 @@ impl Document {
             return problem(1, format!("the value of {name} holds a NUL"));
         }
         let line = lines.first().copied().unwrap_or(1);
+        let before = self.items.clone();
         match self.items.iter_mut().find(|item| item.names(name)) {
             Some(Item { raw, parsed: Parsed::Entry(entry) }) => {
                 entry.write(raw, value.expose_secret());
-                Ok(())
             }
-            _ => problem(line, format!("{name} stands on a line that cannot be read for certain")),
+            _ => return problem(line, format!("{name} stands on a line that cannot be read for certain")),
         }
+        // A quote in the value would end one that is open above, and the name would become part of that value.
+        let read = Document::parse(&self.to_bytes()).get(name);
+        if read.is_none_or(|read| read.expose_secret() != value.expose_secret()) {
+            self.items = before;
+            return problem(line, format!("the value of {name} cannot be read back: a quote above it is never closed"));
+        }
+        Ok(())
     }
 
     /// Adds a name behind another one, or at the end of the file.
     ///
     /// # Errors
-    /// A name that is there already or is none; a NUL in the value.
+    /// A name that is there already, is none, or would stand below a quote that is never closed; a NUL in the value.
     pub fn add(&mut self, name: &str, value: &SecretString, behind: Option<&str>) -> Result<(), Problem> {
         let problem = |line: usize, message: String| Err(Problem { line, column: 1, message });
         if let Some(line) = self.lines(name).first() {
@@ -190,6 +198,7 @@ impl Document {
         let at = behind
             .and_then(|b| self.items.iter().position(|item| item.names(b)))
             .map_or(self.items.len(), |index| index + 1);
+        let unchanged = self.items.clone();
         let end = line_end(self.items.first().map(|i| i.raw.as_slice()));
         if let Some(before) = at.checked_sub(1).and_then(|i| self.items.get_mut(i))
             && !before.raw.ends_with(b"\n")
@@ -201,7 +210,7 @@ impl Document {
         let start = name.len() + 1;
         let entry = Entry { name: name.to_owned(), value: start..start, quote: Quote::None };
         self.items.insert(at, Item { raw, parsed: Parsed::Entry(entry) });
-        self.set(name, value)
+        self.set(name, value).inspect_err(|_| self.items = unchanged)
     }
 
     /// Takes a name out, with its whole line.
@@ -416,6 +425,17 @@ mod tests {
 
     fn value(document: &Document, name: &str) -> Option<String> {
         document.get(name).map(|v| v.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn nothing_is_written_below_an_open_quote_that_would_end_it() {
+        let text = "A=\"open\nB=b";
+        let mut document = Document::parse(text.as_bytes());
+        let new = SecretString::from("it's \"new\"");
+        assert!(document.set("B", &new).is_err() && document.add("C", &new, None).is_err());
+        assert_eq!(document.to_bytes(), text.as_bytes());
+        document.set("B", &"plain".into()).unwrap();
+        assert_eq!(value(&Document::parse(&document.to_bytes()), "B").as_deref(), Some("plain"));
     }
 
     #[test]

@@ -232,6 +232,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Directives as a file, every word in quotes.
+    fn written(directives: &[Directive]) -> String {
+        let mut out = String::new();
+        for directive in directives {
+            for word in [&directive.name].into_iter().chain(&directive.arguments) {
+                out.push_str(&format!("\"{}\" ", word.replace('\\', "\\\\").replace('"', "\\\"")));
+            }
+            match &directive.block {
+                Some(block) => out.push_str(&format!("{{ {} }}\n", written(block))),
+                None => out.push_str(";\n"),
+            }
+        }
+        out
+    }
+
     #[test]
     fn reads_directives_blocks_and_quotes() {
         let text = "# c\nuser www-data;\nhttp {\n  log_format j escape=json '{\"a\":\"$b\"}'\n    ';x';\n  \
@@ -268,6 +283,14 @@ mod tests {
         #[test]
         fn any_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             prop_assert_eq!(Document::parse(&bytes).to_bytes(), bytes);
+        }
+
+        #[test]
+        fn what_is_read_can_be_written_and_read_again(text in "([a-z]{1,3}|[ \n;{}'\"\\\\#é]|\\$\\{|a b;|s \\{|\"x y\"){0,40}") {
+            let read = Document::parse(text.as_bytes());
+            let again = Document::parse(written(read.directives()).as_bytes());
+            prop_assert_eq!(again.problem(), None);
+            prop_assert_eq!(written(again.directives()), written(read.directives()));
         }
 
         #[test]

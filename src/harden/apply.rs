@@ -90,14 +90,23 @@ impl Work {
     pub fn lines(&self) -> Vec<String> {
         let statements = self.run.iter().map(|s| format!("{s};"));
         let settings = self.system.iter().map(|(name, value)| format!("{};", alter_system(name, Some(value))));
-        let hba = self.hba.iter().flat_map(|w| {
-            w.edit.lines.iter().map(|(n, old, new)| {
-                let path = w.edit.path.display();
-                format!("-- {path}, line {n}\n--   {old}\n--   {new}")
-            })
-        });
+        let hba = self.hba.iter().flat_map(|w| w.edit.lines.iter().map(|(n, old, new)| edited(&w.edit, *n, old, new)));
         statements.chain(settings).chain(hba).collect()
     }
+}
+
+/// A line of `pg_hba.conf` before and after.
+fn edited(edit: &HbaEdit, line: usize, before: &str, after: &str) -> String {
+    format!("-- {}, line {line}\n--   {before}\n--   {after}", edit.path.display())
+}
+
+/// What taking a run back does, for people: as [`Work::lines`].
+#[must_use]
+pub fn undo_lines(entry: &Entry) -> Vec<String> {
+    let statements = entry.undo.iter().map(|s| format!("{s};"));
+    let settings = entry.system.iter().map(|(name, old)| format!("{};", alter_system(name, old.as_deref())));
+    let hba = entry.hba.iter().flat_map(|edit| edit.lines.iter().map(|(n, old, new)| edited(edit, *n, new, old)));
+    statements.chain(settings).chain(hba).collect()
 }
 
 impl HbaWork {

@@ -65,7 +65,15 @@ pub fn is_sqlstate(error: &Error, state: &SqlState) -> bool {
 /// # Errors
 /// Those of [`resolve`].
 pub fn conninfo(dsn: Option<&SecretString>) -> Result<Conninfo> {
-    let info = resolve(dsn.map(|d| d.expose_secret()), &Environment::process())?;
+    conninfo_in(dsn, &Environment::process())
+}
+
+/// The same in another environment.
+///
+/// # Errors
+/// Those of [`resolve`].
+pub fn conninfo_in(dsn: Option<&SecretString>, environment: &Environment) -> Result<Conninfo> {
+    let info = resolve(dsn.map(|d| d.expose_secret()), environment)?;
     for warning in &info.warnings {
         output::note(&format!("warning: {warning}"));
     }

@@ -463,7 +463,7 @@ fn parse_url(text: &str, from: &str, out: &mut Parameters) -> Result<()> {
     Ok(())
 }
 
-fn decode(text: &str, from: &str) -> Result<String> {
+pub(crate) fn decode(text: &str, from: &str) -> Result<String> {
     let wrong = || malformed(from, "a % in the URL is not followed by two hexadecimal digits");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -169,7 +169,8 @@ impl Engine {
     pub fn open(&mut self) -> Result<Schema> {
         self.running = None;
         let exe = std::env::current_exe().map_err(cannot_start)?;
-        let mut command = Command::new(exe);
+        // It has the passwords of servers from its stdin.
+        let mut command = crate::process::command(exe);
         command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         for (name, _) in std::env::vars_os() {
             // What this program was told by its environment, the worker is told by its stdin.

@@ -1,6 +1,7 @@
 //! Where data comes from: `--source`, `[sources]` of llmsql.toml, and what each file turns out to be.
 
 use crate::error::{Error, Result};
+use crate::process::PASSWORD;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -40,8 +41,8 @@ pub enum Place {
     DuckDb(PathBuf),
     /// A SQLite file.
     Sqlite(PathBuf),
-    /// A PostgreSQL server: its URL, which may hold a password.
-    Postgres(String),
+    /// A PostgreSQL server: its URL, which may hold a password, and what PGPASSWORD held, for where nothing else does.
+    Postgres(String, Option<String>),
 }
 
 impl fmt::Debug for Place {
@@ -61,7 +62,7 @@ impl Place {
                 [first, ..] => format!("{} and {} more files", first.display(), paths.len() - 1),
             },
             Place::DuckDb(path) | Place::Sqlite(path) => path.display().to_string(),
-            Place::Postgres(url) => hide_password(url),
+            Place::Postgres(url, _) => hide_password(url),
         }
     }
 
@@ -71,7 +72,7 @@ impl Place {
         match self {
             Place::Files { paths, .. } => paths,
             Place::DuckDb(path) | Place::Sqlite(path) => std::slice::from_ref(path),
-            Place::Postgres(_) => &[],
+            Place::Postgres(..) => &[],
         }
     }
 }
@@ -184,7 +185,8 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
     if location.starts_with("postgres://") || location.starts_with("postgresql://") {
         let database = hide_password(location).rsplit_once('/').map(|(_, d)| d.to_owned()).unwrap_or_default();
         let default = if is_name(&database) { database } else { "postgres".to_owned() };
-        return Ok(vec![source(&default, Place::Postgres(location.to_owned()))]);
+        let place = Place::Postgres(location.to_owned(), std::env::var(PASSWORD).ok());
+        return Ok(vec![source(&default, place)]);
     }
     if let Some((scheme, rest)) = location.split_once("://") {
         if scheme != "file" {
@@ -554,7 +556,10 @@ mod tests {
 
     #[test]
     fn no_password_is_shown() {
-        let place = Place::Postgres("postgresql://ada:hunter2@db1:5432/shop?password=hunter2".to_owned());
+        let place = Place::Postgres(
+            "postgresql://ada:hunter2@db1:5432/shop?password=hunter2".to_owned(),
+            Some("hunter2".to_owned()),
+        );
         assert_eq!(place.shown(), "postgresql://db1:5432/shop");
         assert!(!format!("{place:?}").contains("hunter2"));
     }

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::PathBuf;
 
 /// The most that is read, in bytes.
@@ -53,6 +53,12 @@ impl Source {
                 bytes = terminal.read_secure_line().map_err(wrong)?.into_bytes().into();
             }
             Source::Stdin => drop(std::io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes).map_err(wrong)?),
+            // Who gives the secret itself as the argument is not to find it in a log as well.
+            Source::File(path) if !path.try_exists().unwrap_or_else(|e| e.kind() == ErrorKind::PermissionDenied) => {
+                return Err(Error::usage("secrets.input", "there is no file of this name")
+                    .at("FILE")
+                    .next("name a file; a secret itself is given on stdin, since others see a command line"));
+            }
             Source::File(path) => {
                 std::fs::File::open(path).and_then(|f| f.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(wrong)?;
             }

@@ -21,6 +21,7 @@
 //! | [`status`] | names, ages, uses, what is due and what is weak |
 //! | [`verify`] | every secret tried everywhere it should work |
 //! | [`apikey`] | API keys by tier, kept as keyed hashes, and nginx's map of whole keys |
+//! | [`url`] | a password within a URL |
 //! | [`token`] | JSON Web Tokens, signed and checked with the keys of the env file |
 //!
 //! No value is ever an argument, in a child's environment, a log, an error or `Debug`.
@@ -43,6 +44,7 @@ pub mod sealed;
 pub mod services;
 pub mod status;
 pub mod token;
+pub mod url;
 pub mod verifier;
 pub mod verify;
 

@@ -8,7 +8,7 @@ use crate::secrets::env::EnvFile;
 use crate::secrets::generate::Recipe;
 use crate::secrets::pending::{Change, Login};
 use crate::secrets::sealed::Sealed;
-use crate::secrets::{record, status, token};
+use crate::secrets::{record, status, token, url};
 use crate::state::State;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -72,9 +72,9 @@ impl Plan {
             Plan { how: "rotated", changes: Vec::new(), roles: Vec::new(), foreign: Vec::new(), reload: Vec::new() };
         for secret in secrets {
             plan.add(env, secret, wish, state)?;
-            plan.reload.extend(secret.reload.iter().cloned());
+            let more: Vec<String> = secret.reload.iter().filter(|c| !plan.reload.contains(c)).cloned().collect();
+            plan.reload.extend(more);
         }
-        plan.reload.dedup();
         Ok(plan)
     }
 
@@ -148,9 +148,11 @@ impl Plan {
         }
         for copy in status::copies(env, secret) {
             let text = env.need(&copy)?;
-            let (from, to) = (old.expose_secret(), new.expose_secret());
-            let text = text.expose_secret().replace(&format!("//{}:{from}@", role.role), &format!("//{next}:{to}@"));
-            self.change(env, &copy, text.replace(&format!(":{from}@"), &format!(":{to}@")).into());
+            let Some(text) = url::replace(text.expose_secret(), old.expose_secret(), new.expose_secret()) else {
+                continue;
+            };
+            let text = text.replace(&format!("//{}:", role.role), &format!("//{next}:"));
+            self.change(env, &copy, text.into());
         }
         self.change(env, name, new.clone());
         let databases = role.databases.clone();

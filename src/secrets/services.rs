@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::secrets::url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fs;
@@ -51,7 +52,7 @@ pub fn holders(values: &[&SecretString]) -> Vec<Holder> {
 /// Whether a variable is the secret, or a URL with it.
 fn holds(variable: &str, secret: &SecretString) -> bool {
     let secret = secret.expose_secret();
-    !secret.is_empty() && (variable == secret || secret.len() >= 8 && variable.contains(&format!(":{secret}@")))
+    !secret.is_empty() && (variable == secret || secret.len() >= 8 && url::replace(variable, secret, "").is_some())
 }
 
 /// Runs each command by `sh -c`, in order, with its output on our stderr.

@@ -6,6 +6,7 @@ use crate::secrets::catalogue::{Config, Kind, Secret};
 use crate::secrets::env::EnvFile;
 use crate::secrets::generate::Recipe;
 use crate::secrets::record;
+use crate::secrets::url;
 use crate::state::State;
 use jiff::Timestamp;
 use memchr::memmem;
@@ -200,8 +201,8 @@ fn uses(env: &EnvFile, secret: &Secret, userlist: Option<&Path>, beside: &[(Path
 #[must_use]
 pub fn copies(env: &EnvFile, secret: &Secret) -> Vec<String> {
     let Some(value) = env.get(&secret.name).filter(|v| v.expose_secret().len() >= 6) else { return Vec::new() };
-    let inside = format!(":{}@", value.expose_secret());
-    let holds = |name: &&str| env.get(name).is_some_and(|v| v.expose_secret().contains(&inside));
+    let within = |text: &str| url::replace(text, value.expose_secret(), "").is_some();
+    let holds = |name: &&str| env.get(name).is_some_and(|v| within(v.expose_secret()));
     let mut names: Vec<String> = env.document.names().map(|(_, n)| n).filter(holds).map(str::to_owned).collect();
     names.dedup();
     names

@@ -182,7 +182,8 @@ fn a_fresh_database_becomes_what_the_guide_means_and_goes_back_to_what_it_was() 
     bench.apply(&WISH).success().stderr_has("nothing to change");
 
     bench.server.query("DROP TABLE analytics.later");
-    bench.harden("rollback").arg("--yes").run().success();
+    let undone = bench.harden("rollback").arg("--yes").run().success();
+    undone.stdout_has("ALTER SYSTEM RESET log_connections;").stdout_has("pg_hba.conf, line");
     assert_eq!(bench.everything(), before);
     assert_eq!(bench.plain("old_app", "SELECT 1"), Ok("1".to_owned()));
     bench.harden("rollback").arg("--yes").run().code(64);

@@ -3,6 +3,7 @@
 mod support;
 
 mod apply;
+mod augeas;
 mod catalogue;
 mod certificates;
 mod config;

@@ -235,6 +235,7 @@ impl Walker<'_> {
             return Ok(());
         }
         let fields = Fields::of(value, "ORDER BY", &["type", "orders"])?;
+        fields.one_of("type", &["ORDER_MODIFIER"])?;
         self.orders(fields.list("orders")?)
     }
 

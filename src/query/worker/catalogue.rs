@@ -175,7 +175,7 @@ impl Engine {
         for source in sources {
             match &source.place {
                 Place::Sqlite(path) => sqlite.push(Sqlite::open(path)?),
-                Place::Postgres(url) => postgres.push(Postgres::open(url, zone)?),
+                Place::Postgres(url, password) => postgres.push(Postgres::open(url, password.as_deref(), zone)?),
                 Place::Files { .. } | Place::DuckDb(_) => {}
             }
         }
@@ -202,7 +202,7 @@ impl Engine {
                     engine.add_sqlite(source, &catalog, next_sqlite)?;
                     next_sqlite += 1;
                 }
-                Place::Postgres(_) => {
+                Place::Postgres(..) => {
                     engine.add_postgres(source, &catalog, next_postgres)?;
                     next_postgres += 1;
                 }

@@ -6,6 +6,8 @@ use super::columns::{Batch, Fill, Filling};
 use super::sqlite::append;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{self, Blocking, RowExt, quote_ident, quote_literal};
+use crate::postgres::conninfo::Environment;
+use crate::process::PASSWORD;
 use crate::query::failure;
 use crate::query::protocol::Response;
 use crate::query::schema::{Column, ForeignKey, Table};
@@ -92,12 +94,14 @@ impl Declared {
 }
 
 impl Postgres {
-    /// Connects and begins a transaction that can only read.
+    /// Connects and begins a transaction that can only read; `password` stands for PGPASSWORD.
     ///
     /// # Errors
     /// Those of connecting.
-    pub fn open(url: &str, zone: &str) -> Result<Self> {
-        let info = connect::conninfo(Some(&SecretString::from(url)))?;
+    pub fn open(url: &str, password: Option<&str>, zone: &str) -> Result<Self> {
+        let mut environment = Environment::process();
+        environment.variables.extend(password.map(|p| (PASSWORD.to_owned(), p.to_owned())));
+        let info = connect::conninfo_in(Some(&SecretString::from(url)), &environment)?;
         let session = Blocking::open(&info)?;
         session.batch(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = {}; SET LOCAL statement_timeout = '60s';

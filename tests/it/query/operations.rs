@@ -31,10 +31,10 @@ fn cases() -> BTreeMap<String, Vec<Case>> {
     cases
 }
 
-/// A value as it is compared: numbers by six figures.
+/// A value as it is compared: numbers by ten figures.
 fn plain(value: &Value) -> String {
     match value.as_f64() {
-        Some(number) => format!("{number:.5e}"),
+        Some(number) => format!("{number:.9e}"),
         None => value.to_string(),
     }
 }

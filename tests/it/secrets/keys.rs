@@ -111,3 +111,18 @@ fn tokens_live_as_long_as_they_were_minted_for_whatever_is_rotated() {
         }
     }
 }
+
+#[test]
+fn a_secret_given_as_an_argument_is_not_repeated() {
+    let stack = Stack::without_bouncer("");
+    let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.c2lnbmF0dXJl", "eyJzdWIiOiJhZGEifQ".repeat(20));
+    for arguments in [
+        vec!["apikey", "check", "llm_57zginy5ax_F4u36XbevfooCZiInBICqeup8nVC0gZrkZywvwlxcrY"],
+        vec!["token", "verify", token.as_str()],
+        vec!["secrets", "rotate", "SECRET_KEY", "--yes", "--value", "F4u36Xbevfoo/CZiInBICqeup"],
+    ] {
+        let secret = arguments[arguments.len() - 1];
+        let run = stack.llmsql().args(arguments.iter().copied()).run().code(64).stderr_has("stdin");
+        assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{run:?}");
+    }
+}

@@ -128,11 +128,14 @@ fn a_given_value_is_taken_from_stdin_or_a_credential() {
     let run = stack.secrets(&["rotate", "APP_PASSWORD", "--yes", "--value", "-"]).stdin("it's \"odd\" $x #1\n");
     run.run().success();
     assert_eq!(stack.value("APP_PASSWORD"), "it's \"odd\" $x #1");
+    let url = "postgresql://app:it%27s%20%22odd%22%20%24x%20%231@127.0.0.1/shop";
+    assert_eq!(stack.value("DATABASE_URL"), url, "it is a URL still");
     stack.secrets(&["verify"]).run().success();
     fs::create_dir(stack.path("credentials")).unwrap();
     fs::write(stack.path("credentials/app"), "from-systemd-42").unwrap();
     let run = stack.secrets(&["rotate", "APP_PASSWORD", "--yes", "--value", "credential:app"]);
     run.env("CREDENTIALS_DIRECTORY", stack.path("credentials")).run().success();
+    assert_eq!(stack.value("DATABASE_URL"), "postgresql://app:from-systemd-42@127.0.0.1/shop");
     assert!(logs_in(stack.server.port(), "app", "from-systemd-42"));
 }
 

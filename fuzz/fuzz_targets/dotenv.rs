@@ -1,0 +1,22 @@
+#![no_main]
+//! Any bytes come out as they went in, and an edit that is taken reads back, now and from the file.
+
+use libfuzzer_sys::fuzz_target;
+use llmsql_fuzz::{formats::dotenv::Document, value};
+use secrecy::ExposeSecret;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut doc = Document::parse(bytes);
+    assert_eq!(doc.to_bytes(), bytes);
+    doc.problems().for_each(drop);
+    let value = value(bytes);
+    let last = doc.names().last().map(|(_, name)| name.to_owned());
+    for name in last.into_iter().chain(["ADDED".to_owned()]) {
+        let secret = value.clone().into();
+        if doc.set(&name, &secret).is_ok() || doc.add(&name, &secret, None).is_ok() {
+            for doc in [&doc, &Document::parse(&doc.to_bytes())] {
+                assert_eq!(doc.get(&name).map(|s| s.expose_secret().to_owned()).as_ref(), Some(&value));
+            }
+        }
+    }
+});
