@@ -220,8 +220,8 @@ mod tests {
             kind: Kind::Text,
             sql_type: "VARCHAR".to_owned(),
             values: vec!["secret-value".to_owned()],
-            min: Some("low".to_owned()),
-            max: Some("high".to_owned()),
+            min: Some("least-value".to_owned()),
+            max: Some("most-value".to_owned()),
             ..Column::default()
         };
         let table = Table { name: "orders".to_owned(), columns: vec![column], ..Table::default() };
@@ -230,7 +230,7 @@ mod tests {
             Clock { now: jiff::civil::date(2026, 3, 1).at(12, 0, 0, 0), week_starts_on: jiff::civil::Weekday::Monday };
         let text = |values| Prompt::new(&schema, &[], &clock, values, "how many?").text();
         assert!(text(true).contains("secret-value"));
-        assert!(!text(false).contains("secret-value") && !text(false).contains("low"));
+        assert!(!text(false).contains("-value"), "{}", text(false));
         assert!(text(false).contains("\"status\" VARCHAR") || text(false).contains("status VARCHAR"));
     }
 }
