@@ -1,6 +1,7 @@
 //! The program under test.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,13 +65,39 @@ impl Llmsql {
         self
     }
 
-    /// Runs as a user without rights: the servers' where tests run as root.
+    /// Runs as a user without rights: the servers' where tests run as root. That user may not be let into the folder where
+    /// the program was built, so the program and DuckDB's library beside it are linked into one that all may enter.
     #[must_use]
-    pub fn unprivileged(mut self) -> Self {
-        if let Some(user) = super::server_user() {
-            use std::os::unix::process::CommandExt;
-            self.command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", "/nonexistent").current_dir("/");
+    pub fn unprivileged(self) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        let Some(user) = super::server_user() else { return self };
+        let here = self._here.path();
+        fs::set_permissions(here, fs::Permissions::from_mode(0o755)).expect("its mode");
+        for file in ["llmsql", "libduckdb.so"] {
+            let built = Self::path().with_file_name(file);
+            if built.exists() && fs::hard_link(&built, here.join(file)).is_err() {
+                fs::copy(&built, here.join(file)).expect("a copy of what was built");
+            }
         }
+        let program = here.join("llmsql");
+        let mut run = self.instead(&program, &[]);
+        run.command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).env("HOME", "/nonexistent").current_dir("/");
+        run
+    }
+
+    /// Another program with these arguments before ours, in the same environment and folder.
+    fn instead(mut self, program: impl AsRef<OsStr>, first: &[&OsStr]) -> Self {
+        let mut command = Command::new(program);
+        command.args(first).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.command.get_current_dir().expect("a folder"));
+        self.command = command;
         self
     }
 
@@ -82,18 +109,12 @@ impl Llmsql {
 
     /// Under strace, its children with it.
     #[must_use]
-    pub fn strace(mut self, options: &[&str]) -> Self {
-        let mut command = super::program("strace");
-        command.arg("-f").args(options).arg("--").arg(self.command.get_program()).args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.current_dir(self.command.get_current_dir().expect("a folder"));
-        self.command = command;
-        self
+    pub fn strace(self, options: &[&str]) -> Self {
+        let ours = self.command.get_program().to_owned();
+        let mut first = vec![OsStr::new("-f")];
+        first.extend(options.iter().map(OsStr::new));
+        first.extend([OsStr::new("--"), &ours]);
+        self.instead(super::program("strace").get_program(), &first)
     }
 
     /// Runs it to its end.
