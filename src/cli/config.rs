@@ -274,6 +274,8 @@ fn change<T>(
         if location.named {
             return Err(Error::new(Exit::Usage, "config.folder", "the folder does not exist").at(folder.display()));
         }
+        // What is refused leaves nothing behind, not even the folder.
+        edit(&Document::read(&location)?)?;
         fs::create_dir_all(folder)
             .map_err(|e| Error::failed("config.folder", "cannot be created").at(folder.display()).because(e))
             .map_err(|e| e.next("run it as root, or name a file of your own with --config"))?;

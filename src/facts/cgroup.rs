@@ -212,17 +212,22 @@ impl Hierarchy {
         if !self.controls("memory") {
             return None;
         }
+        let name = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
+        let limits = self.dirs.iter().filter_map(|dir| host.limit(&format!("{dir}/{name}"), memory));
         if self.unified {
-            // "max" is no number, and means none.
-            return self.dirs.iter().filter_map(|dir| host.number(&format!("{dir}/memory.max"))).min();
+            return limits.min();
         }
-        let limits = self.dirs.iter().filter_map(|dir| host.number(&format!("{dir}/memory.limit_in_bytes")));
         // Where a parent cannot be seen, the kernel still tells its limit here.
         let inherited = self.dirs.first().and_then(|dir| {
-            let stat = host.text(&format!("{dir}/memory.stat"))?;
-            stat.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit ")?.trim().parse::<u64>().ok())
+            let path = format!("{dir}/memory.stat");
+            let text = host.text(&path)?;
+            let told = text.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit "))?;
+            memory(told.trim()).unwrap_or_else(|| {
+                host.absent(path, "its hierarchical_memory_limit is no limit");
+                None
+            })
         });
-        limits.chain(inherited).filter(|n| *n < NO_LIMIT_V1 && *n != NO_LIMIT_V1_32BIT).min()
+        limits.chain(inherited).min()
     }
 
     /// The smallest bandwidth from this cgroup up, in CPUs.
@@ -231,17 +236,15 @@ impl Hierarchy {
             return None;
         }
         let quotas = self.dirs.iter().filter_map(|dir| {
-            let (quota, period) = if self.unified {
-                let line = host.line(&format!("{dir}/cpu.max"))?;
-                let mut words = line.split_whitespace();
-                let quota: f64 = words.next()?.parse().ok()?;
-                // The period may be left out, and is 100 ms then.
-                (quota, words.next().map_or(Some(100_000.0), |word| word.parse().ok())?)
-            } else {
-                let quota: f64 = host.number(&format!("{dir}/cpu.cfs_quota_us"))?;
-                (quota, host.number(&format!("{dir}/cpu.cfs_period_us"))?)
-            };
-            (quota > 0.0 && period > 0.0).then_some(quota / period)
+            if self.unified {
+                return host.limit(&format!("{dir}/cpu.max"), bandwidth);
+            }
+            let quota = host.limit(&format!("{dir}/cpu.cfs_quota_us"), |line| match line {
+                "-1" => Some(None),
+                line => positive(line).map(Some),
+            })?;
+            let period = host.limit(&format!("{dir}/cpu.cfs_period_us"), |line| positive(line).map(Some))?;
+            Some(quota / period)
         });
         quotas.min_by(f64::total_cmp)
     }
@@ -261,4 +264,29 @@ impl Hierarchy {
             parse_list(&line).filter(|set| !set.is_empty())
         })
     }
+}
+
+/// A limit of memory in bytes, of either version. 0 would leave no room for the process that reads it.
+fn memory(line: &str) -> Option<Option<u64>> {
+    if matches!(line, "max" | "-1") {
+        return Some(None);
+    }
+    let bytes: u64 = line.parse().ok().filter(|bytes| *bytes > 0)?;
+    Some((bytes < NO_LIMIT_V1 && bytes != NO_LIMIT_V1_32BIT).then_some(bytes))
+}
+
+/// `QUOTA PERIOD` of version 2, in CPUs.
+fn bandwidth(line: &str) -> Option<Option<f64>> {
+    let mut words = line.split_whitespace();
+    let quota = words.next()?;
+    // The period may be left out, and is 100 ms then.
+    let period = words.next().map_or(Some(100_000.0), positive)?;
+    if quota == "max" {
+        return Some(None);
+    }
+    Some(Some(positive(quota)? / period))
+}
+
+fn positive(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0)
 }

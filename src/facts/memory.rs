@@ -13,7 +13,8 @@ pub(super) fn collect(host: &Host) -> Memory {
     let lines: HashMap<&str, u64> = text.lines().filter_map(field).collect();
     let bytes = |name: &str| lines.get(name)?.checked_mul(KB);
     let mut memory = Memory {
-        total_bytes: bytes("MemTotal"),
+        // No host has none: 0 is told where a container's view of /proc is made up.
+        total_bytes: bytes("MemTotal").filter(|total| *total > 0),
         // Kernels before 3.14 do not tell what is available.
         available_bytes: bytes("MemAvailable"),
         swap_bytes: bytes("SwapTotal").or_else(|| swap(host)),
@@ -43,7 +44,9 @@ pub(super) fn collect(host: &Host) -> Memory {
             ("HugePages_Total", memory.huge_pages.is_none()),
         ] {
             if missing {
-                host.absent(format!("/proc/meminfo {name}"), "the kernel does not tell it");
+                let zero = lines.get(name) == Some(&0);
+                let reason = if zero { "it is 0, which no host has" } else { "the kernel does not tell it" };
+                host.absent(format!("/proc/meminfo {name}"), reason);
             }
         }
     }

@@ -63,6 +63,24 @@ impl<'a> Host<'a> {
         self.line(path)?.parse().ok()
     }
 
+    /// What a file says of a limit that may well not be there: `read` gives `None` for what is no such thing, and
+    /// `Some(None)` for "no limit". A file that is there and tells neither is noted, since the limit is then not known.
+    pub fn limit<T>(&self, path: &str, read: impl Fn(&str) -> Option<Option<T>>) -> Option<T> {
+        let line = match self.root.read_line(path) {
+            Ok(line) => line,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+            Err(e) => {
+                self.absent(path, reason(&e));
+                return None;
+            }
+        };
+        read(&line).unwrap_or_else(|| {
+            let told: String = line.chars().take(40).collect();
+            self.absent(path, format!("{told:?} is no limit"));
+            None
+        })
+    }
+
     /// The names in a folder; empty where it cannot be read.
     pub fn names(&self, path: &str) -> Vec<String> {
         self.root.list(path).unwrap_or_default()

@@ -278,6 +278,13 @@ impl<'a> Host<'a> {
         mode.is_some_and(|m| m.value != "off" && !m.file.ends_with(OUR_POSTGRESQL_FILE))
     }
 
+    /// Whether WAL is pinned to hold no more than recovery from a crash needs: the server then starts neither with
+    /// senders nor with archiving.
+    #[must_use]
+    pub fn wal_is_minimal(&self) -> bool {
+        self.profile.text("postgresql.wal_level") == Some("minimal")
+    }
+
     /// The installed server of the planned version.
     #[must_use]
     pub fn server(&self) -> Option<&'a crate::facts::Postgres> {
@@ -405,6 +412,11 @@ fn ram(facts: &Facts, profile: &Profile) -> Result<(Num, bool)> {
             .at("facts memory.effective_bytes")
             .next("say how much there is with --ram, as in --ram 16GB"));
     };
+    if value == 0 {
+        return Err(Error::usage("plan.ram", "0 B of RAM is less than any host has")
+            .at("facts memory.effective_bytes")
+            .next("say how much there is with --ram, as in --ram 16GB"));
+    }
     let source = if facts.memory.limit_bytes.is_some_and(|l| Some(l) <= facts.memory.total_bytes) {
         let whose = facts.container.cgroup_of.as_ref().map(|cluster| format!(" of {cluster}")).unwrap_or_default();
         format!("facts memory.limit_bytes (cgroup{whose})")

@@ -51,7 +51,7 @@ pub static INVARIANTS: &[Invariant] = {
         rule("disk.wal", Error, "DK3→SYS4, SYS3→PG4", "max_wal_size + slot limit, and DuckDB's temp limit, within what is free on their file systems"),
         rule("disk.archive", Error, "PG4", "archive_mode on only where the folder is on another file system; a command that works is never replaced"),
         rule("disk.scheduler", Warning, "DK3→SYS4", "the planned scheduler is offered by the device"),
-        rule("network", Warning, "SYS3→PG4", "keepalives and timeouts agree; backlog ≤ somaxconn ≤ tcp_max_syn_backlog"),
+        rule("network", Warning, "SYS3→PG4", "keepalives and timeouts agree; backlog ≤ somaxconn ≤ tcp_max_syn_backlog; no two services on one port, which is an error"),
         rule("descriptors", Error, "SYS2→NX1", "2·worker_connections ≤ worker_rlimit_nofile ≤ LimitNOFILE ≤ fs.nr_open; PgBouncer's clients and pools likewise"),
         rule("timeouts", Warning, "", "statement_timeout < query_timeout < proxy_read_timeout"),
         rule("log.chain", Warning, "NX4→PY3", "correlation id, scheme and TLS version are in the edge's and the API's log"),

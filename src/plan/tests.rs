@@ -431,6 +431,63 @@ fn large_hosts_get_more_vacuum_and_short_transactions_no_jit() {
     assert_eq!(value(&guessed, "postgresql.jit"), "on");
 }
 
+#[test]
+fn minimal_wal_leaves_no_senders_and_is_refused_beside_what_needs_more() {
+    let mut profile = with(&["postgresql"]);
+    text(&mut profile, "postgresql.wal_level", "minimal");
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    assert_eq!(value(&plan, "postgresql.max_wal_senders"), "0");
+    assert!(finding(&plan, "versions").is_none());
+    for (key, pin, says) in [
+        ("postgresql.max_wal_senders", Value::Int(5), "max_wal_senders = 5"),
+        ("postgresql.archive_mode", Value::Text("on".to_owned()), "archive_mode"),
+        ("postgresql.replicas", Value::Int(1), "1 replica"),
+    ] {
+        let mut profile = profile.clone();
+        flag(&mut profile, key, pin);
+        let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+        let found = finding(&plan, "versions").unwrap_or_else(|| panic!("{key} is let pass"));
+        assert_eq!(found.severity, Severity::Error);
+        assert!(found.message.contains(says) && found.message.contains("wal_level"), "{}", found.message);
+    }
+}
+
+#[test]
+fn two_services_on_one_port_are_an_error_that_names_both() {
+    let all = ["postgresql", "pgbouncer", "nginx", "api"];
+    let clash = |pins: &[(&str, Value)]| {
+        let mut profile = with(&all);
+        for (key, pin) in pins {
+            flag(&mut profile, key, pin.clone());
+        }
+        let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+        plan.findings.into_iter().find(|f| f.invariant == "network" && f.severity == Severity::Error)
+    };
+    for (key, port, other) in [
+        ("pgbouncer.listen_port", 5432, "postgresql.port"),
+        ("nginx.http_port", 6432, "pgbouncer.listen_port"),
+        ("api.port", 5432, "postgresql.port"),
+    ] {
+        let found = clash(&[(key, Value::Int(port))]).unwrap_or_else(|| panic!("{key} is let pass"));
+        assert!(found.message.contains(key) && found.message.contains(other), "{}", found.message);
+        assert_eq!(found.next, Some(format!("unset {key}")));
+    }
+    assert!(clash(&[]).is_none());
+    // Each at an address of its own.
+    let apart = [
+        ("pgbouncer.listen_port", Value::Int(5432)),
+        ("pgbouncer.listen_addr", Value::Text("10.0.0.1".to_owned())),
+        ("postgresql.listen_addresses", Value::Text("localhost".to_owned())),
+    ];
+    assert!(clash(&apart).is_none());
+}
+
+#[test]
+fn no_memory_at_all_is_refused() {
+    let refused = build(&facts(0, 4), &with(&["postgresql"])).unwrap_err().to_string();
+    assert!(refused.contains("less than any host has"), "{refused}");
+}
+
 /// Hosts nobody has, and all that somebody has.
 fn any_host() -> impl Strategy<Value = (Facts, Profile)> {
     let sizes = (28u32..=42, 0u64..1 << 28).prop_map(|(bits, odd)| (1u64 << bits) + odd);

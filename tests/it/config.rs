@@ -53,6 +53,14 @@ fn the_first_value_is_written_where_the_host_keeps_it() {
 }
 
 #[test]
+fn a_refused_value_leaves_no_folder_behind() {
+    let dir = host();
+    config(&dir, &["set", "host.ram", "4XB"]).run().code(64);
+    config(&dir, &["set", "host.rma", "4GB"]).run().code(64);
+    assert!(!dir.path().join("etc").exists());
+}
+
+#[test]
 fn nothing_wrong_is_ever_written() {
     let dir = host();
     let file = dir.path().join("llmsql.toml");

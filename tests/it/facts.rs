@@ -258,3 +258,41 @@ fn limits_of_cgroups_are_found_through_the_mount_table() {
     assert_eq!(facts["cpu"]["cpuset"], 4);
     assert_eq!(facts["cpu"]["effective"], 2);
 }
+
+#[test]
+fn a_limit_that_cannot_be_read_is_absent_with_its_reason() {
+    let facts = |memory: &str, cpu: Option<&str>, total: u32| {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("proc/meminfo", &format!("MemTotal: {total} kB\n"));
+        put("proc/self/cgroup", "0::/\n");
+        put("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+        put("sys/fs/cgroup/memory.max", memory);
+        match cpu {
+            Some(text) => put("sys/fs/cgroup/cpu.max", text),
+            None => fs::create_dir(dir.path().join("sys/fs/cgroup/cpu.max")).unwrap(),
+        }
+        Llmsql::new().args(["facts", "--format", "json"]).root(dir.path()).run().success().json()
+    };
+    let reason = |facts: &serde_json::Value, path: &str| {
+        let absent = facts["absent"].as_array().unwrap();
+        absent.iter().find(|a| a["path"] == path).map(|a| a["reason"].as_str().unwrap().to_owned())
+    };
+    let (memory, cpu) = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.max");
+    for text in ["garbage\n", "0\n", ""] {
+        let facts = facts(text, Some("0 100000\n"), 8_388_608);
+        assert!(facts["memory"]["limit_bytes"].is_null() && facts["cpu"]["quota"].is_null());
+        assert_eq!(facts["memory"]["effective_bytes"], 8_u64 << 30);
+        assert_eq!(reason(&facts, memory).unwrap(), format!("{:?} is no limit", text.trim()));
+        assert_eq!(reason(&facts, cpu).as_deref(), Some("\"0 100000\" is no limit"));
+    }
+    let none = facts("max\n", Some("max 100000\n"), 0);
+    assert_eq!((reason(&none, memory), reason(&none, cpu)), (None, None));
+    assert!(none["memory"]["total_bytes"].is_null() && none["memory"]["effective_bytes"].is_null());
+    assert_eq!(reason(&none, "/proc/meminfo MemTotal").as_deref(), Some("it is 0, which no host has"));
+    assert_eq!(reason(&facts("1073741824\n", None, 1), cpu).as_deref(), Some("is a folder"));
+}

@@ -106,6 +106,7 @@ pub(super) fn postgres(
     let replicas = host.count_or_measured("postgresql.replicas", "replicas", live.and_then(|d| d.replicas), 0);
     let least = |name: &str| host.primary(name).map_or(0, |n| n.value);
     let senders = replicas.value.saturating_mul(2).saturating_add(4).max(10).max(least("max_wal_senders"));
+    let senders = if host.wal_is_minimal() { 0 } else { senders };
     let monitoring = match host.sizing {
         Sizing::Budget if host.major >= 16 => RESERVED_FOR_MONITORING,
         _ => 0,

@@ -1,12 +1,44 @@
 //! What requests pass through: backlogs, descriptors, timeouts, logs, metrics.
 
 use super::{Court, number};
+use crate::plan::host::Sizing;
 use crate::plan::nginx::LOG_CHAIN;
+use crate::plan::{Component, Severity};
 use crate::units;
 use crate::value::Value;
 
+/// A port that a service listens on, and at which addresses.
+struct Listener {
+    key: &'static str,
+    port: u64,
+    addresses: Vec<String>,
+}
+
+impl Listener {
+    /// Whether both cannot listen at once.
+    fn meets(&self, other: &Listener) -> bool {
+        let everywhere = |address: &String| matches!(address.as_str(), "*" | "0.0.0.0" | "::");
+        let clash = |a: &String, b: &String| a == b || everywhere(a) || everywhere(b);
+        self.port == other.port && self.addresses.iter().any(|a| other.addresses.iter().any(|b| clash(a, b)))
+    }
+}
+
+/// The addresses of a list such as `localhost, 10.0.0.1`.
+fn addresses(value: &Value) -> Vec<String> {
+    let items: Vec<&str> = match value {
+        Value::Text(text) => text.split(',').collect(),
+        Value::List(items) => items.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let one = |item: &str| if item == "localhost" { "127.0.0.1".to_owned() } else { item.to_owned() };
+    items.into_iter().map(str::trim).filter(|item| !item.is_empty()).map(one).collect()
+}
+
 impl Court<'_> {
     pub(super) fn network(&mut self) {
+        if self.shared_port() {
+            return;
+        }
         let Some(somaxconn) =
             self.count("kernel.net.core.somaxconn").or_else(|| self.host.sysctl("net.core.somaxconn"))
         else {
@@ -56,6 +88,48 @@ impl Court<'_> {
             ),
         };
         self.verdict("network", Some(chain && silent), numbers, message, &next);
+    }
+
+    /// Two services that would listen on one port of this host: the second does not start. Whether there are any.
+    fn shared_port(&mut self) -> bool {
+        let listeners = self.listeners();
+        let pairs = listeners.iter().enumerate().flat_map(|(i, a)| listeners.iter().skip(i + 1).map(move |b| (a, b)));
+        let Some((a, b)) = pairs.into_iter().find(|(a, b)| a.meets(b)) else { return false };
+        let severity = match self.host.sizing {
+            Sizing::Budget => Severity::Error,
+            Sizing::Guide => Severity::Warning,
+        };
+        let numbers = vec![number(a.key, a.port), number(b.key, b.port)];
+        let message = format!("{} and {} are both {}: only one service can listen there", a.key, b.key, a.port);
+        let next = self.unset(&[a.key, b.key], &format!("set {} or {} to another port", a.key, b.key));
+        self.verdict_of("network", Some(false), severity, numbers, message, &next);
+        true
+    }
+
+    /// Everything that listens on this host.
+    fn listeners(&self) -> Vec<Listener> {
+        let mut all = Vec::new();
+        let mut add = |key: &'static str, port: Option<u64>, addresses: Vec<String>| {
+            all.extend(port.map(|port| Listener { key, port, addresses }));
+        };
+        if self.host.has(Component::PostgreSql) {
+            let cluster = self.host.cluster();
+            let port = self.count("postgresql.port").or_else(|| cluster?.port.map(u64::from));
+            let written = || Some(cluster?.settings.get("listen_addresses")?.value.clone());
+            let addresses = match self.value("postgresql.listen_addresses") {
+                Some(value) => addresses(value),
+                None => addresses(&Value::Text(written().unwrap_or_else(|| "localhost".to_owned()))),
+            };
+            add("postgresql.port", Some(port.unwrap_or(5432)), addresses);
+        }
+        let of = |key: &str| self.value(key).map(addresses).unwrap_or_default();
+        add("pgbouncer.listen_port", self.count("pgbouncer.listen_port"), of("pgbouncer.listen_addr"));
+        add("nginx.http_port", self.count("nginx.http_port"), vec!["*".to_owned()]);
+        if self.host.profile.text("nginx.tls_certificate").is_some_and(|file| !file.is_empty()) {
+            add("nginx.https_port", self.count("nginx.https_port"), vec!["*".to_owned()]);
+        }
+        add("api.port", self.count("api.port"), of("api.host"));
+        all
     }
 
     fn has_setting_of(&self, prefix: &str) -> bool {

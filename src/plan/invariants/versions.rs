@@ -17,6 +17,7 @@ impl Court<'_> {
         wrong.extend(self.too_many_backends());
         wrong.extend(self.below_two_segments());
         wrong.extend(self.not_installed());
+        wrong.extend(self.more_than_minimal_wal());
         let numbers = vec![
             number("version", self.host.major),
             number("settings", self.settings.iter().filter(|s| s.component == Component::PostgreSql).count()),
@@ -77,6 +78,27 @@ impl Court<'_> {
                 Some(format!("{name} = {size}: the server takes no less than two WAL segments, {least}"))
             })
             .collect()
+    }
+
+    /// What the server does not start with, or cannot do, where wal_level is minimal.
+    fn more_than_minimal_wal(&self) -> Vec<String> {
+        if !self.host.wal_is_minimal() {
+            return Vec::new();
+        }
+        let senders = self.count("postgresql.max_wal_senders").filter(|n| *n > 0);
+        let archiving = match self.value("postgresql.archive_mode") {
+            Some(Value::Text(mode)) => mode != "off",
+            _ => self.host.archives_by_itself(),
+        };
+        let replicas = self.budget.postgresql.as_ref().map(|p| p.replicas.value).filter(|n| *n > 0);
+        let against = [
+            senders.map(|n| format!("max_wal_senders = {n}")),
+            archiving.then(|| "archiving (archive_mode)".to_owned()),
+            (self.value("postgresql.summarize_wal") == Some(&Value::Bool(true))).then(|| "summarize_wal".to_owned()),
+            replicas.map(|n| units::counted(n, "replica")),
+        ];
+        let against = against.into_iter().flatten();
+        against.map(|what| format!("{what} needs wal_level replica or logical, and minimal is pinned")).collect()
     }
 
     /// Pinned libraries that are not installed: the server would not start. Only where the host's own folder of

@@ -14,8 +14,13 @@ pub(super) fn replication(draft: &mut Draft<'_>, pg: &PostgresBudget) {
     let n = pg.replicas.value;
     let senders = pg.wal_senders as i64;
     let worked = format!("max(10, 2·{n} + 4) = {}", n.saturating_mul(2).saturating_add(4).max(10));
-    let reason = rule("max(10, 2·replicas + 4)", worked, vec![pg.replicas.input.clone()])
-        .note("Twice: a standby that reconnects before its old connection has timed out needs a second one.");
+    let reason = if host.wal_is_minimal() {
+        let level = derived("wal_level", "minimal", "postgresql.wal_level");
+        rule("0 with wal_level = minimal: the server does not start with more", "0", vec![level])
+    } else {
+        rule("max(10, 2·replicas + 4)", worked, vec![pg.replicas.input.clone()])
+            .note("Twice: a standby that reconnects before its old connection has timed out needs a second one.")
+    };
     draft.put(PG, "max_wal_senders", Value::Int(senders), not_below_primary(host, "max_wal_senders", reason.clone()));
     draft.put(PG, "max_replication_slots", Value::Int(senders), reason);
     if let Some((keep, reason)) = slot_limit(host, draft.value("postgresql.max_wal_size"), n) {
