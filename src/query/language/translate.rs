@@ -106,7 +106,8 @@ impl<'a> Translator<'a> {
     }
 
     fn take_apart(&self, question: &str, tokens: Vec<Token>, clock: &Clock, lookup: &dyn Lookup) -> Apart {
-        let found = dates::find(question, clock);
+        let mut found = dates::find(question, clock);
+        found.retain(|span| !self.is_stored(question, &tokens, span));
         let linker = Linker::new(&self.index, lookup);
         let tokens = linker.spread(tokens);
         let spans = linker.spans(question, &tokens, &found);
@@ -115,6 +116,17 @@ impl<'a> Translator<'a> {
         let figures = self.figures(&linker, question, &tokens, &found);
         let week_start = clock.week_starts_on.to_monday_zero_offset();
         Apart { tokens, hints, spans, found, combinations, figures, week_start }
+    }
+
+    /// Whether a time of one short word, `h1`, is a stored value and no word before it says that a time is meant.
+    fn is_stored(&self, question: &str, tokens: &[Token], span: &dates::Span) -> bool {
+        let text = question.get(span.start..span.end).unwrap_or_default().to_lowercase();
+        let code = text.len() <= 3
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.ends_with(|c: char| c.is_ascii_digit());
+        let before = tokens.iter().rev().find(|t| t.end <= span.start).map_or("", |t| t.lower.as_str());
+        let timed = matches!(before, "in" | "during" | "since" | "until" | "before" | "after" | "through");
+        code && !timed && !self.index.values(&text).is_empty()
     }
 
     /// The query of a question about operations data; none where words are left over, or several tables may be meant.

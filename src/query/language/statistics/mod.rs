@@ -223,10 +223,11 @@ impl Reader<'_, '_, '_> {
             }
             Cue::Top(top) => s.top = Some(top),
             Cue::Compare(op, quality) => {
-                s.op = Some(if std::mem::take(&mut s.not) { op.negated() } else { op });
-                if quality.is_some() {
-                    s.column = s.column.or(self.log.duration);
-                }
+                let op = if std::mem::take(&mut s.not) { op.negated() } else { op };
+                s.op = Some(match quality {
+                    Some(quality) => self.compared_by(s, op, quality, next),
+                    None => op,
+                });
             }
             Cue::Behind(op) => s.op = Some(op),
             Cue::Between => s.between = Some(None),
@@ -314,6 +315,32 @@ impl Reader<'_, '_, '_> {
             s.most = None;
             s.query.order.push((Expr::Column(column), most == grows));
             s.limit = s.limit.or(Some(1));
+        }
+    }
+
+    /// A comparison by a quality as it reads on the scale of the column that measures it: what is slower takes longer,
+    /// what is older is dated before.
+    fn compared_by(&self, s: &mut State, op: Op, quality: Quality, next: Option<&Word>) -> Op {
+        if quality.is_age() || quality.is_recency() {
+            s.left += usize::from(!matches!(next, Some(Word::Date(_))));
+            return if quality.is_age() { op.mirrored() } else { op };
+        }
+        let measured = |c: ColumnId| {
+            let found = quality.measured_by(&self.index.column(c).words.stems).filter(|_| self.measure(c));
+            found.map(|(rank, grows)| (rank, c, grows))
+        };
+        let told = s.column.or(self.log.duration).and_then(measured);
+        let found =
+            told.or_else(|| self.index.columns(self.log.table).filter_map(measured).min_by_key(|(rank, ..)| *rank));
+        match found {
+            Some((_, column, grows)) => {
+                s.column = Some(column);
+                if grows { op } else { op.mirrored() }
+            }
+            None => {
+                s.left += 1;
+                op
+            }
         }
     }
 
@@ -516,11 +543,19 @@ impl Reader<'_, '_, '_> {
     }
 
     fn push(&self, s: &mut State, cond: Cond) {
-        let same =
+        let equal =
             |a: &Cond, b: &Cond| matches!((a, b), (Cond::Compare(x, Op::Eq, _), Cond::Compare(y, Op::Eq, _)) if x == y);
+        let same = |a: &Cond, b: &Cond| match a {
+            Cond::Any(all) => all.iter().all(|one| equal(one, b)),
+            one => equal(one, b),
+        };
+        // An "or" joins what stands at its sides and nothing that follows; a time is an alternative to a time alone.
+        let time = |c: &Cond| matches!(c, Cond::During(..));
+        let or = std::mem::take(&mut s.or);
+        s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
         let cond = if std::mem::take(&mut s.not) { negated(cond) } else { cond };
         match s.query.filter.last_mut() {
-            Some(last) if same(last, &cond) || std::mem::take(&mut s.or) => {
+            Some(last) if same(last, &cond) || or => {
                 let earlier = last.clone();
                 *last = match earlier {
                     Cond::Any(mut all) => {
