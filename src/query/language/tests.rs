@@ -409,6 +409,39 @@ fn alternatives_end_where_a_time_begins() {
 }
 
 #[test]
+fn what_never_happens_to_something() {
+    let none = |shown: &str, cond: &str| {
+        format!(
+            "SELECT DISTINCT {shown} FROM requests WHERE {shown} NOT IN (SELECT {shown} FROM requests WHERE {cond})"
+        )
+    };
+    for (question, expected) in [
+        ("which path was never requested with DELETE?", none("path", "method = 'DELETE'")),
+        ("clients that never used POST", none("client", "method = 'POST'")),
+        ("paths without errors", none("path", "status >= 500")),
+    ] {
+        assert_eq!(log_sql(question), expected, "{question}");
+    }
+    let translation = ask_with(&log(), &Glossary::default(), "clients with only errors");
+    assert!(!matches!(translation.outcome, Outcome::Answer(_)), "{translation:?}");
+}
+
+#[test]
+fn a_group_that_is_asked_for_is_not_left_out() {
+    let tickets = vec![
+        column("id", Kind::Integer, &[]),
+        column("state", Kind::Text, &["open", "closed"]),
+        column("team", Kind::Text, &["red", "blue"]),
+    ];
+    let schema = Schema { tables: vec![table("tickets", tickets)], keys: Vec::new() };
+    for question in ["open tickets per team", "closed tickets per team"] {
+        if let Outcome::Answer(reading) = ask_with(&schema, &Glossary::default(), question).outcome {
+            assert!(reading.sql.contains("GROUP BY team"), "{question}: {}", reading.sql);
+        }
+    }
+}
+
+#[test]
 fn a_stored_value_is_no_time() {
     assert_eq!(log_sql("average request time of h1"), "SELECT avg(request_time) FROM requests WHERE host = 'h1'");
 }

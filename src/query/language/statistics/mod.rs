@@ -231,6 +231,8 @@ impl Reader<'_, '_, '_> {
             }
             Cue::Behind(op) => s.op = Some(op),
             Cue::Between => s.between = Some(None),
+            // "paths never requested with DELETE": no row of the path is one, not only some row is none.
+            Cue::Not | Cue::But | Cue::Without if self.shares_rows(s, next) => s.none = Some(s.query.filter.len()),
             Cue::Not | Cue::But | Cue::Without => s.not = true,
             Cue::Or => s.or = true,
             Cue::Contains(place) => s.like = Some(place),
@@ -253,6 +255,23 @@ impl Reader<'_, '_, '_> {
             Cue::And | Cue::In | Cue::By | Cue::With | Cue::Times | Cue::Named => {}
             _ => s.left += 1,
         }
+    }
+
+    /// Whether the one column shown names things of several rows each, of which a condition that follows holds or not.
+    fn shares_rows(&self, s: &State, next: Option<&Word>) -> bool {
+        let named = |c: &ColumnId| {
+            self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
+        };
+        matches!(s.shown.as_slice(), [one] if named(one))
+            && s.none.is_none()
+            && s.column.is_none()
+            && !s.count
+            && s.figures.is_empty()
+            && s.query.group.is_empty()
+            && matches!(
+                next,
+                Some(Word::Rows(_) | Word::Value(..) | Word::Cond(_) | Word::Cue(Cue::With | Cue::In | Cue::By))
+            )
     }
 
     fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
@@ -578,7 +597,7 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(s.number.is_some() && s.limit.is_none()) + usize::from(s.column.is_some());
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
-            + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
+            + usize::from(s.each && s.query.group.is_empty());
         if s.when && s.figures.is_empty() && s.query.order.is_empty() {
             s.shown.extend(self.log.time);
         }
@@ -665,7 +684,13 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(from) = s.none {
             let column = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(*c) } else { None })?;
-            let filter = query.filter.split_off(from.min(query.filter.len()));
+            let mut filter = query.filter.split_off(from.min(query.filter.len()));
+            if filter.is_empty() {
+                return None;
+            }
+            if self.index.column(column).column.nullable {
+                filter.push(Cond::Null(column, false));
+            }
             let inner = Query { select: vec![Expr::Column(column)], tables: vec![table], filter, ..Query::default() };
             query.filter.push(Cond::In(column, Box::new(inner), false));
             query.distinct = true;
