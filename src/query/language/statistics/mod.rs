@@ -597,7 +597,7 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(s.number.is_some() && s.limit.is_none()) + usize::from(s.column.is_some());
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
-            + usize::from(s.each && s.query.group.is_empty());
+            + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
         if s.when && s.figures.is_empty() && s.query.order.is_empty() {
             s.shown.extend(self.log.time);
         }
