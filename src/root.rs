@@ -53,6 +53,18 @@ impl Root {
         &self.dir
     }
 
+    /// The command line that does `words` here, to be told as advice: without `--root` it would change the real host.
+    #[must_use]
+    pub fn command(&self, words: &str) -> String {
+        if self.is_live() {
+            return format!("llmsql {words}");
+        }
+        let dir = self.dir.display().to_string();
+        let plain = |c: char| c.is_alphanumeric() || "/._-+,@".contains(c);
+        let dir = if dir.chars().all(plain) { dir } else { format!("'{}'", dir.replace('\'', r"'\''")) };
+        format!("llmsql --root {dir} {words}")
+    }
+
     /// Where llmsql keeps what it must remember of this host, as a path of the host: `/var/lib/llmsql` as root and in
     /// a tree, `$XDG_STATE_HOME/llmsql` or `~/.local/state/llmsql` otherwise; before both, the folder systemd gives a
     /// unit with `StateDirectory=` in `$STATE_DIRECTORY`.

@@ -128,7 +128,7 @@ pub fn files(status: &mut Status, root: &Root, managed: &mut Managed, rendered: 
                 continue;
             }
             Err(e) => {
-                status.unread.push(Unread::new(target, e.what));
+                status.unread.push(Unread::new(root, target, e.what));
                 continue;
             }
         };
@@ -214,7 +214,7 @@ fn given_away(target: &str, applied: &Attributes, now: &Attributes) -> Vec<Strin
 }
 
 /// The language of a managed file.
-fn syntax(file: &ManagedFile, target: &str) -> Syntax {
+pub(super) fn syntax(file: &ManagedFile, target: &str) -> Syntax {
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".j2").to_owned();
     let own = name(target.trim_end_matches(BESIDE));
     let spec = files::TABLE.iter().find(|s| s.component.name() == file.component && name(s.template) == own);
@@ -230,21 +230,27 @@ pub fn running(status: &mut Status, seen: Seen) {
 }
 
 /// Compares what is planned now with what was planned when it was applied.
-pub fn plan(status: &mut Status, plan: &Plan, rendered: &[RenderedFile], managed: &Managed) {
+pub fn plan(status: &mut Status, root: &Root, plan: &Plan, rendered: &[RenderedFile], managed: &Managed) {
     for file in rendered {
         let beside = format!("{}{BESIDE}", file.target);
         let known = managed.files.get_key_value(&file.target).or_else(|| managed.files.get_key_value(&beside));
         let Some((target, applied)) = known else {
             // Of a component that was left out (--only) nothing is missing.
-            if managed.files.values().any(|f| f.component == file.component.name() && f.generation.is_some()) {
-                status.plan.push(PlanDrift {
+            if !managed.files.values().any(|f| f.component == file.component.name() && f.generation.is_some()) {
+                continue;
+            }
+            // What apply had no need to change is in no generation.
+            match prepare::planned(root, file, false) {
+                Ok(planned) if planned.stands() => status.compared.planned += 1,
+                Ok(_) => status.plan.push(PlanDrift {
                     target: file.target.clone(),
                     key: None,
                     applied: None,
                     planned: None,
                     takes_effect: None,
                     reason: "is planned now, and was not when it was applied".to_owned(),
-                });
+                }),
+                Err(e) => status.unread.push(Unread::new(root, &file.target, e.what)),
             }
             continue;
         };
@@ -316,7 +322,7 @@ pub fn standing(status: &mut Status, root: &Root, rendered: &[RenderedFile]) -> 
             Ok((Some(bytes), path)) => (bytes, path),
             Ok((None, _)) => continue,
             Err(e) => {
-                status.unread.push(Unread::new(&file.target, e.what));
+                status.unread.push(Unread::new(root, &file.target, e.what));
                 continue;
             }
         };

@@ -8,6 +8,7 @@
 use super::change::ChangeSet;
 use crate::error::{Error, Exit, Result};
 use crate::output::file;
+use crate::root::Root;
 use crate::state;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -160,14 +161,14 @@ impl Journal {
     ///
     /// # Errors
     /// One waits; those of reading.
-    pub fn none_pending(&self) -> Result<()> {
+    pub fn none_pending(&self, root: &Root) -> Result<()> {
         let Some(Generation { id, at, user, .. }) = self.pending()? else { return Ok(()) };
         Err(Error::new(
             Exit::RecoverFirst,
             "apply.interrupted",
             format!("generation {id}, begun at {at} by {user}, was interrupted and waits"),
         )
-        .next("finish or undo it with llmsql recover"))
+        .next(format!("finish or undo it with {}", root.command("recover"))))
     }
 
     /// The generations, newest first.
@@ -371,9 +372,9 @@ mod tests {
         let journal = Journal::open(&state).unwrap();
         let id = journal.begin(&record()).unwrap();
         let again = Journal::read(&state).unwrap().unwrap();
-        assert_eq!(again.none_pending().unwrap_err().exit, Exit::RecoverFirst);
+        assert_eq!(again.none_pending(&Root::live()).unwrap_err().exit, Exit::RecoverFirst);
         journal.end(id, Outcome::Done, None).unwrap();
-        again.none_pending().unwrap();
+        again.none_pending(&Root::live()).unwrap();
         assert_eq!(again.generation(id).unwrap().outcome, Outcome::Done);
         assert_eq!(again.generation(9).unwrap_err().exit, Exit::Usage);
     }

@@ -32,13 +32,34 @@ pub struct Prepared {
 }
 
 /// A rendered file beside what stands at its place.
-struct Pair<'a> {
+pub struct Pair<'a> {
     file: &'a RenderedFile,
     /// Where it goes, which is beside the operator's own where that is kept.
     target: String,
     syntax: Syntax,
     old: Option<Vec<u8>>,
     new: Vec<u8>,
+    remarks: Vec<String>,
+}
+
+impl Pair<'_> {
+    /// Whether what stands already says what is planned.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        self.old.as_deref().is_some_and(|old| compare::same(self.syntax, old, &self.new))
+    }
+}
+
+/// Puts a rendered file beside what stands at its place.
+///
+/// # Errors
+/// A file that cannot be read, or that has no place for ours.
+pub fn planned<'a>(root: &Root, file: &'a RenderedFile, adopt: bool) -> Result<Pair<'a>> {
+    let syntax = files::TABLE.iter().find(|spec| spec.template == file.template).map_or(Syntax::Yaml, |s| s.syntax);
+    let theirs = change::read(&change::locate(root, &file.target)?)?;
+    let render::Placed { target, bytes: new, remarks } = file.place(theirs.as_deref(), adopt)?;
+    let old = if target == file.target { theirs } else { change::read(&change::locate(root, &target)?)? };
+    Ok(Pair { file, target, syntax, old, new, remarks })
 }
 
 /// The file by which Patroni shows that it writes the planned cluster's configuration itself.
@@ -75,16 +96,13 @@ pub fn prepare(
     let mut prepared = Prepared { set: ChangeSet::new(Kind::Apply), notes: Vec::new(), unchanged: 0 };
     let mut pairs = Vec::new();
     for file in rendered {
-        let syntax = files::TABLE.iter().find(|spec| spec.template == file.template).map_or(Syntax::Yaml, |s| s.syntax);
-        let theirs = change::read(&change::locate(root, &file.target)?)?;
-        let render::Placed { target, bytes: new, remarks } = file.place(theirs.as_deref(), adopt)?;
-        prepared.notes.extend(remarks.iter().map(|remark| format!("{}: {remark}", file.target)));
-        let old = if target == file.target { theirs } else { change::read(&change::locate(root, &target)?)? };
-        if old.as_deref().is_some_and(|old| compare::same(syntax, old, &new)) {
+        let pair = planned(root, file, adopt)?;
+        prepared.notes.extend(pair.remarks.iter().map(|remark| format!("{}: {remark}", file.target)));
+        if pair.stands() {
             prepared.unchanged += 1;
             continue;
         }
-        pairs.push(Pair { file, target, syntax, old, new });
+        pairs.push(pair);
     }
     keeps_what_works(plan, &pairs)?;
     for pair in &pairs {

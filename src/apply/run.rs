@@ -47,7 +47,7 @@ pub fn journal(root: &Root) -> Result<Option<Journal>> {
 /// One waits; another run is just changing it (11); a journal that cannot be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<()> {
     let Some(journal) = journal(root)? else { return Ok(()) };
-    journal.none_pending().map_err(|interrupted| at_work(root).unwrap_or(interrupted))
+    journal.none_pending(root).map_err(|interrupted| at_work(root).unwrap_or(interrupted))
 }
 
 /// The error that names another run which is just changing this host; `None` where none is.
@@ -74,7 +74,7 @@ impl Work {
     /// An interrupted generation waits (4); what [`write::files`] says; a failure after something was replaced, which was
     /// put back (3), or could not be (4).
     pub fn apply(&self, permit: &ApplyPermit, set: &ChangeSet, settle: &mut Settle<'_>) -> Result<Applied> {
-        self.journal.none_pending()?;
+        self.journal.none_pending(&self.root)?;
         let record = Record { folders: set.missing_folders(&self.root, Side::New), change: set.clone() };
         let id = self.journal.begin(&record)?;
         let mut forward = || -> Result<Notes> {

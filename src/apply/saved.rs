@@ -48,7 +48,7 @@ pub fn fresh(root: &Root, set: &ChangeSet) -> Result<()> {
     let stale = |place: &str| {
         Err(Error::new(Exit::Stale, "apply.stale", "was changed since this was planned, so nothing is overwritten")
             .at(place)
-            .next("look at what stands there now with llmsql diff, and plan anew"))
+            .next(format!("look at what stands there now with {}, and plan anew", root.command("diff"))))
     };
     for file in &set.files {
         if file.standing(root)?.0 == Standing::Edited {

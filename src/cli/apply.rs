@@ -6,6 +6,7 @@ use super::connection::ConnectionArgs;
 use super::unreadable;
 use crate::apply::change::Kind;
 use crate::apply::managed::Managed;
+use crate::apply::permit::DRY_RUN;
 use crate::apply::run::{self, Applied, Work};
 use crate::apply::servers::{Servers, Verdict, Wishes};
 use crate::apply::{ApplyPermit, ChangeSet, prepare, saved};
@@ -118,17 +119,18 @@ impl Way {
             return shown.print(format);
         }
         let question = format!("Change {} files and {} kernel values?", set.files.len(), set.kernel.len());
-        let Some(permit) = ApplyPermit::ask(self.yes, &question)? else {
+        let Some(permit) = ApplyPermit::ask(self.yes, &question, DRY_RUN)? else {
             output::note("nothing was changed");
             return Ok(Exit::Done);
         };
         let work = Work::open(root)?;
-        work.journal.none_pending()?;
+        work.journal.none_pending(root)?;
         // Another run, or somebody at an editor, may have come in between.
         saved::fresh(root, set)?;
         let Applied { id, notes: more } = work.apply(&permit, set, &mut |set, side| servers.settle(set, side))?;
         more.iter().for_each(|note| output::note(&format!("note: {note}")));
-        output::note(&format!("done: generation {id}; take it back with: llmsql rollback {id}"));
+        let back = root.command(&format!("rollback {id}"));
+        output::note(&format!("done: generation {id}; take it back with: {back}"));
         Shown { generation: Some(id), notes: &[notes, &more].concat(), ..shown }.print(format)
     }
 
@@ -140,7 +142,8 @@ impl Way {
         };
         let facts = facts::collect(root);
         let servers = Servers::find(root, &facts, &standing, self.wishes()?)?;
-        if ApplyPermit::ask(self.yes, "Restart the servers whose values wait for it?")?.is_none() {
+        let look = format!("{} shows what waits", root.command("status"));
+        if ApplyPermit::ask(self.yes, "Restart the servers whose values wait for it?", &look)?.is_none() {
             output::note("nothing was restarted");
             return Ok(Exit::Done);
         }

@@ -53,7 +53,8 @@ impl Arguments {
         }
         if let Some(path) = &self.save {
             saved::save(path, set)?;
-            output::note(&format!("saved; execute it with: llmsql apply {}", path.display()));
+            let apply = global.root().command(&format!("apply {}", path.display()));
+            output::note(&format!("saved; execute it with: {apply}"));
         }
         Ok(if self.detailed_exitcode && !set.is_empty() { Exit::Changes } else { Exit::Done })
     }

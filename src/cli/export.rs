@@ -93,7 +93,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
     }
     let staging = Staging::new(&job)?;
     let tuning = Tuning { unordered: arguments.table.is_some(), ..Tuning::default() };
-    let (settings, mut engine) = arguments.data.engine(global, Some(staging.folder()), tuning)?;
+    let (settings, mut engine) =
+        arguments.data.engine(global, Some(&arguments.output), Some(staging.folder()), tuning)?;
     let written = if let Some(sql) = &arguments.sql {
         job.sql.clone_from(sql);
         export::run(&mut engine, &job, &staging)?

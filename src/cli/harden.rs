@@ -3,6 +3,7 @@
 use super::Global;
 use super::connection::ConnectionArgs;
 use crate::apply::ApplyPermit;
+use crate::apply::permit::DRY_RUN;
 use crate::error::{Error, Exit, Result};
 use crate::harden::apply::{self, Work};
 use crate::harden::journal::{Journal, State};
@@ -254,7 +255,7 @@ fn run_apply(arguments: &ApplyArguments, global: &Global) -> Result<Exit> {
     if arguments.dry_run {
         return Ok(Exit::Done);
     }
-    let Some(permit) = ApplyPermit::ask(arguments.yes, &format!("Make these changes at {place}?"))? else {
+    let Some(permit) = ApplyPermit::ask(arguments.yes, &format!("Make these changes at {place}?"), DRY_RUN)? else {
         return Ok(Exit::Failed);
     };
     let mut routes = vec![arguments.connection.conninfo()?];
@@ -283,7 +284,9 @@ fn rollback(arguments: &RollbackArguments, global: &Global) -> Result<Exit> {
     };
     output::stdout(&(apply::undo_lines(&entry).join("\n") + "\n"))?;
     let question = format!("Take back run {} of {} at {}?", entry.number, entry.at, session.session().place());
-    let Some(permit) = ApplyPermit::ask(arguments.yes, &question)? else { return Ok(Exit::Failed) };
+    let Some(permit) = ApplyPermit::ask(arguments.yes, &question, "what it does is printed above")? else {
+        return Ok(Exit::Failed);
+    };
     session.run(async |s| apply::rollback(s, &journal, &mut entry, &permit).await)?;
     output::note(&format!("run {} is taken back", entry.number));
     Ok(Exit::Done)

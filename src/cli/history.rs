@@ -76,10 +76,12 @@ impl Arguments {
 
     fn prune(&self, global: &Global) -> Result<Exit> {
         let question = format!("Forget the contents of all but the newest {} generations?", self.keep);
-        if ApplyPermit::ask(self.yes, &question)?.is_none() {
+        let root = global.root();
+        let look = format!("{} lists them", root.command("history"));
+        if ApplyPermit::ask(self.yes, &question, &look)?.is_none() {
             return Ok(Exit::Done);
         }
-        let gone = Work::open(&global.root())?.journal.prune(self.keep)?;
+        let gone = Work::open(&root)?.journal.prune(self.keep)?;
         output::note(&format!("the contents of {gone} generations were forgotten"));
         Ok(Exit::Done)
     }

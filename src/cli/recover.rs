@@ -59,7 +59,9 @@ impl Arguments {
         };
         let (id, at) = (generation.id, &generation.at);
         let verb = if side == Side::New { "Finish" } else { "Undo" };
-        let Some(permit) = ApplyPermit::ask(self.yes, &format!("{verb} generation {id}, begun at {at}?"))? else {
+        let look = format!("{} shows what it changes", root.command(&format!("history {id}")));
+        let question = format!("{verb} generation {id}, begun at {at}?");
+        let Some(permit) = ApplyPermit::ask(self.yes, &question, &look)? else {
             output::note("nothing was changed; it still waits");
             return Ok(Exit::Done);
         };

@@ -52,7 +52,7 @@ struct Document {
 /// # Errors
 /// Those of the sources; a table that is not there.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<()> {
-    let (settings, engine) = arguments.data.engine(global, None, Tuning::default())?;
+    let (settings, engine) = arguments.data.engine(global, None, None, Tuning::default())?;
     let mut data = Data::study(engine)?;
     if let Some(unknown) =
         arguments.tables.iter().find(|name| !data.schema.tables.iter().any(|t| t.name.eq_ignore_ascii_case(name)))

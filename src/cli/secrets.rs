@@ -295,7 +295,8 @@ impl Context {
         refuse_without_reload(&stack, change, &plan)?;
         let names: Vec<&str> = plan.changes.iter().map(|c| c.name.as_str()).collect();
         let question = format!("{} of {} will be {}.", names.join(", "), env.path.display(), plan.how);
-        let permit = ApplyPermit::ask(change.yes, &question)?.ok_or_else(declined)?;
+        let look = "look at it with `rotate --dry-run`, or `restore --list`";
+        let permit = ApplyPermit::ask(change.yes, &question, look)?.ok_or_else(declined)?;
         let done = block_on(rotate::run(plan, env, &stack, &self.state, &permit))?;
         tell(&done, global.format)?;
         Ok(Exit::Done)
@@ -535,7 +536,8 @@ impl Recover {
         };
         let names: Vec<&str> = pending.names().collect();
         let question = format!("The rotation {} of {} will be finished or undone.", pending.id, names.join(", "));
-        let permit = ApplyPermit::ask(self.change.yes, &question)?.ok_or_else(declined)?;
+        let permit = ApplyPermit::ask(self.change.yes, &question, "`llmsql secrets status` shows what stands")?
+            .ok_or_else(declined)?;
         let done = block_on(recover::recover(&pending, wish, &stack, &context.state, &permit))?;
         tell_recovered(&done, global.format)?;
         Ok(Exit::Done)

@@ -54,7 +54,7 @@ impl Arguments {
             status.metrics(jiff::Timestamp::now().as_second()).write(path)?;
         }
         match global.format {
-            Format::Table => output::stdout(&output::status::table(&status))?,
+            Format::Table => output::stdout(&output::status::table(&status, &global.root()))?,
             format => output::document(&status, format)?,
         }
         Ok(match () {
@@ -89,7 +89,7 @@ impl Arguments {
         let seen = running::seen(&root, &facts, &managed, &values, &self.connection.wishes()?);
         drift::running(&mut status, seen);
         if let Some(Planned { plan, rendered, .. }) = &planned {
-            drift::plan(&mut status, plan, rendered, &managed);
+            drift::plan(&mut status, &root, plan, rendered, &managed);
             for finding in plan.findings.iter().filter(|f| f.severity == Severity::Error) {
                 let why = format!("apply would refuse it: {}", finding.message);
                 status.unread.push(Unread { what: finding.invariant.clone(), why, next: finding.next.clone() });
@@ -103,7 +103,7 @@ impl Arguments {
         let journal = match run::journal(root) {
             Ok(journal) => journal,
             Err(e) if e.exit == Exit::Precondition => {
-                status.unread.push(Unread::new(e.place.unwrap_or_default(), e.what));
+                status.unread.push(Unread::new(root, e.place.unwrap_or_default(), e.what));
                 return Ok((Managed::default(), false));
             }
             Err(e) => return Err(e),
@@ -112,7 +112,7 @@ impl Arguments {
             // Root's is another than this user's own, of which there is none.
             let others = root.is_live() && !nix::unistd::geteuid().is_root() && root.exists(SYSTEM_STATE);
             if others {
-                status.unread.push(Unread::new(SYSTEM_STATE, "root's journal may not be read by this user"));
+                status.unread.push(Unread::new(root, SYSTEM_STATE, "root's journal may not be read by this user"));
             }
             return Ok((Managed::default(), !others));
         };

@@ -4,15 +4,17 @@ use super::changes::effect;
 use super::plan::width;
 use crate::apply::drift::{Edited, FileDrift, FileState, PlanDrift, Status};
 use crate::apply::servers::{Differs, Waits};
+use crate::root::Root;
 use console::{Style, measure_text_width, pad_str, truncate_str};
 use std::fmt::Write;
 
 /// The whole of it: what was compared, each layer with something in it, and what to do.
 #[must_use]
-pub fn table(status: &Status) -> String {
+pub fn table(status: &Status, root: &Root) -> String {
     let mut out = String::new();
     if let Some(g) = &status.interrupted {
-        let text = format!("generation {}, begun at {} by {}, was interrupted: llmsql recover", g.id, g.at, g.user);
+        let recover = root.command("recover");
+        let text = format!("generation {}, begun at {} by {}, was interrupted: {recover}", g.id, g.at, g.user);
         let _ = writeln!(out, "{}", Style::new().red().apply_to(text));
     }
     match &status.generation {
@@ -20,7 +22,9 @@ pub fn table(status: &Status) -> String {
             let _ = writeln!(out, "generation {} ({} by {} at {})", g.id, g.kind, g.user, g.at);
         }
         None if status.compared.planned > 0 => out.push_str("compared with our files as they stand\n"),
-        None => out.push_str("nothing was applied here; llmsql diff shows what would be changed\n"),
+        None => {
+            let _ = writeln!(out, "nothing was applied here; {} shows what would be changed", root.command("diff"));
+        }
     }
     section(&mut out, "files", &status.files, file);
     section(&mut out, "running values", &status.running, |out, d| value(out, d, &status.running));
@@ -42,10 +46,12 @@ pub fn table(status: &Status) -> String {
     };
     let _ = writeln!(out, "\n{verdict}: {counts}");
     if status.drift {
-        out.push_str("the plan again: llmsql apply; to keep a value: llmsql config set KEY VALUE\n");
+        let (apply, set) = (root.command("apply"), root.command("config set KEY VALUE"));
+        let _ = writeln!(out, "the plan again: {apply}; to keep a value: {set}");
     }
     if status.waiting.iter().any(|d| d.waits == Some(Waits::Restart) && d.component == "postgresql") {
-        out.push_str("have PostgreSQL restarted and proved when that suits: llmsql apply --restart\n");
+        let restart = root.command("apply --restart");
+        let _ = writeln!(out, "have PostgreSQL restarted and proved when that suits: {restart}");
     }
     out
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The most files of one source.
@@ -104,6 +105,24 @@ enum Content {
     Table(FileFormat),
     DuckDb,
     Sqlite,
+}
+
+/// Refuses a result that would be written over one of the sources, by whatever name or link it is called.
+///
+/// # Errors
+/// It would (64).
+pub fn refuse_overwriting(sources: &[Source], target: &Path) -> Result<()> {
+    let identity = |path: &Path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    let Some(target_is) = identity(target) else { return Ok(()) };
+    let same = |s: &&Source| s.place.paths().iter().any(|path| identity(path) == Some(target_is));
+    sources.iter().find(same).map_or(Ok(()), |source| {
+        Err(Error::usage(
+            "output.source",
+            format!("the result would be written over the source \"{}\"; nothing was changed", source.name),
+        )
+        .at(target.display())
+        .next("name another file with -o"))
+    })
 }
 
 /// Reads what `--source` says, or what `[sources]` holds where no flag is given. `scratch` takes what comes from stdin.

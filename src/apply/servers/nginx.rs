@@ -146,7 +146,7 @@ impl Server {
     /// Reload, and proof that new workers run and answer.
     pub fn settle(&self, side: Side) -> Result<Notes> {
         let Some(running) = &self.running else {
-            return Ok(vec!["NGINX does not run: the files were validated, what they say is not verified".to_owned()]);
+            return Ok(vec!["NGINX does not run: what its files say is not verified".to_owned()]);
         };
         let length = running.log_length();
         let before = running.children();

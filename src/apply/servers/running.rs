@@ -4,6 +4,7 @@
 use super::process::Running;
 use super::{Differs, Servers, Waits, Wishes, nginx, pgbouncer, postgresql};
 use crate::apply::compare;
+use crate::apply::drift;
 use crate::apply::managed::{Managed, ManagedFile};
 use crate::apply::write;
 use crate::facts::{Facts, sysctl_path};
@@ -29,8 +30,8 @@ pub struct Unread {
 impl Unread {
     /// Something that root could look at.
     #[must_use]
-    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        let next = (!nix::unistd::geteuid().is_root()).then(|| "sudo llmsql status".to_owned());
+    pub fn new(root: &Root, what: impl Into<String>, why: impl Into<String>) -> Self {
+        let next = (!nix::unistd::geteuid().is_root()).then(|| format!("sudo {}", root.command("status")));
         Unread { what: what.into(), why: why.into(), next }
     }
 }
@@ -64,7 +65,7 @@ pub fn seen(
         let wanted = settings(file, Syntax::Ini);
         match server.differing(&wanted, &file.version.content) {
             Ok(differs) => seen.take(wanted.len(), differs),
-            Err(e) => seen.unread.push(Unread::new(server.name(), e.to_string())),
+            Err(e) => seen.unread.push(Unread::new(root, server.name(), e.to_string())),
         }
         processes.extend(server.running().map(|r| ("pgbouncer", r.clone())));
     }
@@ -73,7 +74,7 @@ pub fn seen(
         processes.extend(server.running().map(|r| ("nginx", r.clone())));
     }
     kernel(&mut seen, root, managed, planned);
-    process_limits(&mut seen, managed, &processes);
+    process_limits(&mut seen, root, managed, &processes);
     seen
 }
 
@@ -99,13 +100,13 @@ fn postgresql(
         let (container, own) = match Servers::contained(root, facts, file.container.as_deref()) {
             Ok(found) => found,
             Err(e) => {
-                seen.unread.push(Unread::new(target, e.to_string()));
+                seen.unread.push(Unread::new(root, target, e.to_string()));
                 continue;
             }
         };
         let Some(server) = postgresql::Server::find(root, own.as_ref().unwrap_or(facts), target, container.as_ref())
         else {
-            seen.unread.push(Unread::new(target, "no cluster that reads it is found"));
+            seen.unread.push(Unread::new(root, target, "no cluster that reads it is found"));
             continue;
         };
         if !mains.insert(server.main.clone()) {
@@ -113,12 +114,12 @@ fn postgresql(
         }
         let wanted: Vec<(String, String)> = settings(file, Syntax::PostgreSql);
         if !server.ran() && wishes.conninfo.is_none() {
-            seen.unread.push(Unread::new(server.name(), not_seen("it")));
+            seen.unread.push(Unread::new(root, server.name(), not_seen("it")));
             continue;
         }
         match server.differing(&wanted, wishes) {
             Ok(differs) => seen.take(wanted.len(), differs),
-            Err(e) => seen.unread.push(Unread::new(server.name(), e.to_string())),
+            Err(e) => seen.unread.push(Unread::new(root, server.name(), e.to_string())),
         }
         processes.extend(server.running.clone().map(|r| ("postgresql", r)));
     }
@@ -144,7 +145,9 @@ fn kernel(seen: &mut Seen, root: &Root, managed: &Managed, planned: &[(String, S
     // By path: a generation's own value of the running kernel, else what its file says for the next boot.
     let mut wanted: BTreeMap<String, (String, String)> =
         planned.iter().map(|(path, key, value)| (path.clone(), (key.clone(), value.clone()))).collect();
-    for file in managed.files.values().filter(|f| f.component == "kernel") {
+    // The kernel's component has a unit of systemd too.
+    let kernels = managed.files.iter().filter(|(_, f)| f.component == "kernel");
+    for (_, file) in kernels.filter(|(target, file)| drift::syntax(file, target) == Syntax::Sysctl) {
         for entry in sysctl::Document::parse(&file.version.content).entries() {
             let key = format!("kernel.{}", entry.key);
             if !file.losers.contains(&key) {
@@ -161,7 +164,7 @@ fn kernel(seen: &mut Seen, root: &Root, managed: &Managed, planned: &[(String, S
     }
     for (path, (key, applied)) in wanted {
         let Some(running) = write::kernel_value(root, &path) else {
-            seen.unread.push(Unread::new(&path, "cannot be read"));
+            seen.unread.push(Unread::new(root, &path, "cannot be read"));
             continue;
         };
         seen.judged += 1;
@@ -183,10 +186,10 @@ fn kernel(seen: &mut Seen, root: &Root, managed: &Managed, planned: &[(String, S
 }
 
 /// The limits of running servers beside those of their units' drop-ins, or of limits.d for their user.
-fn process_limits(seen: &mut Seen, managed: &Managed, processes: &[(&str, Running)]) {
+fn process_limits(seen: &mut Seen, root: &Root, managed: &Managed, processes: &[(&str, Running)]) {
     for (component, running) in processes {
         let Some((files, memory)) = running.limits() else {
-            seen.unread.push(Unread::new(format!("/proc/{}/limits", running.pid), "may not be read"));
+            seen.unread.push(Unread::new(root, format!("/proc/{}/limits", running.pid), "may not be read"));
             continue;
         };
         let wanted = limits_of(managed, component, running.uid);

@@ -33,7 +33,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
     } else {
         Box::new(BufReader::new(std::fs::File::open(path).map_err(|e| unreadable(path, e))?))
     };
-    let (mut settings, engine) = arguments.data.engine(global, None, arguments.tuning())?;
+    let (mut settings, engine) =
+        arguments.data.engine(global, arguments.output.as_deref(), None, arguments.tuning())?;
     // Right answers are reused; a batch is not remembered itself.
     if let Some(history) = arguments.history(global, &settings) {
         settings.glossary.pairs.extend(history.pairs(&engine.sources())?);

@@ -35,11 +35,17 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// The settings, and data that can be asked.
+    /// The settings, and data that can be asked. `target` is where the result goes, `output` a folder on its way there.
     ///
     /// # Errors
-    /// A wrong configuration, sources that are not there.
-    pub fn engine(&self, global: &Global, output: Option<&Path>, tuning: Tuning) -> Result<(Settings, Engine)> {
+    /// A wrong configuration, sources that are not there, a `target` of the result that is one of them.
+    pub fn engine(
+        &self,
+        global: &Global,
+        target: Option<&Path>,
+        output: Option<&Path>,
+        tuning: Tuning,
+    ) -> Result<(Settings, Engine)> {
         let root = global.root();
         let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
         let settings = Settings::read(&document)?;
@@ -47,6 +53,7 @@ impl DataArgs {
         let given = crate::cli::duckdb::given(global);
         let scratch = engine::scratch(given.as_ref().and_then(|g| g.temp.as_deref()))?;
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
+        target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
         let setup = Setup { sources, limits, output: output.map(Path::to_owned), zone: settings.zone_name(), tuning };
         Ok((settings, Engine::new(setup, scratch)))

@@ -124,7 +124,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
 
 fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {
     let mut sink = Out::new(arguments, global)?;
-    let (settings, mut engine) = arguments.data.engine(global, sink.folder(), arguments.tuning())?;
+    let (settings, mut engine) =
+        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     let query = arguments.query(sql, &settings, sink.parquet());
     let answer = Answer { sql: Some(sql.to_owned()), by: Some("operator".to_owned()), ..Answer::new(Status::Answered) };
     let done = sink.run(&mut |query, sink| engine.run(query, sink), &query, answer)?;
@@ -139,7 +140,8 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .next("write it after the options, as in llmsql query --source shop.db \"orders per month\""));
     }
     let mut sink = Out::new(arguments, global)?;
-    let (mut settings, engine) = arguments.data.engine(global, sink.folder(), arguments.tuning())?;
+    let (mut settings, engine) =
+        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     let history = arguments.history(global, &settings);
     let sources = engine.sources();
     if let Some(history) = &history {

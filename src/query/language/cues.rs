@@ -185,7 +185,21 @@ const QUALITIES: &[Entry] = &[
     Entry {
         high: &["long"],
         low: &["short", "brief"],
-        grows: &["length", "duration", "distance", "runtime", "minute", "hour", "time", "height"],
+        grows: &[
+            "length",
+            "duration",
+            "distance",
+            "runtime",
+            "minute",
+            "hour",
+            "time",
+            "height",
+            "latency",
+            "elapsed",
+            "ms",
+            "second",
+            "millisecond",
+        ],
         shrinks: &[],
     },
     Entry { high: &["tall", "high"], low: &["low"], grows: &["height", "elevation", "altitude"], shrinks: &[] },
@@ -246,6 +260,28 @@ const QUALITIES: &[Entry] = &[
 ];
 
 impl Quality {
+    fn names(self, adjective: &str) -> bool {
+        QUALITIES.get(self.at).is_some_and(|entry| entry.high.contains(&adjective))
+    }
+
+    /// Whether it is how old something is.
+    #[must_use]
+    pub fn is_age(self) -> bool {
+        self.names("old")
+    }
+
+    /// Whether it is when something was.
+    #[must_use]
+    pub fn is_recency(self) -> bool {
+        self.names("new")
+    }
+
+    /// Whether it is how fast something is.
+    #[must_use]
+    pub fn is_speed(self) -> bool {
+        self.names("fast")
+    }
+
     /// How well a column with these stems measures it: the rank of the best stem (0 the best) and whether the column
     /// grows with the quality.
     #[must_use]

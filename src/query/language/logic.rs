@@ -109,6 +109,18 @@ impl Op {
         }
     }
 
+    /// The comparison as it reads from the other end of the scale: older is born before.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
     /// What holds where this does not.
     #[must_use]
     pub fn negated(self) -> Self {

@@ -341,6 +341,111 @@ fn a_verified_pair_answers_first() {
     assert_eq!(reading.sql, pair.sql);
 }
 
+/// A log of requests.
+fn log() -> Schema {
+    let mut status = column("status", Kind::Integer, &["200", "404", "500"]);
+    (status.min, status.max) = (Some("200".to_owned()), Some("500".to_owned()));
+    let requests = vec![
+        column("id", Kind::Integer, &[]),
+        column("time", Kind::Timestamp, &[]),
+        column("client", Kind::Text, &["10.0.0.5", "10.0.0.6"]),
+        column("host", Kind::Text, &["h0", "h1", "h2", "h3"]),
+        column("method", Kind::Text, &["GET", "POST", "DELETE"]),
+        column("path", Kind::Text, &["/a", "/b"]),
+        status,
+        column("request_time", Kind::Float, &[]),
+        column("level", Kind::Text, &["error", "warn", "info"]),
+    ];
+    Schema { tables: vec![table("requests", requests)], keys: Vec::new() }
+}
+
+fn log_sql(question: &str) -> String {
+    first_sql(ask_with(&log(), &Glossary::default(), question))
+}
+
+#[test]
+fn slower_takes_longer_and_older_is_earlier() {
+    for (question, expected) in [
+        ("how many requests were slower than 1 second?", "request_time > 1"),
+        ("how many requests were faster than 500 ms?", "request_time < 0.5"),
+        ("how many requests were quicker than 2 seconds?", "request_time < 2"),
+        ("how many requests took longer than 2 seconds?", "request_time > 2"),
+        ("how many requests were not slower than 500ms?", "request_time <= 0.5"),
+        ("how many requests were slower than average?", "request_time > (SELECT avg(request_time) FROM requests)"),
+        (
+            "how many requests were faster than the average request time?",
+            "request_time < (SELECT avg(request_time) FROM requests)",
+        ),
+        ("how many requests with a request time slower than 3?", "request_time > 3"),
+        ("how many requests are older than 2025-01-01?", "\"time\" < DATE '2025-01-01'"),
+        ("how many requests are newer than 2025-01-01?", "\"time\" >= DATE '2025-01-02'"),
+        ("how many requests were later than 2025-01-01?", "\"time\" >= DATE '2025-01-02'"),
+        ("how many requests were earlier than 2025-01-01?", "\"time\" < DATE '2025-01-01'"),
+    ] {
+        assert_eq!(log_sql(question), format!("SELECT count(*) FROM requests WHERE {expected}"), "{question}");
+    }
+    assert_eq!(sql("How many customers are younger than 30?"), "SELECT count(*) FROM customers WHERE age < 30");
+}
+
+#[test]
+fn alternatives_end_where_a_time_begins() {
+    let day = "\"time\" >= DATE '2025-06-17' AND \"time\" < DATE '2025-06-18'";
+    let either = |column: &str, a: &str, b: &str| format!("({column} = '{a}' OR {column} = '{b}')");
+    for (question, expected) in [
+        ("how many GET or POST requests yesterday", format!("{} AND {day}", either("method", "GET", "POST"))),
+        (
+            "how many requests from 10.0.0.5 or 10.0.0.6 yesterday",
+            format!("{} AND {day}", either("client", "10.0.0.5", "10.0.0.6")),
+        ),
+        ("how many warn or info requests yesterday", format!("{} AND {day}", either("level", "warn", "info"))),
+        ("how many requests yesterday with GET or POST", format!("{day} AND {}", either("method", "GET", "POST"))),
+        (
+            "how many requests to h1 used GET or POST yesterday",
+            format!("host = 'h1' AND {} AND {day}", either("method", "GET", "POST")),
+        ),
+    ] {
+        assert_eq!(log_sql(question), format!("SELECT count(*) FROM requests WHERE {expected}"), "{question}");
+    }
+}
+
+#[test]
+fn what_never_happens_to_something() {
+    let none = |shown: &str, cond: &str| {
+        format!(
+            "SELECT DISTINCT {shown} FROM requests WHERE {shown} NOT IN (SELECT {shown} FROM requests WHERE {cond})"
+        )
+    };
+    for (question, expected) in [
+        ("which path was never requested with DELETE?", none("path", "method = 'DELETE'")),
+        ("clients that never used POST", none("client", "method = 'POST'")),
+        ("paths without errors", none("path", "status >= 500")),
+    ] {
+        assert_eq!(log_sql(question), expected, "{question}");
+    }
+    let translation = ask_with(&log(), &Glossary::default(), "clients with only errors");
+    assert!(!matches!(translation.outcome, Outcome::Answer(_)), "{translation:?}");
+}
+
+#[test]
+fn a_group_that_is_asked_for_is_not_left_out() {
+    let tickets = vec![
+        column("id", Kind::Integer, &[]),
+        column("state", Kind::Text, &["open", "closed"]),
+        column("team", Kind::Text, &["red", "blue"]),
+    ];
+    let schema = Schema { tables: vec![table("tickets", tickets)], keys: Vec::new() };
+    for question in ["open tickets per team", "closed tickets per team"] {
+        if let Outcome::Answer(reading) = ask_with(&schema, &Glossary::default(), question).outcome {
+            assert!(reading.sql.contains("GROUP BY team"), "{question}: {}", reading.sql);
+        }
+    }
+}
+
+#[test]
+fn a_stored_value_is_no_time() {
+    assert_eq!(log_sql("average request time of h1"), "SELECT avg(request_time) FROM requests WHERE host = 'h1'");
+}
+
 proptest! {
     #[test]
     fn no_question_makes_it_panic(question in "\\PC{0,80}") {

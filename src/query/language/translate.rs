@@ -1,7 +1,7 @@
 //! The steps in their order, and the decision to answer, ask or refuse.
 
 use super::assign::{Assignment, Item, Part, assignments};
-use super::confidence::{Seen, Signs, Standing, probability};
+use super::confidence::{Seen, Signs, Standing, leaves_out_never_or_only, neglects, probability};
 use super::dates;
 use super::glossary::Glossary;
 use super::index::{ColumnId, Index};
@@ -33,6 +33,8 @@ const OFFERED: usize = 4;
 const ANSWER: f64 = 0.72;
 /// The confidence from which on readings are offered.
 const OFFER: f64 = 0.3;
+/// The most confidence in a reading that leaves out a word that changes what is asked.
+const NEGLECTED: f64 = 0.6;
 /// The confidence in a reading of operations data that leaves no word over.
 const UNDERSTOOD: f64 = 0.92;
 /// Readings of which the other way to take their rows is looked at, and what that costs.
@@ -106,7 +108,8 @@ impl<'a> Translator<'a> {
     }
 
     fn take_apart(&self, question: &str, tokens: Vec<Token>, clock: &Clock, lookup: &dyn Lookup) -> Apart {
-        let found = dates::find(question, clock);
+        let mut found = dates::find(question, clock);
+        found.retain(|span| !self.is_stored(question, &tokens, span));
         let linker = Linker::new(&self.index, lookup);
         let tokens = linker.spread(tokens);
         let spans = linker.spans(question, &tokens, &found);
@@ -115,6 +118,17 @@ impl<'a> Translator<'a> {
         let figures = self.figures(&linker, question, &tokens, &found);
         let week_start = clock.week_starts_on.to_monday_zero_offset();
         Apart { tokens, hints, spans, found, combinations, figures, week_start }
+    }
+
+    /// Whether a time of one short word, `h1`, is a stored value and no word before it says that a time is meant.
+    fn is_stored(&self, question: &str, tokens: &[Token], span: &dates::Span) -> bool {
+        let text = question.get(span.start..span.end).unwrap_or_default().to_lowercase();
+        let code = text.len() <= 3
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.ends_with(|c: char| c.is_ascii_digit());
+        let before = tokens.iter().rev().find(|t| t.end <= span.start).map_or("", |t| t.lower.as_str());
+        let timed = matches!(before, "in" | "during" | "since" | "until" | "before" | "after" | "through");
+        code && !timed && !self.index.values(&text).is_empty()
     }
 
     /// The query of a question about operations data; none where words are left over, or several tables may be meant.
@@ -140,7 +154,7 @@ impl<'a> Translator<'a> {
 
     /// The reading of a question about operations data, whose words are all understood.
     fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Judged> {
-        let query = apart.figures.clone()?;
+        let query = apart.figures.clone().filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
         let sql = writer.sql(&query)?;
         Some(Judged { confidence: UNDERSTOOD, query, signs: Signs::new(), sql, from: 0 })
     }
@@ -203,7 +217,8 @@ impl<'a> Translator<'a> {
                 cost: one.cost,
             };
             let signs = seen.signs(standing);
-            let confidence = probability(&signs);
+            let neglected = neglects(&apart.tokens, &combination.parts, &one.query);
+            let confidence = probability(&signs).min(if neglected { NEGLECTED } else { 1.0 });
             judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
         }
         judged.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));

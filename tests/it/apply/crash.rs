@@ -154,7 +154,7 @@ fn a_recover_interrupted_anywhere_can_be_run_again() {
     let (tree, old, new) = planned();
     let args = ["apply", "plan", "--yes"];
     interrupt_in_the_middle(&tree, &args);
-    tree.llmsql("apply").arg("--yes").run().code(4).stderr_has("llmsql recover");
+    tree.llmsql("apply").arg("--yes").run().code(4).stderr_has(" recover");
     tree.llmsql("rollback").arg("--yes").run().code(4);
     matrix("recover", &tree, &["recover", "--yes"], (&old, &new));
 }

@@ -147,7 +147,7 @@ fn an_interrupted_change_is_told_by_code_and_metric() {
     let tree = Tree::new();
     tree.llmsql("diff").arg("--save").arg(tree.path("plan")).run().success();
     super::crash::interrupt_in_the_middle(&tree, &["apply", "plan", "--yes"]);
-    status(&tree).code(4).stdout_has("llmsql recover");
+    status(&tree).code(4).stdout_has(" recover\n");
     let prom = tree.path("status.prom");
     tree.llmsql("status").arg("--textfile").arg(&prom).run().success();
     let text = fs::read_to_string(&prom).expect("the metrics");
@@ -177,8 +177,68 @@ fn an_unprivileged_user_sees_what_may_be_seen() {
         let run = Llmsql::new().root(tree.dir()).args(["status", "--detailed-exitcode"]);
         run.args(["--set", "host.components=postgresql,pgbouncer"]).unprivileged().run()
     };
-    let seen = run().success().stdout_has("sudo llmsql status");
+    let seen = run().success().stdout_has("; sudo llmsql --root ");
     seen.stdout_has("compared with our files as they stand");
     tree.write("proc/sys/vm/swappiness", "77\n");
     run().code(2).stdout_has("kernel.vm.swappiness");
+}
+
+/// What stood before as the plan wants it is in no generation, and was planned all the same.
+#[test]
+fn a_file_that_apply_had_no_need_to_change_is_no_drift() {
+    let tree = Tree::new();
+    let conf = "etc/postgresql/18/main/postgresql.conf";
+    let text = tree.read(conf) + "include_dir = 'conf.d'\n";
+    tree.write(conf, &text);
+    let only = |command: &str| tree.llmsql(command).args(["--only", "postgresql"]);
+    only("apply").arg("--yes").run().success();
+    assert_eq!(tree.read(conf), text, "it needed no change");
+    only("status").arg("--detailed-exitcode").run().success().stdout_has("no drift");
+    // Without that line nothing of ours is read.
+    edit(&tree, conf, "include_dir", "#include_dir");
+    only("status").arg("--detailed-exitcode").run().code(2).stdout_has(conf);
+}
+
+/// The kernel's component has a unit of systemd, whose keys are no values of the kernel.
+#[test]
+fn only_sysctl_files_name_values_of_the_kernel() {
+    let tree = applied();
+    assert!(tree.path("etc/systemd/system/llmsql-thp.service").exists());
+    let run = status(&tree).success();
+    assert!(!run.stdout.contains("/proc/sys/After") && !run.stdout.contains("ExecStart"), "{}", run.stdout);
+}
+
+/// Followed to the letter, advice changes this tree and no other host.
+#[test]
+fn advice_names_the_tree() {
+    let tree = Tree::new();
+    let root = format!("llmsql --root {}", tree.dir().canonicalize().expect("the tree").display());
+    status(&tree).stdout_has(&format!("{root} diff shows"));
+    let plan = tree.path("plan").display().to_string();
+    tree.llmsql("diff").args(["--save", &plan]).run().success().stderr_has(&format!("{root} apply {plan}"));
+    tree.llmsql("apply").arg("--yes").run().success().stderr_has(&format!("{root} rollback 1"));
+    edit(&tree, INI, "max_client_conn = ", "max_client_conn = 9");
+    status(&tree).code(2).stdout_has(&format!("{root} apply; ")).stdout_has(&format!("{root} config set"));
+    tree.llmsql("rollback").arg("--yes").run().code(10).stderr_has(&format!("{root} diff"));
+}
+
+/// Each command says how to look first by what it has.
+#[test]
+fn without_a_terminal_only_what_exists_is_advised() {
+    let tree = Tree::new();
+    tree.llmsql("apply").run().code(64).stderr_has("--dry-run");
+    tree.llmsql("diff").arg("--save").arg(tree.path("plan")).run().success();
+    super::crash::interrupt_in_the_middle(&tree, &["apply", "plan", "--yes"]);
+    for (args, says) in [(&["recover"][..], "history 1 shows"), (&["history", "--prune"], "history lists")] {
+        let run = Llmsql::new().root(tree.dir()).args(args.iter().copied()).run().code(64).stderr_has(says);
+        assert!(!run.stderr.contains("--dry-run"), "{}", run.stderr);
+    }
+}
+
+/// The note on a server that does not run claims nothing of a validation that did not take place.
+#[test]
+fn what_was_not_validated_is_not_called_so() {
+    let tree = Tree::new();
+    let run = tree.llmsql("apply").arg("--yes").run().success().stderr_has("does not run: what its files say");
+    assert!(!run.stderr.contains("were validated"), "{}", run.stderr);
 }

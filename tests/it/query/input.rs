@@ -105,3 +105,17 @@ fn a_line_of_a_batch_that_is_wrong_does_not_end_it() {
         [("\"a\"".into(), "answered".into()), ("2".into(), "failed".into()), ("7".into(), "refused".into())]
     );
 }
+
+#[test]
+fn a_result_is_never_written_over_its_source() {
+    let shop = Shop::new();
+    let before = fs::read(shop.path("items.csv")).unwrap();
+    std::os::unix::fs::symlink(shop.path("items.csv"), shop.path("link.csv")).unwrap();
+    for target in ["items.csv", "link.csv"] {
+        let query = shop.query(&["items.csv"]).args(["--format", "csv", "-o", target, "--sql", "FROM items"]);
+        query.run().code(64).stderr_has("over the source \"items\"");
+    }
+    let export = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "items.csv"]);
+    export.run().code(64).stderr_has("over the source");
+    assert_eq!(fs::read(shop.path("items.csv")).unwrap(), before);
+}

@@ -168,10 +168,7 @@ impl Server {
     /// It ended, does not start, or says other values than the files; with the last lines of its log.
     pub fn settle(&self, set: &ChangeSet, side: Side, wishes: &Wishes) -> Result<Notes> {
         if !self.ran() {
-            return Ok(vec![format!(
-                "{} does not run: the files were validated, what they say is not verified",
-                self.name()
-            )]);
+            return Ok(vec![format!("{} does not run: what its files say is not verified", self.name())]);
         }
         let length = self.log_length();
         let server = match (self.now()?, side) {

@@ -7,10 +7,12 @@
 //! further line is a tree, its nodes from the root down, the left branch first: `3<0.5` goes left where the fourth sign
 //! is at most 0.5, `=0.12` adds to the log-odds.
 
+mod neglected;
 mod signs;
 
 use std::sync::LazyLock;
 
+pub use neglected::{leaves_out_never_or_only, neglects};
 pub use signs::{Seen, Signs, Standing};
 
 const FOREST: &str = include_str!("forest.txt");

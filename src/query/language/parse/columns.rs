@@ -41,7 +41,8 @@ impl<'p> Parser<'p, '_> {
             self.superlative_column(column, most, measure);
             return;
         }
-        if let (Some((op, _)), Some(n)) = (self.wait.compare, self.wait.number) {
+        if let (Some(compare), Some(n)) = (self.wait.compare, self.wait.number) {
+            let op = if measure { self.directed(column, compare) } else { compare.0 };
             self.wait.compare = None;
             self.wait.number = None;
             let literal = Operand::Literal(Literal::Number(n));

@@ -400,7 +400,8 @@ impl<'p, 'a> Parser<'p, 'a> {
                 .column
                 .or(ahead)
                 .or_else(|| self.quality_column(self.wait.compare.and_then(|c| c.1)).map(|q| q.0));
-            if let (Some(column), Some((op, _))) = (column, self.wait.compare.take()) {
+            if let (Some(column), Some(compare)) = (column, self.wait.compare.take()) {
+                let op = self.directed(column, compare);
                 let inner = Query {
                     select: vec![Expr::Agg(agg, Box::new(Expr::Column(ahead.unwrap_or(column))))],
                     ..Query::default()
@@ -478,17 +479,6 @@ fn figures_wait(wait: &Pending) -> bool {
 fn push_new(list: &mut Vec<Expr>, expr: Expr) {
     if !list.contains(&expr) {
         list.push(expr);
-    }
-}
-
-/// A comparison as it reads from the other end of the scale: older is born before.
-fn mirrored(op: Op) -> Op {
-    match op {
-        Op::Lt => Op::Gt,
-        Op::Le => Op::Ge,
-        Op::Gt => Op::Lt,
-        Op::Ge => Op::Le,
-        same => same,
     }
 }
 

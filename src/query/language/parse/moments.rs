@@ -51,6 +51,7 @@ impl Parser<'_, '_> {
             return;
         };
         let compare = self.wait.compare.take();
+        let compare = compare.map(|c| (self.directed(column, c), c.1));
         let kind = self.index.kind(column);
         let whole_year = span.precision == dates::Unit::Year;
         if kind.is_number()

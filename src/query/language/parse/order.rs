@@ -6,7 +6,7 @@ use crate::query::language::cues::{Cue, Quality};
 use crate::query::language::draft::Output;
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
-use crate::query::language::logic::{Agg, Expr};
+use crate::query::language::logic::{Agg, Expr, Op};
 use crate::query::schema::Kind;
 
 impl Parser<'_, '_> {
@@ -135,6 +135,23 @@ impl Parser<'_, '_> {
     pub(super) fn quality_column(&self, quality: Option<Quality>) -> Option<(ColumnId, bool)> {
         let tables: Vec<TableId> = self.last_table.into_iter().chain(self.draft.entity).collect();
         self.quality_in(quality, &tables).or_else(|| self.quality_near(quality?, &tables))
+    }
+
+    /// A comparison as it reads on a column's own scale: what is slower takes longer, what is older is dated before.
+    pub(super) fn directed(&mut self, column: ColumnId, (op, quality): (Op, Option<Quality>)) -> Op {
+        let Some(quality) = quality else { return op };
+        let measured = quality.measured_by(&self.index.column(column).words.stems);
+        let dated = quality.is_age() && self.index.kind(column).is_time();
+        match measured {
+            Some((_, false)) => op.mirrored(),
+            None if dated => op.mirrored(),
+            Some((_, true)) => op,
+            None => {
+                // Whether the column grows or shrinks with a speed is not known.
+                self.draft.cost += if quality.is_speed() { 2.0 } else { 0.0 };
+                op
+            }
+        }
     }
 
     /// Members are as old as the people they are: a quality of what a table that only joins refers to.

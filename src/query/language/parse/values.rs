@@ -1,6 +1,6 @@
 //! Values, texts and numbers, and the conditions they make.
 
-use super::{Mode, Parser, limit, mirrored};
+use super::{Mode, Parser, limit};
 use crate::query::language::assign::Item;
 use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Condition, count_compared};
@@ -73,7 +73,10 @@ impl Parser<'_, '_> {
 
     pub(super) fn condition(&mut self, cond: Cond) {
         let negated = std::mem::take(&mut self.wait.negated);
-        let or = std::mem::take(&mut self.wait.or);
+        // A time is an alternative to a time alone.
+        let time = |c: &Cond| matches!(c, Cond::During(..));
+        let apart = self.draft.conditions.last().is_some_and(|last| time(&last.cond) != time(&cond));
+        let or = std::mem::take(&mut self.wait.or) && !apart;
         self.wait.and = false;
         self.wait.named = false;
         let mut columns = Vec::new();
@@ -123,7 +126,8 @@ impl Parser<'_, '_> {
             },
             _ => (column, text),
         };
-        let (op, _) = self.wait.compare.take().unwrap_or((Op::Eq, None));
+        let compare = self.wait.compare.take();
+        let op = compare.map_or(Op::Eq, |c| self.directed(column, c));
         // "under the subject X", "over the phone": places, no sizes.
         let op = if op == Op::Ne || text.parse::<f64>().is_ok() || self.index.kind(column) != Kind::Text {
             op
@@ -269,7 +273,7 @@ impl Parser<'_, '_> {
             self.wait.column = None;
         }
         if let Some(column) = self.wait.column.take() {
-            let op = compare.map_or(Op::Eq, |c| c.0);
+            let op = compare.map_or(Op::Eq, |c| self.directed(column, c));
             let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
             if year
                 && self.is_timed(column)
@@ -287,7 +291,7 @@ impl Parser<'_, '_> {
         if let Some((op, quality)) = compare.filter(|c| c.1.is_some())
             && let Some((column, grows)) = self.quality_column(quality)
         {
-            let op = if grows { op } else { mirrored(op) };
+            let op = if grows { op } else { op.mirrored() };
             self.wait.compare = None;
             self.condition(Cond::Compare(Expr::Column(column), op, Operand::Literal(Literal::Number(n))));
             return;
@@ -331,7 +335,8 @@ impl Parser<'_, '_> {
 
     /// A number behind a column that was shown, or a year.
     pub(super) fn lone_number(&mut self, n: f64) {
-        let op = self.wait.compare.take().map_or(Op::Eq, |c| c.0);
+        let compare = self.wait.compare.take();
+        let op = compare.map_or(Op::Eq, |c| c.0);
         let literal = Operand::Literal(Literal::Number(n));
         let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
         let named = |word: &str, c: &ColumnId| self.index.column(*c).words.has(word);
@@ -340,7 +345,10 @@ impl Parser<'_, '_> {
             tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| named("year", c)).filter(|_| year);
         let column = year_column.or_else(|| self.last_column.filter(|c| is_measure(self.index, *c)));
         match column {
-            Some(column) => self.condition(Cond::Compare(Expr::Column(column), op, literal)),
+            Some(column) => {
+                let op = compare.map_or(op, |c| self.directed(column, c));
+                self.condition(Cond::Compare(Expr::Column(column), op, literal));
+            }
             None if !self.draft.tables.is_empty() && self.wait.figure.is_some() => {
                 self.draft.having.push(count_compared(op, literal))
             }

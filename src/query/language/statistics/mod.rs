@@ -223,13 +223,16 @@ impl Reader<'_, '_, '_> {
             }
             Cue::Top(top) => s.top = Some(top),
             Cue::Compare(op, quality) => {
-                s.op = Some(if std::mem::take(&mut s.not) { op.negated() } else { op });
-                if quality.is_some() {
-                    s.column = s.column.or(self.log.duration);
-                }
+                let op = if std::mem::take(&mut s.not) { op.negated() } else { op };
+                s.op = Some(match quality {
+                    Some(quality) => self.compared_by(s, op, quality, next),
+                    None => op,
+                });
             }
             Cue::Behind(op) => s.op = Some(op),
             Cue::Between => s.between = Some(None),
+            // "paths never requested with DELETE": no row of the path is one, not only some row is none.
+            Cue::Not | Cue::But | Cue::Without if self.shares_rows(s, next) => s.none = Some(s.query.filter.len()),
             Cue::Not | Cue::But | Cue::Without => s.not = true,
             Cue::Or => s.or = true,
             Cue::Contains(place) => s.like = Some(place),
@@ -252,6 +255,23 @@ impl Reader<'_, '_, '_> {
             Cue::And | Cue::In | Cue::By | Cue::With | Cue::Times | Cue::Named => {}
             _ => s.left += 1,
         }
+    }
+
+    /// Whether the one column shown names things of several rows each, of which a condition that follows holds or not.
+    fn shares_rows(&self, s: &State, next: Option<&Word>) -> bool {
+        let named = |c: &ColumnId| {
+            self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
+        };
+        matches!(s.shown.as_slice(), [one] if named(one))
+            && s.none.is_none()
+            && s.column.is_none()
+            && !s.count
+            && s.figures.is_empty()
+            && s.query.group.is_empty()
+            && matches!(
+                next,
+                Some(Word::Rows(_) | Word::Value(..) | Word::Cond(_) | Word::Cue(Cue::With | Cue::In | Cue::By))
+            )
     }
 
     fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
@@ -314,6 +334,32 @@ impl Reader<'_, '_, '_> {
             s.most = None;
             s.query.order.push((Expr::Column(column), most == grows));
             s.limit = s.limit.or(Some(1));
+        }
+    }
+
+    /// A comparison by a quality as it reads on the scale of the column that measures it: what is slower takes longer,
+    /// what is older is dated before.
+    fn compared_by(&self, s: &mut State, op: Op, quality: Quality, next: Option<&Word>) -> Op {
+        if quality.is_age() || quality.is_recency() {
+            s.left += usize::from(!matches!(next, Some(Word::Date(_))));
+            return if quality.is_age() { op.mirrored() } else { op };
+        }
+        let measured = |c: ColumnId| {
+            let found = quality.measured_by(&self.index.column(c).words.stems).filter(|_| self.measure(c));
+            found.map(|(rank, grows)| (rank, c, grows))
+        };
+        let told = s.column.or(self.log.duration).and_then(measured);
+        let found =
+            told.or_else(|| self.index.columns(self.log.table).filter_map(measured).min_by_key(|(rank, ..)| *rank));
+        match found {
+            Some((_, column, grows)) => {
+                s.column = Some(column);
+                if grows { op } else { op.mirrored() }
+            }
+            None => {
+                s.left += 1;
+                op
+            }
         }
     }
 
@@ -516,11 +562,19 @@ impl Reader<'_, '_, '_> {
     }
 
     fn push(&self, s: &mut State, cond: Cond) {
-        let same =
+        let equal =
             |a: &Cond, b: &Cond| matches!((a, b), (Cond::Compare(x, Op::Eq, _), Cond::Compare(y, Op::Eq, _)) if x == y);
+        let same = |a: &Cond, b: &Cond| match a {
+            Cond::Any(all) => all.iter().all(|one| equal(one, b)),
+            one => equal(one, b),
+        };
+        // An "or" joins what stands at its sides and nothing that follows; a time is an alternative to a time alone.
+        let time = |c: &Cond| matches!(c, Cond::During(..));
+        let or = std::mem::take(&mut s.or);
+        s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
         let cond = if std::mem::take(&mut s.not) { negated(cond) } else { cond };
         match s.query.filter.last_mut() {
-            Some(last) if same(last, &cond) || std::mem::take(&mut s.or) => {
+            Some(last) if same(last, &cond) || or => {
                 let earlier = last.clone();
                 *last = match earlier {
                     Cond::Any(mut all) => {
@@ -630,7 +684,13 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(from) = s.none {
             let column = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(*c) } else { None })?;
-            let filter = query.filter.split_off(from.min(query.filter.len()));
+            let mut filter = query.filter.split_off(from.min(query.filter.len()));
+            if filter.is_empty() {
+                return None;
+            }
+            if self.index.column(column).column.nullable {
+                filter.push(Cond::Null(column, false));
+            }
             let inner = Query { select: vec![Expr::Column(column)], tables: vec![table], filter, ..Query::default() };
             query.filter.push(Cond::In(column, Box::new(inner), false));
             query.distinct = true;

@@ -298,7 +298,8 @@ impl Reader<'_, '_, '_> {
     fn value(&self, phrase: &[Token]) -> Option<Word> {
         let (first, last) = (phrase.first()?, phrase.last()?);
         let text = self.question.get(first.start..last.end)?;
-        if text.len() < 3 || phrase.len() == 1 && cues::of(&first.lower).is_some() && !first.is_capital() {
+        let code = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(char::is_alphabetic);
+        if text.len() < 3 && !code || phrase.len() == 1 && cues::of(&first.lower).is_some() && !first.is_capital() {
             return None;
         }
         let own = |lower: &str| {

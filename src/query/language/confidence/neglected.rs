@@ -1,0 +1,77 @@
+//! Words of a question that its query must not leave out: groups, shares, means, what never or only happens.
+
+use super::super::assign::{Item, Part};
+use super::super::cues::Cue;
+use super::super::logic::{Agg, Cond, Expr, Query};
+use super::super::words::{Shape, Token, number_word};
+
+/// Whether a reading leaves out a word that changes what is asked; such a reading is no answer.
+#[must_use]
+pub fn neglects(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+    let cue = |part: &Part| {
+        let Item::Cue(cue) = &part.item else { return false };
+        let phrase = tokens.get(part.start..part.end).unwrap_or_default();
+        !holds(*cue, phrase, query)
+    };
+    parts.iter().any(cue) || leaves_out_never_or_only(tokens, query)
+}
+
+/// Whether the query has what `never` and `with only` ask for.
+#[must_use]
+pub fn leaves_out_never_or_only(tokens: &[Token], query: &Query) -> bool {
+    let never = tokens.iter().any(|t| t.shape == Shape::Word && t.lower == "never");
+    let only = tokens.windows(3).any(|three| {
+        let [before, only, after] = three else { return false };
+        let number = matches!(after.shape, Shape::Number(_)) || number_word(&after.lower).is_some();
+        let has = matches!(
+            before.lower.as_str(),
+            "with" | "has" | "have" | "had" | "having" | "used" | "uses" | "use" | "using" | "made" | "sent" | "got"
+        );
+        only.lower == "only" && has && !number && !matches!(after.lower.as_str(), "a" | "an" | "the" | "single")
+    });
+    (never || only) && !anywhere(query, &|q| q.filter.iter().any(|c| matches!(c, Cond::In(_, _, false))))
+}
+
+/// Whether a query has what a cue asks for.
+fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
+    let said = phrase.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ");
+    let shown = |fits: &dyn Fn(&Expr) -> bool| {
+        let own = |e: &Expr| matches!(e, Expr::Metric(..)) || fits(e);
+        anywhere(query, &|q| q.select.iter().chain(q.order.iter().map(|(e, _)| e)).any(own))
+    };
+    let grouped = || anywhere(query, &|q| !q.group.is_empty() || !q.limit_by.is_empty());
+    match cue {
+        Cue::Each
+            if matches!(
+                said.as_str(),
+                "per" | "by each" | "by every" | "grouped by" | "group by" | "broken down by" | "split by"
+            ) =>
+        {
+            grouped()
+        }
+        Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
+        Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_))),
+        Cue::Running => shown(&|e| matches!(e, Expr::Running(_))),
+        Cue::Agg(agg @ (Agg::Avg | Agg::Median | Agg::Quantile(_) | Agg::Deviation)) => {
+            let figure = |e: &Expr| figures(e, agg);
+            let having = |c: &Cond| matches!(c, Cond::Compare(left, ..) | Cond::Between(left, ..) if figure(left));
+            shown(&figure) || anywhere(query, &|q| q.having.iter().any(having))
+        }
+        _ => true,
+    }
+}
+
+fn figures(expr: &Expr, agg: Agg) -> bool {
+    match expr {
+        Expr::Agg(own, _) => *own == agg,
+        Expr::ShareOf(inner) | Expr::Running(inner) | Expr::Change(inner) | Expr::ChangePercent(inner) => {
+            figures(inner, agg)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a query or one inside it is so.
+fn anywhere(query: &Query, is: &dyn Fn(&Query) -> bool) -> bool {
+    is(query) || query.inner().into_iter().any(|inner| anywhere(inner, is))
+}
