@@ -77,7 +77,10 @@ fn main() -> Outcome<ExitCode> {
 fn nginx_conf(dir: &Path) -> String {
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let paths: String = kinds.map(|kind| format!("{kind}_temp_path {}/{kind}; ", dir.display())).concat();
-    format!("pid nginx.pid;\nevents {{}}\nhttp {{ access_log off; {paths}server {{ listen 127.0.0.1:1; }} }}\n")
+    format!(
+        "pid nginx.pid;\nevents {{}}\nhttp {{ access_log off; {paths}server {{ listen unix:{}/socket; }} }}\n",
+        dir.display()
+    )
 }
 
 /// A host with the programs of the test servers.
