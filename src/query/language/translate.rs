@@ -60,7 +60,7 @@ struct Apart {
     found: Vec<dates::Span>,
     combinations: Vec<Assignment>,
     /// What the question asks of operations data, where it is wholly understood.
-    figures: Option<Query>,
+    figures: Option<statistics::Reading>,
     week_start: i8,
 }
 
@@ -87,7 +87,9 @@ impl<'a> Translator<'a> {
         let apart = self.take_apart(question, tokens, clock, lookup);
         let writer = self.writer(&apart);
         let mut judged = self.judge(&writer, &apart);
-        if let Some(figures) = self.judge_figures(&writer, &apart) {
+        let certain = judged.first().is_some_and(|j| j.confidence >= ANSWER);
+        let weak = apart.figures.as_ref().is_some_and(|f| f.weak);
+        if let Some(figures) = self.judge_figures(&writer, &apart).filter(|_| !(certain && weak)) {
             judged.retain(|j| j.sql != figures.sql);
             judged.insert(0, figures);
         }
@@ -138,14 +140,26 @@ impl<'a> Translator<'a> {
         question: &str,
         tokens: &[Token],
         dated: &[dates::Span],
-    ) -> Option<Query> {
+    ) -> Option<statistics::Reading> {
         let read = |log: &Log| {
             let reader = statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
             reader.read().filter(|reading| reading.left == 0)
         };
-        let mut readings = self.logs.iter().filter_map(read);
+        // The table that the question names first, where it names one.
+        let named = |log: &Log| {
+            let own = &self.index.table(log.table).words.stems;
+            let begins = |w: &[Token]| w.iter().map(|t| &t.stem).eq(own);
+            if own.is_empty() { None } else { tokens.windows(own.len()).position(begins) }
+        };
+        let first = self.logs.iter().filter_map(named).min();
+        let only = self.index.tables.len() == 1;
+        let meant = |log: &&Log| match first {
+            Some(first) => named(log) == Some(first),
+            None => only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some()),
+        };
+        let mut readings = self.logs.iter().filter(meant).filter_map(read);
         let first = readings.next();
-        if readings.next().is_some() { None } else { first.map(|r| r.query) }
+        if readings.next().is_some() { None } else { first }
     }
 
     fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {
@@ -154,7 +168,8 @@ impl<'a> Translator<'a> {
 
     /// The reading of a question about operations data, whose words are all understood.
     fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Judged> {
-        let query = apart.figures.clone().filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
+        let query =
+            apart.figures.as_ref().map(|f| f.query.clone()).filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
         let sql = writer.sql(&query)?;
         Some(Judged { confidence: UNDERSTOOD, query, signs: Signs::new(), sql, from: 0 })
     }
