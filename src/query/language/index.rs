@@ -52,6 +52,8 @@ pub struct ColumnInfo<'a> {
     pub column: &'a Column,
     /// Its name as words.
     pub words: Words,
+    /// The stems of its name as it is written, no short form written out.
+    pub written: Vec<String>,
     /// Where in `words` the table's own name ends, as in `product_name` of `products`.
     pub own: usize,
     /// Whether it is a key of its table or refers to another.
@@ -102,6 +104,7 @@ pub struct Index<'a> {
     /// The column that dates the rows of a table, by the operator's word.
     pub time: BTreeMap<TableId, ColumnId>,
     by_stem: HashMap<String, Vec<Element>>,
+    by_name: HashMap<String, Vec<TableId>>,
     by_value: HashMap<String, Vec<Value>>,
     vocabulary: HashSet<String>,
 }
@@ -119,6 +122,7 @@ impl<'a> Index<'a> {
             metrics: HashMap::new(),
             time: BTreeMap::new(),
             by_stem: HashMap::new(),
+            by_name: HashMap::new(),
             by_value: HashMap::new(),
             vocabulary: HashSet::new(),
             tables: Vec::new(),
@@ -159,6 +163,12 @@ impl<'a> Index<'a> {
     #[must_use]
     pub fn named(&self, stem: &str) -> &[Element] {
         self.by_stem.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tables of this name, its stems with a blank between two.
+    #[must_use]
+    pub fn called(&self, stems: &str) -> &[TableId] {
+        self.by_name.get(stems).map_or(&[], Vec::as_slice)
     }
 
     /// The stems that occur in names.
@@ -322,6 +332,9 @@ impl<'a> Index<'a> {
             }
         }
         self.by_stem = by_stem;
+        for (id, table) in self.tables.iter().enumerate() {
+            self.by_name.entry(table.words.stems.join(" ")).or_default().push(id);
+        }
     }
 
     fn read_values(&mut self) {
@@ -407,7 +420,8 @@ fn column_info<'a>(column: &'a Column, table: &Words, known: &dyn Fn(&str) -> bo
     let prefix = words.stems.iter().enumerate().take_while(own).count();
     // `customer_type` of a table of that name is its type.
     let own = if prefix < words.stems.len() { prefix } else { words.stems.len().saturating_sub(1) };
-    ColumnInfo { column, words, own, key: false }
+    let written = super::names::split(&column.name).iter().map(|part| stem(part)).collect();
+    ColumnInfo { column, words, written, own, key: false }
 }
 
 /// `aid` and `flno` of a table whose name begins with the same letters are its id and number.

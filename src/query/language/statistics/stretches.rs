@@ -4,9 +4,8 @@ use super::super::cues::{self, Cue};
 use super::super::index::ColumnId;
 use super::super::link::{Candidate, Meaning, is_filler};
 use super::super::logic::{Bucket, Expr, Part};
-use super::super::names;
 use super::super::synonyms;
-use super::super::words::{Shape, Token, number_word, stem};
+use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
@@ -279,12 +278,8 @@ impl Reader<'_, '_, '_> {
 
     /// The column that a phrase writes as the table does.
     fn written(&self, phrase: &[Token]) -> Option<ColumnId> {
-        let own = |c: &ColumnId| names::split(&self.index.column(*c).column.name);
-        let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
-        let same = |c: &ColumnId| {
-            let parts = own(c);
-            parts.len() == stems.len() && parts.iter().zip(&stems).all(|(part, own)| stem(part) == **own)
-        };
+        let stems = || phrase.iter().map(|t| t.stem.as_str());
+        let same = |c: &ColumnId| self.index.column(*c).written.iter().map(String::as_str).eq(stems());
         self.index.columns(self.log.table).find(same)
     }
 
