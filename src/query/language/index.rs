@@ -81,6 +81,16 @@ pub struct Edge {
     pub declared: bool,
 }
 
+/// What the words of a reference say, for the choice between references to the same table.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Stems of the referring columns that neither their table nor what they refer to has: `author` of `author_id` beside
+    /// `reviewer_id`.
+    pub own: Vec<String>,
+    /// Whether both sides are called the same.
+    pub alike: bool,
+}
+
 /// A stored value that a word may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
@@ -97,12 +107,15 @@ pub struct Index<'a> {
     pub tables: Vec<TableInfo<'a>>,
     /// References between tables.
     pub edges: Vec<Edge>,
+    /// What each reference's words say.
+    pub said: Vec<Said>,
     /// What the operator's words mean, by their stems.
     pub synonyms: HashMap<Vec<String>, Element>,
     /// The operator's figures, by the stems of their names: the table and the SQL.
     pub metrics: HashMap<Vec<String>, (TableId, String)>,
     /// The column that dates the rows of a table, by the operator's word.
     pub time: BTreeMap<TableId, ColumnId>,
+    touching: Vec<Vec<usize>>,
     by_stem: HashMap<String, Vec<Element>>,
     by_name: HashMap<String, Vec<TableId>>,
     by_value: HashMap<String, Vec<Value>>,
@@ -118,6 +131,8 @@ impl<'a> Index<'a> {
         let mut tables: Vec<TableInfo<'a>> = schema.tables.iter().map(|table| table_info(table, &is_known)).collect();
         let mut index = Self {
             edges: Vec::new(),
+            said: Vec::new(),
+            touching: Vec::new(),
             synonyms: HashMap::new(),
             metrics: HashMap::new(),
             time: BTreeMap::new(),
@@ -157,6 +172,12 @@ impl<'a> Index<'a> {
     /// The columns of a table.
     pub fn columns(&self, table: TableId) -> impl Iterator<Item = ColumnId> + use<> {
         (0..self.table(table).columns.len()).map(move |at| ColumnId { table, at })
+    }
+
+    /// The references from and to a table, by their places, in order.
+    #[must_use]
+    pub fn touching(&self, table: TableId) -> &[usize] {
+        self.touching.get(table).map_or(&[], Vec::as_slice)
     }
 
     /// What has a word of this stem in its name.
@@ -251,6 +272,27 @@ impl<'a> Index<'a> {
                 }
             }
         }
+        self.touching = vec![Vec::new(); self.tables.len()];
+        for (at, edge) in self.edges.iter().enumerate() {
+            for table in [edge.from, edge.to] {
+                if let Some(known) = self.touching.get_mut(table).filter(|known| known.last() != Some(&at)) {
+                    known.push(at);
+                }
+            }
+        }
+        self.said = self.edges.iter().map(|edge| self.said_by(edge)).collect();
+    }
+
+    fn said_by(&self, edge: &Edge) -> Said {
+        let mut said = Said::default();
+        for (from, to) in &edge.on {
+            let (referring, referred) = (&self.column(*from).words.stems, &self.column(*to).words.stems);
+            let tables = [&self.table(from.table).words.stems, &self.table(to.table).words.stems];
+            let own = |word: &&String| !referred.contains(word) && tables.iter().all(|t| !t.contains(word));
+            said.own.extend(referring.iter().filter(own).cloned());
+            said.alike |= referring == referred;
+        }
+        said
     }
 
     fn add_edge(&mut self, on: Vec<(ColumnId, ColumnId)>, declared: bool) {

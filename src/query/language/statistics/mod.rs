@@ -37,14 +37,6 @@ enum Word {
     Time(bool),
 }
 
-/// A query, and the words of the question that it leaves out.
-pub struct Reading {
-    /// The query.
-    pub query: Query,
-    /// How many words were not understood.
-    pub left: usize,
-}
-
 /// Reads a question about one table of operations data.
 pub struct Reader<'r, 'i, 'a> {
     /// The schema.
@@ -94,20 +86,21 @@ struct State {
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
+    /// Words that were not understood.
     left: usize,
 }
 
 impl Reader<'_, '_, '_> {
-    /// The query of the question, where it is one about the table.
+    /// The query of the question, where it is one about the table and all its words are understood.
     #[must_use]
-    pub fn read(&self) -> Option<Reading> {
-        let (words, left) = self.words();
+    pub fn read(&self) -> Option<Query> {
+        let words = self.words()?;
         let about =
             |w: &Word| !matches!(w, Word::Cue(_) | Word::Number(_) | Word::Unit(_) | Word::Date(_) | Word::Text(_));
         if !words.iter().any(about) {
             return None;
         }
-        let mut state = State { left, ..State::default() };
+        let mut state = State::default();
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
         }

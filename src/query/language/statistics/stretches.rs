@@ -9,10 +9,9 @@ use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
-    /// The stretches of the question, the longest first at each place, and how many words are none.
-    pub(super) fn words(&self) -> (Vec<Word>, usize) {
+    /// The stretches of the question, the longest first at each place; none where a word is not understood.
+    pub(super) fn words(&self) -> Option<Vec<Word>> {
         let mut words = Vec::new();
-        let mut left = 0;
         let mut at = 0;
         while at < self.tokens.len() {
             // What is contained is a text, whatever else it may mean.
@@ -27,13 +26,11 @@ impl Reader<'_, '_, '_> {
                     words.extend(word);
                     at = next.max(at + 1);
                 }
-                None => {
-                    left += usize::from(self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))));
-                    at += 1;
-                }
+                None if self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))) => return None,
+                None => at += 1,
             }
         }
-        (words, left)
+        Some(words)
     }
 
     /// What begins at a token, none for words that say nothing, and the token after it.
