@@ -7,13 +7,17 @@ mod columns;
 mod finish;
 mod stretches;
 
+use std::ops::Range;
+
 use super::cues::{Cue, Quality};
 use super::dates;
 use super::index::{ColumnId, Index};
 use super::link::Linker;
 use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Place, Query};
 use super::operations::Log;
+use super::restate;
 use super::words::Token;
+use super::write::quote_text;
 use crate::query::schema::Kind;
 
 /// What a stretch of the question is.
@@ -105,6 +109,36 @@ impl Reader<'_, '_, '_> {
             self.take(&mut state, word, &words, at);
         }
         self.finish(state)
+    }
+
+    /// What each stretch of a question that is wholly understood became, with its tokens.
+    #[must_use]
+    pub fn explained(&self) -> Vec<(Range<usize>, String)> {
+        let said =
+            |(word, tokens): (Option<Word>, Range<usize>)| (tokens, word.map(|w| self.meaning(&w)).unwrap_or_default());
+        self.stretches().unwrap_or_default().into_iter().map(said).collect()
+    }
+
+    fn meaning(&self, word: &Word) -> String {
+        let index = self.index;
+        match word {
+            Word::Cue(cue) => cue.to_string(),
+            Word::Rows(_) => format!("rows of {}", index.table(self.log.table).table.name),
+            Word::Column(column) => format!("column {}", index.full_name(*column)),
+            Word::Value(column, text) => format!("value {} of {}", quote_text(text), index.full_name(*column)),
+            Word::Cond(cond) => restate::condition(index, cond),
+            Word::Rate(_, sql) => sql.clone(),
+            Word::Number(n) => format!("number {n}"),
+            Word::Text(text) => format!("text {}", quote_text(text)),
+            Word::Date(_) => "time".to_owned(),
+            Word::Series(expr) => format!("for each {}", restate::expression(index, expr)),
+            Word::Change => "change against the stretch before".to_owned(),
+            Word::Unit(_) => "unit".to_owned(),
+            Word::Took => {
+                self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
+            }
+            Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+        }
     }
 
     fn measure(&self, column: ColumnId) -> bool {
