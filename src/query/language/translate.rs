@@ -141,11 +141,11 @@ impl<'a> Translator<'a> {
     ) -> Option<Query> {
         let read = |log: &Log| {
             let reader = statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
-            reader.read().filter(|reading| reading.left == 0)
+            reader.read()
         };
         let mut readings = self.logs.iter().filter_map(read);
         let first = readings.next();
-        if readings.next().is_some() { None } else { first.map(|r| r.query) }
+        if readings.next().is_some() { None } else { first }
     }
 
     fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {

@@ -4,16 +4,14 @@ use super::super::cues::{self, Cue};
 use super::super::index::ColumnId;
 use super::super::link::{Candidate, Meaning, is_filler};
 use super::super::logic::{Bucket, Expr, Part};
-use super::super::names;
 use super::super::synonyms;
-use super::super::words::{Shape, Token, number_word, stem};
+use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
-    /// The stretches of the question, the longest first at each place, and how many words are none.
-    pub(super) fn words(&self) -> (Vec<Word>, usize) {
+    /// The stretches of the question, the longest first at each place; none where a word is not understood.
+    pub(super) fn words(&self) -> Option<Vec<Word>> {
         let mut words = Vec::new();
-        let mut left = 0;
         let mut at = 0;
         while at < self.tokens.len() {
             // What is contained is a text, whatever else it may mean.
@@ -28,13 +26,11 @@ impl Reader<'_, '_, '_> {
                     words.extend(word);
                     at = next.max(at + 1);
                 }
-                None => {
-                    left += usize::from(self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))));
-                    at += 1;
-                }
+                None if self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))) => return None,
+                None => at += 1,
             }
         }
-        (words, left)
+        Some(words)
     }
 
     /// What begins at a token, none for words that say nothing, and the token after it.
@@ -279,12 +275,8 @@ impl Reader<'_, '_, '_> {
 
     /// The column that a phrase writes as the table does.
     fn written(&self, phrase: &[Token]) -> Option<ColumnId> {
-        let own = |c: &ColumnId| names::split(&self.index.column(*c).column.name);
-        let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
-        let same = |c: &ColumnId| {
-            let parts = own(c);
-            parts.len() == stems.len() && parts.iter().zip(&stems).all(|(part, own)| stem(part) == **own)
-        };
+        let stems = || phrase.iter().map(|t| t.stem.as_str());
+        let same = |c: &ColumnId| self.index.column(*c).written.iter().map(String::as_str).eq(stems());
         self.index.columns(self.log.table).find(same)
     }
 
