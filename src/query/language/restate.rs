@@ -15,6 +15,18 @@ pub fn restate(index: &Index<'_>, query: &Query) -> String {
     text
 }
 
+/// A condition as it is said.
+#[must_use]
+pub fn condition(index: &Index<'_>, cond: &Cond) -> String {
+    Speaker { index }.cond(cond)
+}
+
+/// What is shown or grouped by, as it is said.
+#[must_use]
+pub fn expression(index: &Index<'_>, expr: &Expr) -> String {
+    Speaker { index }.expr(expr)
+}
+
 struct Speaker<'s, 'a> {
     index: &'s Index<'a>,
 }

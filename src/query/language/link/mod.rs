@@ -92,13 +92,17 @@ pub struct Linker<'i, 'a> {
     pub lookup: &'i dyn Lookup,
     /// Synonyms that were looked up for this question.
     known: RefCell<HashMap<String, Rc<[Synonym]>>>,
+    /// What phrases of this question name, by their stems.
+    names: RefCell<HashMap<String, Rc<[Candidate]>>>,
+    /// The same in these very words.
+    very_names: RefCell<HashMap<String, Rc<[Candidate]>>>,
 }
 
 impl<'i, 'a> Linker<'i, 'a> {
     /// A reader of one question.
     #[must_use]
     pub fn new(index: &'i Index<'a>, lookup: &'i dyn Lookup) -> Self {
-        Self { index, lookup, known: RefCell::default() }
+        Self { index, lookup, known: RefCell::default(), names: RefCell::default(), very_names: RefCell::default() }
     }
 }
 
@@ -212,9 +216,8 @@ impl Linker<'_, '_> {
 
     /// Whether a table of this name numbers its rows: `flight number`.
     fn owns_number(&self, stem: &str) -> bool {
-        let table = |t: &TableId| self.index.table(*t).words.stems == [stem];
-        let mut tables = (0..self.index.tables.len()).filter(table);
-        tables.any(|t| self.index.columns(t).any(|c| self.index.column(c).own_words() == ["number"]))
+        let mut tables = self.index.called(stem).iter();
+        tables.any(|t| self.index.columns(*t).any(|c| self.index.column(c).own_words() == ["number"]))
     }
 
     fn name_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {
@@ -244,7 +247,11 @@ impl Linker<'_, '_> {
                 continue;
             }
             let shapes = phrase.len() == 1 && cues::of(&last.lower).is_some();
-            let mut candidates = if shapes { self.called_so(&stems) } else { self.names(&stems) };
+            let found = if shapes { self.called_so(&stems) } else { self.names(&stems) };
+            if found.is_empty() {
+                continue;
+            }
+            let mut candidates = found.to_vec();
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
             let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
             if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {
@@ -317,7 +324,7 @@ impl Linker<'_, '_> {
         let mut found: Vec<&str> = self.index.stems().filter(|known| known.len() >= 4 && close(known)).collect();
         found.sort_unstable();
         let Some(stem) = found.first() else { return };
-        let mut candidates = self.names(&[stem]);
+        let mut candidates = self.names(&[stem]).to_vec();
         candidates.iter_mut().for_each(|c| c.strength *= 0.75);
         if !candidates.is_empty() {
             add(0.5, start, start + 1, Piece::Mention(candidates));

@@ -1,12 +1,12 @@
 //! The query of all that was said, or none where something waits for what it belongs to.
 
-use super::{Reader, Reading, State};
+use super::{Reader, State};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Query};
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
-    pub(super) fn finish(&self, mut s: State) -> Option<Reading> {
+    pub(super) fn finish(&self, mut s: State) -> Option<Query> {
         let table = self.log.table;
         self.settle(&mut s);
         s.left += [s.count && !s.rows, s.agg.is_some(), s.op.is_some(), s.like.is_some(), s.between.is_some(), s.not]
@@ -163,7 +163,7 @@ impl Reader<'_, '_, '_> {
         };
         let known: Vec<Cond> = query.group.iter().filter_map(null).collect();
         query.filter.extend(known);
-        Some(Reading { query, left: s.left, weak: false })
+        (s.left == 0).then_some(query)
     }
 
     /// What still waits when all is said finds its place.

@@ -7,13 +7,17 @@ mod columns;
 mod finish;
 mod stretches;
 
+use std::ops::Range;
+
 use super::cues::{Cue, Quality};
 use super::dates;
 use super::index::{ColumnId, Index};
 use super::link::Linker;
 use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Place, Query};
 use super::operations::{Log, Status};
+use super::restate;
 use super::words::Token;
+use super::write::quote_text;
 use crate::query::schema::Kind;
 
 /// What a stretch of the question is.
@@ -54,16 +58,6 @@ enum Word {
     Most(bool, Quality),
     /// Sets one beside another; between the two where the flag is set.
     Against(bool),
-}
-
-/// A query, and the words of the question that it leaves out.
-pub struct Reading {
-    /// The query.
-    pub query: Query,
-    /// How many words were not understood.
-    pub left: usize,
-    /// Whether it asks for nothing that a plain reading has no form for.
-    pub weak: bool,
 }
 
 /// Reads a question about one table of operations data.
@@ -117,6 +111,7 @@ struct State {
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
+    /// Words that were not understood.
     left: usize,
     skip: u64,
     event: Option<ColumnId>,
@@ -137,10 +132,11 @@ struct State {
 }
 
 impl Reader<'_, '_, '_> {
-    /// The query of the question, where it is one about the table.
+    /// The query of the question, where it is one about the table and all its words are understood; and whether it asks
+    /// for nothing that a plain reading has no form for.
     #[must_use]
-    pub fn read(&self) -> Option<Reading> {
-        let (words, left) = self.words();
+    pub fn read(&self) -> Option<(Query, bool)> {
+        let words = self.words()?;
         let about =
             |w: &Word| !matches!(w, Word::Cue(_) | Word::Number(_) | Word::Unit(_) | Word::Date(_) | Word::Text(_));
         if !words.iter().any(about) {
@@ -153,11 +149,51 @@ impl Reader<'_, '_, '_> {
             return None;
         }
         let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"));
-        let mut state = State { left, which, ..State::default() };
+        let mut state = State { which, ..State::default() };
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
         }
-        self.finish(state).map(|reading| Reading { weak, ..reading })
+        self.finish(state).map(|query| (query, weak))
+    }
+
+    /// What each stretch of a question that is wholly understood became, with its tokens.
+    #[must_use]
+    pub fn explained(&self) -> Vec<(Range<usize>, String)> {
+        let said =
+            |(word, tokens): (Option<Word>, Range<usize>)| (tokens, word.map(|w| self.meaning(&w)).unwrap_or_default());
+        self.stretches().unwrap_or_default().into_iter().map(said).collect()
+    }
+
+    fn meaning(&self, word: &Word) -> String {
+        let index = self.index;
+        match word {
+            Word::Cue(cue) => cue.to_string(),
+            Word::Rows(_) => format!("rows of {}", index.table(self.log.table).table.name),
+            Word::Column(column) => format!("column {}", index.full_name(*column)),
+            Word::Value(column, text) => format!("value {} of {}", quote_text(text), index.full_name(*column)),
+            Word::Cond(cond) => restate::condition(index, cond),
+            Word::Rate(_, sql) => sql.clone(),
+            Word::Number(n) => format!("number {n}"),
+            Word::Text(text) => format!("text {}", quote_text(text)),
+            Word::Date(_) => "time".to_owned(),
+            Word::Series(expr) => format!("for each {}", restate::expression(index, expr)),
+            Word::Change => "change against the stretch before".to_owned(),
+            Word::Unit(_) => "unit".to_owned(),
+            Word::Took => {
+                self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
+            }
+            Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Bytes(_) => "unit".to_owned(),
+            Word::Nth(nth) => format!("number {nth} in the order"),
+            Word::Event(column) => format!("column {}", index.full_name(*column)),
+            Word::Elapsed(from, to, _) => restate::expression(index, &Expr::Elapsed(*from, *to)),
+            Word::Only => "nothing else".to_owned(),
+            Word::Fresh => "not before".to_owned(),
+            Word::Gap => "time since the row before".to_owned(),
+            Word::Moving(groups) => format!("mean of {groups}"),
+            Word::Most(..) => "in the order of".to_owned(),
+            Word::Against(_) => "beside each other".to_owned(),
+        }
     }
 
     fn measure(&self, column: ColumnId) -> bool {

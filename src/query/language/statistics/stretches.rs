@@ -1,40 +1,43 @@
 //! The stretches of a question: what each of its phrases is to a table of operations data.
 
+use std::ops::Range;
+
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
 use super::super::logic::{Bucket, Cond, Expr, Part, Place};
-use super::super::names;
 use super::super::synonyms;
-use super::super::words::{Shape, Token, number_word, stem};
+use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
-    /// The stretches of the question, the longest first at each place, and how many words are none.
-    pub(super) fn words(&self) -> (Vec<Word>, usize) {
-        let mut words = Vec::new();
-        let mut left = 0;
+    /// The stretches of the question that say something, the longest first at each place; none where a word is not
+    /// understood.
+    pub(super) fn words(&self) -> Option<Vec<Word>> {
+        Some(self.stretches()?.into_iter().filter_map(|(word, _)| word).collect())
+    }
+
+    /// All stretches of the question in order, with the tokens they take.
+    pub(super) fn stretches(&self) -> Option<Vec<(Option<Word>, Range<usize>)>> {
+        let mut found: Vec<(Option<Word>, Range<usize>)> = Vec::new();
+        let mut contains = false;
         let mut at = 0;
-        while at < self.tokens.len() {
+        while let Some(token) = self.tokens.get(at) {
             // What is contained is a text, whatever else it may mean.
-            let text = self.tokens.get(at).filter(|t| t.is_word() && cues::of(&t.lower).is_none());
-            if let (Some(Word::Cue(Cue::Contains(_))), Some(token)) = (words.last(), text) {
-                words.push(Word::Text(token.text.clone()));
-                at += 1;
-                continue;
+            let text = contains && token.is_word() && cues::of(&token.lower).is_none();
+            let (word, next) = match if text { None } else { self.word(at) } {
+                _ if text => (Some(Word::Text(token.text.clone())), at + 1),
+                Some((word, next)) => (word, next.max(at + 1)),
+                None if matches!(token.shape, Shape::Mark(_)) => (None, at + 1),
+                None => return None,
+            };
+            if let Some(word) = &word {
+                contains = matches!(word, Word::Cue(Cue::Contains(_)));
             }
-            match self.word(at) {
-                Some((word, next)) => {
-                    words.extend(word);
-                    at = next.max(at + 1);
-                }
-                None => {
-                    left += usize::from(self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))));
-                    at += 1;
-                }
-            }
+            found.push((word, at..next));
+            at = next;
         }
-        (words, left)
+        Some(found)
     }
 
     /// What begins at a token, none for words that say nothing, and the token after it.
@@ -326,12 +329,8 @@ impl Reader<'_, '_, '_> {
 
     /// The column that a phrase writes as the table does.
     fn written(&self, phrase: &[Token]) -> Option<ColumnId> {
-        let own = |c: &ColumnId| names::split(&self.index.column(*c).column.name);
-        let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
-        let same = |c: &ColumnId| {
-            let parts = own(c);
-            parts.len() == stems.len() && parts.iter().zip(&stems).all(|(part, own)| stem(part) == **own)
-        };
+        let stems = || phrase.iter().map(|t| t.stem.as_str());
+        let same = |c: &ColumnId| self.index.column(*c).written.iter().map(String::as_str).eq(stems());
         self.index.columns(self.log.table).find(same)
     }
 
