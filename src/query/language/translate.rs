@@ -252,7 +252,7 @@ impl<'a> Translator<'a> {
                 cost: one.cost,
             };
             let signs = seen.signs(standing);
-            let neglected = neglects(&apart.tokens, &combination.parts, &one.query);
+            let neglected = neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
             let confidence = probability(&signs).min(if neglected { NEGLECTED } else { 1.0 });
             judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
         }

@@ -17,9 +17,14 @@ impl Reader<'_, '_, '_> {
             }
         }
         s.named = column;
+        // "distinct errors" of a table of errors are those of their column; rows differ anyway.
+        if s.distinct && column.is_some_and(|c| !self.log.shown.starts_with(&[c])) {
+            return column.map_or((), |column| self.take_column(s, column, words, at));
+        }
+        s.left += usize::from(std::mem::take(&mut s.distinct));
         if let (Some(op), Some(n), false) = (s.op, s.number, s.unit > 0.0) {
             (s.op, s.number) = (None, None);
-            s.having = Some((op, n));
+            s.having = Some((Expr::Count, op, n));
             return;
         }
         if s.number == Some(0.0) {
@@ -51,6 +56,20 @@ impl Reader<'_, '_, '_> {
             s.figures.push(Expr::Count);
             s.rows = true;
             return;
+        }
+        // "the total of orders": of what they amount to.
+        if s.agg == Some(Agg::Sum) && !s.count {
+            let amount = ["total", "amount", "value", "price"].iter().find_map(|w| {
+                self.index
+                    .columns(self.log.table)
+                    .find(|c| self.measure(*c) && self.index.column(*c).own_words() == [*w])
+            });
+            if let Some(amount) = amount {
+                s.agg = None;
+                s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount))));
+                s.rows = true;
+                return;
+            }
         }
         if s.share && s.figures.is_empty() {
             self.base(s);
@@ -168,6 +187,12 @@ impl Reader<'_, '_, '_> {
         if let (Some(op), Some(n)) = (s.op, s.number) {
             (s.op, s.number) = (None, None);
             let literal = Operand::Literal(Literal::Number(n));
+            // "users from more than 3 addresses": so many different ones of each.
+            if self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column) {
+                s.left += usize::from(s.shown.is_empty() || s.having.is_some());
+                s.having = Some((Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column))), op, n));
+                return;
+            }
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
@@ -291,7 +316,11 @@ impl Reader<'_, '_, '_> {
         let grouped =
             s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
         let down = s.ranked.take().unwrap_or(true);
-        if grouped && measure {
+        if s.shown.is_empty() && !s.query.group.is_empty() && measure {
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            s.figures.push(figure.clone());
+            s.query.order.push((figure, down));
+        } else if grouped && measure {
             let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
             s.query.group.extend(group);
             let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));

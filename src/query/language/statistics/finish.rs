@@ -26,6 +26,14 @@ impl Reader<'_, '_, '_> {
         if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
             since_before(&mut query);
         }
+        if query.distinct && !query.group.is_empty() && s.figures.is_empty() {
+            query.distinct = false;
+            match s.shown.as_slice() {
+                [one] => s.figures.push(Expr::Agg(Agg::Distinct, Box::new(Expr::Column(*one)))),
+                _ => s.left += 1,
+            }
+            s.shown.clear();
+        }
         let part = self.part(&mut s, &mut query);
         if s.moving.is_some() && query.group.is_empty() {
             query.group.extend(self.log.time.map(|t| Expr::Bucket(Bucket::Day, t)));
@@ -60,9 +68,9 @@ impl Reader<'_, '_, '_> {
         if !query.group.is_empty() && s.figures.is_empty() && !ranks && !aggregate_order && s.having.is_none() {
             s.figures.push(Expr::Count);
         }
-        query
-            .having
-            .extend(s.having.map(|(op, n)| Cond::Compare(Expr::Count, op, Operand::Literal(Literal::Number(n)))));
+        query.having.extend(
+            s.having.take().map(|(figure, op, n)| Cond::Compare(figure, op, Operand::Literal(Literal::Number(n)))),
+        );
         if ranks {
             let figure = s.figures.first().cloned().unwrap_or(Expr::Count);
             query.order.push((figure, s.ranked.unwrap_or(true)));
@@ -316,7 +324,8 @@ impl Reader<'_, '_, '_> {
         }
         // "which units logged an error" names each once.
         let repeats = column.is_some_and(|c| {
-            self.index.kind(c) == Kind::Text && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
+            let named = !self.measure(c) && !self.index.kind(c).is_time();
+            named && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
         });
         query.distinct |=
             s.which && repeats && query.group.is_empty() && query.order.is_empty() && query.limit.is_none();

@@ -39,6 +39,8 @@ enum Word {
     Unit(f64),
     Took,
     Time(bool),
+    /// When something happened last or first.
+    Moment(bool),
     /// A number of bytes.
     Bytes(f64),
     /// The second, third and so on.
@@ -107,7 +109,7 @@ struct State {
     running: bool,
     change: Option<bool>,
     when: bool,
-    having: Option<(Op, f64)>,
+    having: Option<(Expr, Op, f64)>,
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
@@ -183,6 +185,7 @@ impl Reader<'_, '_, '_> {
                 self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
             }
             Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Moment(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
             Word::Bytes(_) => "unit".to_owned(),
             Word::Nth(nth) => format!("number {nth} in the order"),
             Word::Event(column) => format!("column {}", index.full_name(*column)),
@@ -213,6 +216,12 @@ impl Reader<'_, '_, '_> {
                     && s.column.is_none()
                     && matches!(words.get(at - 1), Some(Word::Cond(_) | Word::Value(..)))
                     && s.query.filter.last().is_some_and(|c| reads(c, *column)) => {}
+            // "the Network team": said with its value.
+            Word::Column(column)
+                if column.table != self.log.table
+                    && !s.each
+                    && matches!(words.get(at.wrapping_sub(1)), Some(Word::Value(value, _)) if value.table == column.table) =>
+                {}
             Word::Column(column) => self.take_column(s, *column, words, at),
             Word::Rate(name, sql) => {
                 let figure = Expr::Metric(self.log.table, name.clone(), sql.clone());
@@ -248,6 +257,8 @@ impl Reader<'_, '_, '_> {
             Word::Cond(cond) => {
                 let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
                 self.of_most(s, next);
+                // "errors and warnings": no row is both.
+                s.or |= self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
                 if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
                     s.number = None;
                     s.none = Some(s.query.filter.len());
@@ -279,6 +290,10 @@ impl Reader<'_, '_, '_> {
                     s.ranked = s.frequent.take();
                 }
                 // "the busiest hour" is one, "the busiest hours" are all in their order.
+                if let Some(top) = s.top.filter(|_| s.number.is_some()) {
+                    s.limit = s.number.take().and_then(limit);
+                    s.ranked = Some(top);
+                }
                 if s.ranked.is_some() && self.is_single(at, words) {
                     s.limit = s.limit.or(Some(1));
                 }
@@ -293,6 +308,13 @@ impl Reader<'_, '_, '_> {
             Word::Took => s.column = self.log.duration,
             Word::Unit(_) | Word::Bytes(_) => {}
             Word::Time(latest) => self.time(s, *latest, words, at),
+            Word::Moment(latest) => {
+                let agg = if *latest { Agg::Max } else { Agg::Min };
+                match self.log.time {
+                    Some(time) => s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time)))),
+                    None => s.left += 1,
+                }
+            }
             Word::Nth(nth) => s.skip = nth.saturating_sub(1),
             Word::Event(column) => {
                 let since = matches!(next, Some(Word::Cue(Cue::Compare(..) | Cue::In)));
@@ -380,6 +402,8 @@ impl Reader<'_, '_, '_> {
                 }
             }
             Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
+            // "top 3 hours by errors": by how many there are.
+            Cue::By if matches!(next, Some(Word::Cond(_))) && s.ranked.is_some() && s.limit.is_some() => {}
             Cue::And
                 if s.each
                     || !s.query.group.is_empty()
@@ -395,7 +419,9 @@ impl Reader<'_, '_, '_> {
             Cue::Frequent(most) => {
                 s.limit = s.number.take().and_then(limit).or(s.limit);
                 match next {
-                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
+                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_)) | Word::Value(..) | Word::Cond(_)) => {
+                        s.frequent = Some(most)
+                    }
                     _ => {
                         s.ranked = Some(most);
                         s.limit = s.limit.or(Some(1));
@@ -486,11 +512,17 @@ impl Reader<'_, '_, '_> {
             && free
             && (100.0..600.0).contains(&n)
             && n.fract() == 0.0
-            && (s.count || s.when || s.share || !s.figures.is_empty() || matches!(next, Some(Word::Cond(_))))
+            && (s.count
+                || s.when
+                || s.share
+                || s.most.is_some()
+                || !s.figures.is_empty()
+                || matches!(next, Some(Word::Cond(_))))
             && !matches!(next, Some(Word::Column(_)))
             && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
         {
             s.rows |= !matches!(next, Some(Word::Rows(_)));
+            self.of_most(s, next.filter(|n| !matches!(n, Word::Unit(_))));
             return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
         }
         if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {

@@ -109,7 +109,9 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Column(column)));
             }
             let ends = |t: Option<&Token>| t.is_some_and(|t| is_filler(&t.lower));
+            let article = |t: &Token| matches!(t.lower.as_str(), "a" | "an" | "the");
             let named = stems.len() <= 5
+                && !phrase.iter().any(article)
                 && !ends(phrase.first())
                 && !ends(phrase.last())
                 && (cue.is_none() || phrase.len() > 1);
@@ -242,6 +244,8 @@ impl Reader<'_, '_, '_> {
             "minutes" => return Some(Some(Word::Unit(60_000.0))),
             "hours" => return Some(Some(Word::Unit(3_600_000.0))),
             "days" => return Some(Some(Word::Unit(86_400_000.0))),
+            "last time" | "the last time" => return time.map(|_| Some(Word::Moment(true))),
+            "first time" | "the first time" => return time.map(|_| Some(Word::Moment(false))),
             "latest" | "newest" | "most recent" | "last" | "the latest" | "the last" | "the most recent" => {
                 return Some(Some(Word::Time(true)));
             }
@@ -377,7 +381,12 @@ impl Reader<'_, '_, '_> {
         if let Some(bytes) = bytes.filter(|_| before.is_some_and(|t| matches!(t.shape, Shape::Number(_)))) {
             return Some(Some(Word::Bytes(bytes)));
         }
-        let ranked = before.is_some_and(|t| matches!(cues::of(&t.lower), Some(Cue::Frequent(_))) || t.lower == "peak");
+        let topped = || at.checked_sub(2).and_then(|p| self.tokens.get(p)).is_some_and(|t| t.lower == "top");
+        let ranked = before.is_some_and(|t| {
+            matches!(cues::of(&t.lower), Some(Cue::Frequent(_)))
+                || t.lower == "peak"
+                || matches!(t.shape, Shape::Number(_)) && topped()
+        });
         let unit = match lower {
             "minute" | "minutes" => Some(Bucket::Minute),
             "hour" | "hours" => Some(Bucket::Hour),
@@ -390,6 +399,7 @@ impl Reader<'_, '_, '_> {
             return Some(Some(Word::Series(Expr::Bucket(unit, time))));
         }
         match lower {
+            "trend of" | "trend in" | "the trend of" | "the trend in" if self.log.time.is_some() => return Some(None),
             "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
@@ -418,18 +428,19 @@ impl Reader<'_, '_, '_> {
         if let Some(groups) = moving(lower) {
             return Some(Some(Word::Moving(groups)));
         }
-        self.happened(phrase, lower, before)
+        self.happened(phrase, lower, before, at)
     }
 
     /// What happened to a row, and how long it took until it did.
-    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>) -> Option<Option<Word>> {
+    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>, at: usize) -> Option<Option<Word>> {
         if self.log.events.is_empty() {
             return None;
         }
         let status = before.is_some_and(|t| matches!(t.lower.as_str(), "status" | "state" | "=" | "is"));
         if let ([token], false) = (phrase, status && before.is_some_and(|t| t.lower != "is")) {
-            let word = self.log.event(&token.lower).map(|column| Some(Word::Event(column)));
-            return word;
+            let asked = self.tokens.iter().take(at).any(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+            let event = self.log.event(&token.lower).or_else(|| self.log.deed(&token.stem).filter(|_| asked));
+            return event.map(|column| Some(Word::Event(column)));
         }
         let last = lower.rsplit(' ').next()?;
         let words: Vec<&str> = lower.split(' ').collect();
