@@ -42,11 +42,12 @@ impl Reader<'_, '_, '_> {
             }
             return;
         }
-        // "top 2 errors" of a table of errors: by their column.
+        // "top 2 errors" of a table of errors, "the top 3 messages of each unit", "the share of each error": by their column.
         if let Some(column) = column
-            && s.top.is_some()
-            && s.number.is_some()
-            && !self.log.shown.starts_with(&[column])
+            && (s.top.is_some()
+                && s.number.is_some()
+                && (!self.log.shown.starts_with(&[column]) || matches!(words.get(at + 1), Some(Word::Cue(Cue::Each))))
+                || s.each && s.share)
         {
             return self.take_column(s, column, words, at);
         }
@@ -59,14 +60,13 @@ impl Reader<'_, '_, '_> {
         }
         // "the total of orders": of what they amount to.
         if s.agg == Some(Agg::Sum) && !s.count {
-            let amount = ["total", "amount", "value", "price"].iter().find_map(|w| {
-                self.index
-                    .columns(self.log.table)
-                    .find(|c| self.measure(*c) && self.index.column(*c).own_words() == [*w])
-            });
-            if let Some(amount) = amount {
+            if let Some(amount) = self.amount() {
                 s.agg = None;
-                s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount))));
+                let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
+                if std::mem::take(&mut s.by) {
+                    s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
+                }
+                s.figures.push(figure);
                 s.rows = true;
                 return;
             }
@@ -115,6 +115,15 @@ impl Reader<'_, '_, '_> {
         }
     }
 
+    /// What a row amounts to, as in `orders over 150`.
+    pub(super) fn amount(&self) -> Option<ColumnId> {
+        let named = |word: &&str| {
+            let own = |c: &ColumnId| self.measure(*c) && self.index.column(*c).own_words() == [*word];
+            self.index.columns(self.log.table).find(own)
+        };
+        ["total", "amount", "price"].iter().find_map(named)
+    }
+
     /// The whole of a share is named: what follows is said of the part.
     fn base(&self, s: &mut State) {
         s.shared = s.shared.map(|(from, base)| (from, base.or(Some(s.query.filter.len()))));
@@ -148,7 +157,7 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Whether a column's values add up, as bytes and calls do.
-    fn adds_up(&self, column: ColumnId) -> bool {
+    pub(super) fn adds_up(&self, column: ColumnId) -> bool {
         let words = &self.index.column(column).words;
         let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
         ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))

@@ -134,6 +134,10 @@ impl Reader<'_, '_, '_> {
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
+        // A figure of all rows has no order.
+        if figure && query.group.is_empty() && !query.order.is_empty() {
+            return None;
+        }
         if counted && loose || !query.having.is_empty() && query.group.is_empty() {
             return None;
         }
@@ -204,6 +208,18 @@ impl Reader<'_, '_, '_> {
             } else {
                 s.left += 1;
             }
+        }
+        // "traffic by day" adds it up.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+            && self.measure(*one)
+            && self.adds_up(*one)
+            && s.query.order.is_empty()
+        {
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.shown.clear();
+        }
+        if s.none.is_some() && s.shown.is_empty() && s.figures.is_empty() {
+            s.shown.extend(s.named);
         }
         let counted = s.figures == [Expr::Count];
         if s.agg == Some(Agg::Avg) && counted && s.query.group.len() + s.shown.len() == 1 {

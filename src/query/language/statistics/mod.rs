@@ -58,6 +58,10 @@ enum Word {
     Moving(u32),
     /// The rows that have most or least of a quality first.
     Most(bool, Quality),
+    /// The rows that have most or least of a column.
+    Ranked(ColumnId, bool),
+    /// In the order of time.
+    OverTime,
     /// Sets one beside another; between the two where the flag is set.
     Against(bool),
 }
@@ -195,6 +199,8 @@ impl Reader<'_, '_, '_> {
             Word::Gap => "time since the row before".to_owned(),
             Word::Moving(groups) => format!("mean of {groups}"),
             Word::Most(..) => "in the order of".to_owned(),
+            Word::Ranked(column, _) => format!("by column {}", index.full_name(*column)),
+            Word::OverTime => "in the order of time".to_owned(),
             Word::Against(_) => "beside each other".to_owned(),
         }
     }
@@ -338,6 +344,23 @@ impl Reader<'_, '_, '_> {
                 self.superlative(s, words, at);
                 s.limit = None;
             }
+            Word::Ranked(column, most) => {
+                s.limit = s.number.take().and_then(limit);
+                let several = |t: &Token| {
+                    t.lower.ends_with('s') && self.index.table(self.log.table).words.stems.last() == Some(&t.stem)
+                };
+                if s.limit.is_none() && !self.tokens.iter().any(several) {
+                    s.limit = Some(1);
+                }
+                s.query.order.push((Expr::Column(*column), *most));
+            }
+            Word::OverTime => match self.log.time.filter(|_| !s.shown.is_empty() && s.query.order.is_empty()) {
+                Some(time) => {
+                    s.shown.insert(0, time);
+                    s.query.order.push((Expr::Column(time), false));
+                }
+                None => s.left += 1,
+            },
             Word::Against(between) => {
                 s.or |= between;
                 s.compare = true;
@@ -362,6 +385,12 @@ impl Reader<'_, '_, '_> {
         s.query.filter.last().is_some_and(|last| own.iter().any(|c| reads(last, *c)))
     }
 
+    /// Whether a column's name is said of several, `paths`.
+    fn is_said_of_several(&self, column: ColumnId) -> bool {
+        let stems = &self.index.column(column).words.stems;
+        self.tokens.iter().any(|t| t.lower.ends_with('s') && stems.last() == Some(&t.stem))
+    }
+
     /// Whether a stretch of the calendar is one, not all: "hour", not "hours".
     fn is_single(&self, at: usize, words: &[Word]) -> bool {
         let several = |t: &Token| {
@@ -383,6 +412,22 @@ impl Reader<'_, '_, '_> {
             Cue::Agg(agg) if s.elapsed.is_some() => {
                 if let Some((elapsed, _)) = s.elapsed.take() {
                     s.figures.push(Expr::Agg(agg, Box::new(elapsed)));
+                }
+            }
+            // "the slowest path on average", "slowest paths by p95".
+            Cue::Agg(agg)
+                if next.is_none()
+                    && s.agg.is_none()
+                    && s.figures.is_empty()
+                    && s.query.group.is_empty()
+                    && matches!((s.query.order.as_slice(), s.shown.as_slice()), ([(Expr::Column(_), _)], [_])) =>
+            {
+                s.by = false;
+                let several = s.shown.iter().any(|c| self.is_said_of_several(*c));
+                s.limit = s.limit.filter(|n| *n > 1 || !several);
+                if let Some((expr, _)) = s.query.order.first_mut() {
+                    *expr = Expr::Agg(agg, Box::new(expr.clone()));
+                    s.figures.push(expr.clone());
                 }
             }
             // "p50, p95 and p99 of request time".
@@ -473,7 +518,12 @@ impl Reader<'_, '_, '_> {
         let named = |c: &ColumnId| {
             self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
         };
-        matches!(s.shown.as_slice(), [one] if named(one))
+        let shown = match s.shown.as_slice() {
+            [] if s.rows && s.which => s.named,
+            [one] => Some(*one),
+            _ => None,
+        };
+        shown.is_some_and(|c| named(&c))
             && s.none.is_none()
             && s.column.is_none()
             && !s.count
@@ -506,6 +556,23 @@ impl Reader<'_, '_, '_> {
             let literal = Operand::Literal(Literal::Number(n * unit / own));
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
+        }
+        if s.column.is_none()
+            && !matches!(next, Some(Word::Rows(_) | Word::Column(_) | Word::Unit(_)))
+            && let Some(op) = s.op
+        {
+            // "an error rate above 10 %": of the groups shown.
+            if matches!(s.figures.last(), Some(Expr::Metric(..))) && s.having.is_none() && s.shown.len() == 1 {
+                s.op = None;
+                s.having = s.figures.pop().map(|figure| (figure, op, n));
+                return;
+            }
+            // "orders over 150": by what they amount to.
+            if let Some(amount) = self.amount().filter(|_| s.rows && s.figures.is_empty()) {
+                s.op = None;
+                let literal = Operand::Literal(Literal::Number(n));
+                return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
+            }
         }
         let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
         if let Some(Status::Http(column)) = &self.log.status
@@ -642,7 +709,7 @@ fn special(word: &Word) -> bool {
     match word {
         Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
         Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
-        Word::Moving(_) | Word::Most(..) | Word::Against(_) => true,
+        Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
         Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),
         Word::Cue(cue) => matches!(cue, Cue::Share | Cue::Running | Cue::Top(_)),
         _ => false,

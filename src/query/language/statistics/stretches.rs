@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
-use super::super::logic::{Bucket, Cond, Expr, Part, Place};
+use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
@@ -238,6 +238,19 @@ impl Reader<'_, '_, '_> {
                 let sql = self.log.rate(self.index, true)?;
                 return Some(Some(Word::Rate("success_rate".to_owned(), sql)));
             }
+            "cache hit ratio" | "cache hit rate" | "hit ratio" | "buffer hit ratio" | "hit rate" => {
+                let sql = self.log.hits(self.index)?;
+                return Some(Some(Word::Rate("hit_percent".to_owned(), sql)));
+            }
+            "spill to disk" | "spilled to disk" | "spills to disk" | "spill" | "wrote temp blocks"
+            | "use temp files" | "used temp files" => {
+                let column = self
+                    .index
+                    .columns(self.log.table)
+                    .find(|c| self.index.column(*c).column.name == "temp_blks_written")?;
+                let none = Operand::Literal(Literal::Number(0.0));
+                return Some(Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Gt, none))));
+            }
             "took" | "take" | "takes" | "taking" | "lasted" | "last longer" => return Some(Some(Word::Took)),
             "ms" | "millisecond" | "milliseconds" => return Some(Some(Word::Unit(1.0))),
             "s" | "sec" | "second" | "seconds" => return Some(Some(Word::Unit(1000.0))),
@@ -401,6 +414,13 @@ impl Reader<'_, '_, '_> {
         match lower {
             "trend of" | "trend in" | "the trend of" | "the trend in" if self.log.time.is_some() => return Some(None),
             "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
+            "largest" | "the largest" | "biggest" | "the biggest" | "smallest" | "the smallest" => {
+                let table = &self.index.table(self.log.table).words.stems;
+                let rows = self.tokens.get(at + phrase.len()).is_some_and(|t| table.as_slice() == [t.stem.clone()]);
+                let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
+                return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
+            }
+            "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
             | "interval between" | "time between two" => return Some(Some(Word::Gap)),
