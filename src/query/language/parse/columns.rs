@@ -236,6 +236,23 @@ impl<'p> Parser<'p, '_> {
         {
             return;
         }
+        // "invoices created before 1990": the time is compared, not shown.
+        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::In)))
+                && matches!(self.ahead(1), Some(Item::Date(_)));
+        if dated
+            && self.phrase().ends_with("ed")
+            && !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.draft.outputs.is_empty()
+            && self.holds_times(column)
+        {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+            self.wait.column = Some(column);
+            return;
+        }
         // "performances they attended": a verb, not a further thing to show.
         let verb = {
             let phrase = self.phrase();

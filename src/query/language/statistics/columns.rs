@@ -59,17 +59,18 @@ impl Reader<'_, '_, '_> {
             return;
         }
         // "the total of orders": of what they amount to.
-        if s.agg == Some(Agg::Sum) && !s.count {
-            if let Some(amount) = self.amount() {
-                s.agg = None;
-                let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
-                if std::mem::take(&mut s.by) {
-                    s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
-                }
-                s.figures.push(figure);
-                s.rows = true;
-                return;
+        if s.agg == Some(Agg::Sum)
+            && !s.count
+            && let Some(amount) = self.amount()
+        {
+            s.agg = None;
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
+            if std::mem::take(&mut s.by) {
+                s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
             }
+            s.figures.push(figure);
+            s.rows = true;
+            return;
         }
         if s.share && s.figures.is_empty() {
             self.base(s);
