@@ -20,8 +20,8 @@ const SAMPLE: u64 = 5000;
 /// Rows assigned at least.
 const LEAST_SAMPLE: u64 = 300;
 
-/// Multiplications the assignment may take: less than a second.
-const EFFORT: u64 = 2_000_000_000;
+/// Multiplications the assignment may take at the most: less than a second.
+pub const EFFORT: u64 = 2_000_000_000;
 
 /// What the pages of an index say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -97,7 +97,7 @@ pub async fn of_sample(
     index: &VectorIndex,
     sample: &Sample,
 ) -> Result<Option<Drift>> {
-    begin(session, server, index, sample).await?.end().await
+    begin(session, server, index, sample, EFFORT).await?.end().await
 }
 
 /// A drift that is being computed, on a thread of its own.
@@ -114,16 +114,23 @@ impl Measuring {
     }
 }
 
-/// As [`of_sample`], but returns as soon as nothing more is to be read.
+/// As [`of_sample`], but returns as soon as nothing more is to be read, and assigns no more rows than that many
+/// multiplications allow (yet some hundreds).
 ///
 /// # Errors
 /// As [`of_sample`].
-pub async fn begin(session: &Session, server: &Server, index: &VectorIndex, sample: &Sample) -> Result<Measuring> {
+pub async fn begin(
+    session: &Session,
+    server: &Server,
+    index: &VectorIndex,
+    sample: &Sample,
+    effort: u64,
+) -> Result<Measuring> {
     let schema = server.pageinspect.as_ref().filter(|_| readable(server, index) && !sample.0.is_empty());
     let Some(schema) = schema else { return Ok(Measuring(None)) };
     let centres = centres(session, schema, index).await?;
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
-    let most = usize::try_from((EFFORT / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
+    let most = usize::try_from((effort.min(EFFORT) / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
     let (points, metric) = (Arc::clone(&sample.0), index.metric);
     // Beside the network's thread, which shows progress and hears signals meanwhile.
     Ok(Measuring(Some(tokio::task::spawn_blocking(move || {
@@ -307,7 +314,7 @@ pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, row
         Element::Bit => "pg_catalog.bit_send".to_owned(),
         Element::Sparsevec => return Ok(Sample::default()),
     };
-    if rows == 0 || !readable(server, index) {
+    if rows == 0 || !readable(server, index) || index.foreign_code.is_some() {
         return Ok(Sample::default());
     }
     let sql = format!(

@@ -1,7 +1,7 @@
 //! The long statements of a rebuild: REINDEX or CREATE INDEX CONCURRENTLY, watched while they run.
 
 use super::session::{DDL_WAIT, back_end, cancel, interrupted, retry, stopped};
-use super::{OLD_SUFFIX, Rebuild, SWAP_SUFFIX};
+use super::{OLD_SUFFIX, Patience, Rebuild, SWAP_SUFFIX};
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::VectorIndex;
 use crate::index::note::Note;
@@ -113,35 +113,15 @@ impl Rebuild {
             .await
     }
 
-    /// Runs a long statement, shows its progress, and cancels it on a signal or when it has waited too long.
+    /// Runs a long statement, shows its progress, and cancels it on a signal or when the run has waited too long.
     async fn watch(&self, worker: &Session, sql: &str, bar: &mut Bar) -> Result<()> {
         let pid = back_end(worker).await?;
-        // Opened while the statement already runs.
-        let mut watcher = None;
-        let mut waiting: Option<Instant> = None;
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut work = std::pin::pin!(worker.batch(sql));
-        let error = loop {
-            tokio::select! {
-                biased;
-                result = &mut work => return result,
-                exit = stopped(&self.stop) => break interrupted(exit),
-                _ = ticks.tick() => {
-                    // Progress that cannot be read must not end the build.
-                    if watcher.is_none() {
-                        watcher = Session::open(&self.info).await.ok();
-                    }
-                    let Some(watcher) = &watcher else { continue };
-                    let Ok(Some((phase, blocked))) = progress(watcher, pid).await else { continue };
-                    bar.show(&phase);
-                    waiting = if blocked { waiting.or_else(|| Some(Instant::now())) } else { None };
-                    let most = self.wish.max_wait.zip(waiting).filter(|(most, since)| since.elapsed() > *most);
-                    if let Some((most, _)) = most {
-                        break waited(most);
-                    }
-                }
-            }
+        let error = tokio::select! {
+            biased;
+            result = &mut work => return result,
+            exit = stopped(&self.stop) => interrupted(exit),
+            error = self.follow(pid, bar) => error,
         };
         bar.step("cancelling");
         // It may have ended well in the meantime, or in another way than by the request.
@@ -150,11 +130,41 @@ impl Rebuild {
             false => error.because(e),
         })
     }
+
+    /// Shows what a back end does until it has waited too long for other sessions, on a connection of its own, which is
+    /// opened while the statement already runs. Progress that cannot be read must not end the build.
+    async fn follow(&self, pid: i32, bar: &mut Bar) -> Error {
+        let mut watcher = None;
+        let mut waiting: Option<Instant> = None;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if watcher.is_none() {
+                watcher = Session::open(&self.info).await.ok();
+            }
+            let Some(session) = &watcher else { continue };
+            let Ok(now) = progress(session, pid).await else {
+                watcher = None;
+                continue;
+            };
+            let Some((phase, blocked)) = now else { continue };
+            bar.show(&phase);
+            let since = waiting;
+            waiting = blocked.then(Instant::now);
+            let waited = since.filter(|_| blocked).map(|since| since.elapsed()).unwrap_or_default();
+            if let Some(patience) = self.wish.max_wait.as_ref().filter(|_| !waited.is_zero())
+                && patience.is_over(waited)
+            {
+                return gave_up(patience);
+            }
+        }
+    }
 }
 
 /// Gave up, and why.
-fn waited(most: Duration) -> Error {
-    let what = format!("gave up after waiting {} s for other sessions", most.as_secs());
+fn gave_up(patience: &Patience) -> Error {
+    let what = format!("gave up after waiting {} s for other sessions", patience.most.as_secs());
     Error::new(Exit::Locked, "index.waited", what)
         .next("`llmsql index plan` names the transactions it waits for; a longer --max-wait may outlast them")
 }
