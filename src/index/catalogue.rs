@@ -3,8 +3,8 @@
 use super::note::Note;
 use super::rebuild::{OLD_SUFFIX, SWAP_SUFFIX};
 use super::{DEFAULT_EF_CONSTRUCTION, DEFAULT_EF_SEARCH, DEFAULT_LISTS, DEFAULT_M, Element, Method, Metric};
-use crate::error::{Error, Result};
-use crate::postgres::connect::{RowExt, Session, quote_ident};
+use crate::error::{Error, Exit, Result};
+use crate::postgres::connect::{RowExt, Session, quote_ident, server_error};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -290,12 +290,29 @@ impl Server {
 /// Reads the server.
 ///
 /// # Errors
-/// Those of the connection.
+/// Those of the connection, and that it goes through a statement pooler (exit 13).
 pub async fn server(session: &Session) -> Result<Server> {
+    session.under(&[], read_server(session)).await.map_err(|error| {
+        // PgBouncer's words, where every statement may get another back end.
+        let by_statement = server_error(&error).is_some_and(|e| e.message.contains("statement pooling"));
+        if by_statement { pooled(session, "statement") } else { error }
+    })
+}
+
+/// The error of a connection whose back end is not its own.
+#[must_use]
+pub fn pooled(session: &Session, how: &str) -> Error {
+    Error::new(Exit::Precondition, "index.pooler", format!("the connection goes through a {how} pooler"))
+        .at(session.place())
+        .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's")
+}
+
+async fn read_server(session: &Session) -> Result<Server> {
     let row = session
         .query_one(
             "SELECT current_database()::text AS database, current_setting('server_version_num')::int AS num, \
              pg_is_in_recovery() AS standby, current_setting('is_superuser') = 'on' AS superuser, \
+             has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS identified, \
              pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all, \
              current_setting('block_size')::int8 AS block, \
              pg_size_bytes(current_setting('maintenance_work_mem')) AS mwm, \
@@ -343,7 +360,7 @@ pub async fn server(session: &Session) -> Result<Server> {
     let mut server = Server {
         place: session.place().to_owned(),
         database: row.value("database")?,
-        identity: identity(session).await,
+        identity: if row.value("identified")? { Some(identity(session).await?) } else { None },
         version_num: small("num")?,
         standby: row.value("standby")?,
         superuser,
@@ -379,10 +396,10 @@ pub async fn server(session: &Session) -> Result<Server> {
     Ok(server)
 }
 
-async fn identity(session: &Session) -> Option<String> {
+async fn identity(session: &Session) -> Result<String> {
     let sql = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid::text AS identity \
                FROM pg_database WHERE datname = current_database()";
-    session.query_opt(sql, &[]).await.ok()??.value("identity").ok()
+    session.query_one(sql, &[]).await?.value("identity")
 }
 
 /// The vector indexes of the session's database, and what failed rebuilds left.
@@ -390,7 +407,7 @@ async fn identity(session: &Session) -> Option<String> {
 /// # Errors
 /// Those of the connection.
 pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftover>)> {
-    let rows = session.query(SQL, &[]).await?;
+    let rows = session.under(&[], session.query(SQL, &[])).await?;
     let mut all: Vec<VectorIndex> = Vec::new();
     let mut odd: Vec<VectorIndex> = Vec::new();
     for row in &rows {
@@ -459,7 +476,8 @@ pub fn gone(session: &Session, index: &VectorIndex) -> Error {
 /// Those of the connection.
 pub async fn find(session: &Session, schema: &str, name: &str) -> Result<Option<VectorIndex>> {
     let sql = format!("SELECT * FROM ({SQL}) x WHERE schema = $1 AND name = $2");
-    let row = session.query_opt(&sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] = [(&schema, Type::TEXT), (&name, Type::TEXT)];
+    let row = session.under(&[], session.query_opt(&sql, &params)).await?;
     row.as_ref().map(read).transpose().map(Option::flatten)
 }
 

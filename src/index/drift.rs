@@ -55,7 +55,8 @@ pub async fn built(session: &Session, server: &Server, index: &VectorIndex) -> R
         return Ok(None);
     }
     let sql = format!("SELECT {}.get_raw_page($1, 'main', 0) AS page", quote_ident(schema));
-    let row = session.query_one(&sql, &[(&index.quoted(), Type::TEXT)]).await?;
+    let name = index.quoted();
+    let row = session.under(&[], session.query_one(&sql, &[(&name, Type::TEXT)])).await?;
     let page: &[u8] = row.value("page")?;
     let at = |offset: usize| u16_at(page, offset).map(u32::from);
     Ok(Some(match index.method {
@@ -128,7 +129,7 @@ pub async fn begin(
 ) -> Result<Measuring> {
     let schema = server.pageinspect.as_ref().filter(|_| readable(server, index) && !sample.0.is_empty());
     let Some(schema) = schema else { return Ok(Measuring(None)) };
-    let centres = centres(session, schema, index).await?;
+    let centres = session.under(&[], centres(session, schema, index)).await?;
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
     let most = usize::try_from((effort.min(EFFORT) / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
     let (points, metric) = (Arc::clone(&sample.0), index.metric);

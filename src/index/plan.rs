@@ -321,7 +321,7 @@ pub async fn plan(
         DriftFrom::Later => plan.weigh(None),
     }
     plan.estimate(server);
-    plan.find_obstacles(session, server, leftovers).await?;
+    session.under(&[], plan.find_obstacles(session, server, leftovers)).await?;
     Ok(plan)
 }
 

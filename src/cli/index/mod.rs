@@ -281,13 +281,9 @@ impl Databases {
 /// The names of all databases; with an error those that this role may not connect to.
 async fn all_databases(info: &Conninfo) -> Result<Vec<Result<String, (String, Error)>>> {
     let session = Session::open(info).await?;
-    let rows = session
-        .query(
-            "SELECT datname::text AS name, has_database_privilege(oid, 'CONNECT') AS may FROM pg_database \
-             WHERE datallowconn AND NOT datistemplate ORDER BY 1",
-            &[],
-        )
-        .await?;
+    let sql = "SELECT datname::text AS name, has_database_privilege(oid, 'CONNECT') AS may FROM pg_database \
+               WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+    let rows = session.under(&[], session.query(sql, &[])).await?;
     let name = |row: &tokio_postgres::Row| {
         let (name, may): (String, bool) = (row.value("name")?, row.value("may")?);
         if may {

@@ -81,6 +81,14 @@ enum Done {
     Worked(Worked),
 }
 
+/// What has been looked at, before anything is changed.
+enum Prepared {
+    /// Nothing is to be changed.
+    Done(Done),
+    /// What to work on.
+    ToDo(Opened),
+}
+
 /// What became of each index, and the databases that refused.
 #[derive(Default)]
 struct Worked {
@@ -156,15 +164,18 @@ impl Arguments {
         let stop = signals()?;
         let prepare = async {
             let opened = self.databases.open(&self.selection).await?;
-            Ok::<_, Error>(if self.dry_run { Err(self.dry_run(opened).await) } else { Ok(opened) })
+            Ok::<_, Error>(match self.dry_run {
+                true => Prepared::Done(Done::Planned(self.dry_run(opened).await)),
+                false => Prepared::ToDo(opened),
+            })
         };
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
             exit = stopped(&stop) => return Err(interrupted(exit)),
         };
         match prepared {
-            Err(planned) => Ok(Done::Planned(planned)),
-            Ok(Opened { databases, failures, wanted }) => {
+            Prepared::Done(done) => Ok(done),
+            Prepared::ToDo(Opened { databases, failures, wanted }) => {
                 let outcomes = self.rebuild(global, databases, stop).await?;
                 Ok(Done::Worked(Worked { outcomes, failures, wanted }))
             }

@@ -26,7 +26,7 @@ const BEFORE: Duration = Duration::from_millis(15);
 const AFTER: (f64, f64, f64) = (0.01, 0.02, 2.0);
 
 /// Multiplications that the new index's drift may take for each second of the build, of which that is some hundredths.
-const EFFORT: f64 = 3e7;
+const EFFORT: f64 = 2e7;
 
 /// A share of so many seconds, within limits.
 fn part(seconds: f64, (share, least, most): (f64, f64, f64)) -> Duration {

@@ -184,7 +184,7 @@ impl Rebuild {
         let result = self.with_sessions((&watcher, &worker), index, leftovers, &mut bar, outcome).await;
         // The next index of the table wants the lock before the server has noticed that the session ended.
         if !worker.is_closed() {
-            let _ = worker.batch("SELECT pg_advisory_unlock_all()").await;
+            let _ = worker.batch("SELECT pg_catalog.pg_advisory_unlock_all()").await;
         }
         self.idle.put(watcher);
         result
@@ -275,12 +275,13 @@ impl Rebuild {
                 .at(self.here(&plan.index))
                 .next(format!("add --ef-construction {}", 2 * m)));
         }
-        if let ProbesFor::Role(role) = &self.wish.probes
-            && session.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[(role, Type::TEXT)]).await?.is_none()
-        {
-            return Err(Error::usage("index.role", format!("there is no role {role}"))
-                .at("--set-probes")
-                .next("name the role that the application logs in as"));
+        if let ProbesFor::Role(role) = &self.wish.probes {
+            let sql = "SELECT 1 FROM pg_roles WHERE rolname = $1";
+            if session.under(&[], session.query_opt(sql, &[(role, Type::TEXT)])).await?.is_none() {
+                return Err(Error::usage("index.role", format!("there is no role {role}"))
+                    .at("--set-probes")
+                    .next("name the role that the application logs in as"));
+            }
         }
         match &self.wish.opclass {
             Some(opclass) => self.refuse_opclass(session, &plan.index, opclass).await,

@@ -2,7 +2,7 @@
 
 use super::{Rebuild, Stop};
 use crate::error::{Error, Exit, Result};
-use crate::index::catalogue::{Server, VectorIndex};
+use crate::index::catalogue::{self, Server, VectorIndex};
 use crate::postgres::connect::{RowExt, Session, is_sqlstate};
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -142,38 +142,33 @@ async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
         }
     }
     if pooled {
-        return Err(Error::new(Exit::Precondition, "index.pooler", "the connection goes through a transaction pooler")
-            .at(second.place())
-            .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's"));
+        return Err(catalogue::pooled(second, "transaction"));
     }
     Ok(())
 }
 
 /// The process that serves a session.
 pub(super) async fn back_end(session: &Session) -> Result<i32> {
-    session.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")
+    session.query_one("SELECT pg_catalog.pg_backend_pid() AS pid", &[]).await?.value("pid")
 }
 
 /// Takes the table's lock or says who has it. Never waits: a waiter would deadlock with the other's REINDEX.
 pub(super) async fn lock(session: &Session, index: &VectorIndex) -> Result<()> {
     let key = i32::from_ne_bytes(index.table_oid.to_ne_bytes());
     let row = session
-        .query_one("SELECT pg_try_advisory_lock(hashtext('llmsql.index'), $1) AS got", &[(&key, Type::INT4)])
+        .query_one(
+            "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('llmsql.index'), $1) AS got",
+            &[(&key, Type::INT4)],
+        )
         .await?;
     if row.value("got")? {
         return Ok(());
     }
-    let holder = session
-        .query_opt(
-            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1 AND objsubid = 2 \
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-             AND classid = hashtext('llmsql.index')::int8::bit(32)::int8::oid",
-            &[(&index.table_oid, Type::OID)],
-        )
-        .await
-        .ok()
-        .flatten()
-        .and_then(|row| row.value::<i32>("pid").ok());
+    let sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1 AND objsubid = 2 \
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+               AND classid = hashtext('llmsql.index')::int8::bit(32)::int8::oid";
+    let holder = session.under(&[], session.query_opt(sql, &[(&index.table_oid, Type::OID)])).await;
+    let holder = holder.ok().flatten().and_then(|row| row.value::<i32>("pid").ok());
     let who = holder.map_or(String::new(), |pid| format!(" (process {pid} of the server)"));
     Err(Error::new(
         Exit::Locked,

@@ -10,7 +10,7 @@ use crate::index::progress::{Bar, Phase};
 use crate::postgres::connect::{RowExt, Session, is_sqlstate, quote_ident, quote_literal};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 /// How often the server is asked for progress.
 const TICK: Duration = Duration::from_millis(500);
@@ -76,14 +76,15 @@ impl Rebuild {
     /// Refuses an operator class that is not there for such an index.
     pub(super) async fn refuse_opclass(&self, session: &Session, index: &VectorIndex, opclass: &str) -> Result<()> {
         let (method, element) = (index.method.name(), index.element.name());
-        let rows = session
-            .query(
-                "SELECT o.opcname::text AS name FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod \
+        let params: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&method, Type::TEXT), (&element, Type::TEXT), (&index.extension_schema, Type::TEXT)];
+        let asking = session.query(
+            "SELECT o.opcname::text AS name FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod \
                  JOIN pg_namespace n ON n.oid = o.opcnamespace JOIN pg_type t ON t.oid = o.opcintype \
                  WHERE a.amname = $1 AND t.typname = $2 AND n.nspname = $3 ORDER BY 1",
-                &[(&method, Type::TEXT), (&element, Type::TEXT), (&index.extension_schema, Type::TEXT)],
-            )
-            .await?;
+            &params,
+        );
+        let rows = session.under(&[], asking).await?;
         let known: Vec<String> = rows.iter().map(|row| row.value("name")).collect::<Result<_>>()?;
         if known.iter().any(|name| name == opclass) {
             return Ok(());
@@ -144,7 +145,7 @@ impl Rebuild {
                 watcher = Session::open(&self.info).await.ok();
             }
             let Some(session) = &watcher else { continue };
-            let Ok(now) = progress(session, pid).await else {
+            let Ok(now) = session.under(&[], progress(session, pid)).await else {
                 watcher = None;
                 continue;
             };

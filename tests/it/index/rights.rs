@@ -21,7 +21,7 @@ fn a_function_of_another_role_does_not_run_with_the_rights_of_who_maintains_its_
     );
     assert_eq!(bench.sql("SELECT DISTINCT who FROM app.seen"), "ada");
     bench.index(&["list"]).success().stdout_has("app.docs_idx");
-    bench.index(&["plan", "--count"]).success().stdout_has("the index calls app.half(vector) of ada");
+    bench.index(&["plan", "--count"]).success().stdout_has("the index calls app.half(public.vector) of ada");
     bench.index(&["rebuild", "--all"]).success().stdout_has("app.docs_idx: rebuilt with 30 lists (was 10)");
     let recall = bench.index(&["recall"]).code(13);
     // The other one is measured all the same.
@@ -92,4 +92,36 @@ fn the_history_is_the_indexs_whatever_way_leads_to_it() {
     let other = Bench::with_docs("", 1000);
     let same = other.server.dsn();
     bench.index_at(&same, &["list", "--format", "json"]).success().stdout_has("\"last_run\": null");
+}
+
+#[test]
+fn functions_that_hide_postgresqls_own_do_not_run_with_the_rights_of_who_looks() {
+    let bench = Bench::with_docs("", 1000);
+    bench.sql("CREATE ROLE ada LOGIN; CREATE SCHEMA evil AUTHORIZATION ada; ALTER TABLE docs OWNER TO ada");
+    bench.sql("SET ROLE ada; CREATE TABLE evil.seen (what text); GRANT INSERT ON evil.seen TO PUBLIC");
+    let note = |what: &str| format!("LANGUAGE sql AS $$INSERT INTO evil.seen VALUES ('{what}'); SELECT {what}$$");
+    for (name, returns, own) in [
+        ("pg_backend_pid()", "int", "pg_catalog.pg_backend_pid()"),
+        ("current_setting(text)", "text", "pg_catalog.current_setting($1)"),
+        ("pg_is_in_recovery()", "bool", "pg_catalog.pg_is_in_recovery()"),
+        ("pg_size_bytes(text)", "int8", "pg_catalog.pg_size_bytes($1)"),
+        ("hashtext(text)", "int", "pg_catalog.hashtext($1)"),
+        ("pg_try_advisory_lock(int, int)", "bool", "pg_catalog.pg_try_advisory_lock($1, $2)"),
+        ("pg_advisory_unlock_all()", "void", "pg_catalog.pg_advisory_unlock_all()"),
+        ("pg_get_indexdef(oid, int, bool)", "text", "pg_catalog.pg_get_indexdef($1, $2, $3)"),
+        ("has_database_privilege(oid, text)", "bool", "pg_catalog.has_database_privilege($1, $2)"),
+        ("pg_relation_size(regclass)", "int8", "pg_catalog.pg_relation_size($1)"),
+    ] {
+        bench.sql(&format!("SET ROLE ada; CREATE FUNCTION evil.{name} RETURNS {returns} {}", note(own)));
+    }
+    bench.sql("ALTER DATABASE postgres SET search_path = evil, pg_catalog, public");
+    let hidden =
+        "SELECT current_setting('port') > ''; SELECT pg_catalog.count(*) > 0 FROM evil.seen; TRUNCATE evil.seen";
+    assert_eq!(bench.sql(hidden), "t\nt");
+    bench.index(&["list", "--all-databases"]).success().stdout_has("docs_idx");
+    bench.index(&["plan", "--count"]).success().stdout_has("imbalance");
+    bench.index(&["recall"]).success();
+    bench.index(&["rebuild", "--all"]).success().stdout_has("31 lists");
+    bench.index(&["rebuild", "--all", "--method", "swap", "--opclass", "vector_ip_ops"]).success();
+    assert_eq!(bench.sql("SELECT what FROM evil.seen"), "");
 }
