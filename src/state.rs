@@ -1,7 +1,10 @@
 //! What is kept between runs: a small SQLite file in the state folder ([`Root::state_dir`]).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::root::Root;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -22,11 +25,29 @@ pub fn folder_of(root: &Root) -> Result<PathBuf> {
 /// # Errors
 /// Those of making it.
 pub fn make(folder: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| match e.kind() {
+        std::io::ErrorKind::PermissionDenied => closed(folder, "cannot be made by this user", e),
+        _ => Error::failed("state.folder", "cannot be made").at(folder.display()).because(e),
+    })
+}
+
+/// Refuses a folder in which this user may not write.
+///
+/// # Errors
+/// He may not (13).
+pub fn writable(folder: &Path) -> Result<()> {
+    let flags = AccessFlags::W_OK | AccessFlags::X_OK;
+    match faccessat(AT_FDCWD, folder, flags, AtFlags::AT_EACCESS) {
+        Err(e @ (Errno::EACCES | Errno::EPERM)) => Err(closed(folder, "cannot be written by this user", e.into())),
+        _ => Ok(()),
+    }
+}
+
+fn closed(folder: &Path, what: &str, e: std::io::Error) -> Error {
+    Error::new(Exit::Precondition, "state.folder", format!("{what}, and the journal is kept there"))
+        .at(folder.display())
+        .next("run it as root, or name a folder of your own with XDG_STATE_HOME; in a tree (--root) that folder has to be yours")
+        .because(e)
 }
 
 /// One run over one index.
