@@ -86,7 +86,7 @@ fn main() -> Outcome<ExitCode> {
         guide.push(measure(&server, state.path(), Method::Guide, rows)?);
         for pair in 0..PAIRS {
             // Each comes first in turn, since a machine grows busier or quieter.
-            let first = if (round * PAIRS + pair) % 2 == 0 { Method::Bare } else { Method::Ours };
+            let first = if (round * PAIRS + pair).is_multiple_of(2) { Method::Bare } else { Method::Ours };
             let second = if first == Method::Bare { Method::Ours } else { Method::Bare };
             let one = measure(&server, state.path(), first, rows)?;
             let two = measure(&server, state.path(), second, rows)?;
