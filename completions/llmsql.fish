@@ -197,7 +197,7 @@ json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s u -l unified -d 'Show the lines that change, as diff -u does'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s u -l unified -d 'Show the lines that change, as diff -u does; comments that were edited by hand and stay come last'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l detailed-exitcode -d 'End with 2 where there are changes'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l adopt -d 'Replace files of your own that ours would otherwise only stand beside, such as nginx.conf'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -249,6 +249,7 @@ json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l discard-edits -d 'Put back what was edited since too; the edited version is kept in the new generation, whose rollback brings it back'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l yes -d 'Change without asking'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dry-run -d 'Do everything but write: show the changes and have the servers judge them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l restart -d 'Restart servers whose new values need it, and prove them after'
@@ -491,7 +492,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l window -d 'Start only in these hours of this host\'s clock, as in 01:00-05:00; outside them do nothing' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'Give up after waiting that long for other sessions\' transactions, as in 10min; 0 waits for ever' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'How long the whole run waits for other sessions\' transactions before it gives up, over all indexes, as in 10min; 0 waits for ever' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l jobs -d 'Tables to work on at the same time' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l workers -d 'Parallel workers of a build [default: half of max_parallel_workers, at most 4, shared between the jobs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l method -d 'How the new index takes the place of the old' -r -f -a "reindex\t'ALTER INDEX SET and REINDEX CONCURRENTLY: keeps name, operator class and comment'
@@ -828,7 +829,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l no-history -d 'Keep this question out of `llmsql query history`'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -a "history" -d 'Show what was asked, newest first: questions, those of --batch, and SQL; mark right answers, or forget all'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l most -d 'At most so many' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l good -d 'The answer to this question was right: reuse it' -r
@@ -841,7 +842,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -l clear -d 'Forget every question'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from history" -s V -l version -d 'Print version'
-complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "history" -d 'Show what was asked, newest first: questions, those of --batch, and SQL; mark right answers, or forget all'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l memory -d 'Memory a query may use, as in 2GB [default: what the plan gives DuckDB, else half of what this host has free]' -r
@@ -1013,7 +1014,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subc
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "verify" -d 'Check a token: signature, expiry, audience, key; print what it says, or end with 12'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "inspect" -d 'Print a token\'s header and claims; nothing of it is checked'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
-complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from query" -f -a "history" -d 'Show the questions that were asked, newest first; mark right answers, or forget all'
+complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from query" -f -a "history" -d 'Show what was asked, newest first: questions, those of --batch, and SQL; mark right answers, or forget all'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from duckdb" -f -a "check" -d 'Show a file\'s size, free blocks, WAL and tables, and DuckDB\'s memory by component; nothing is written'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from duckdb" -f -a "maintain" -d 'Renew the statistics (ANALYZE) and write the WAL into the file (CHECKPOINT), within the memory of the plan'
 complete -c llmsql -n "__fish_llmsql_using_subcommand help; and __fish_seen_subcommand_from extensions" -f -a "list" -d 'Show the extensions that are there and those that DuckDB knows of'

@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
         export::run(&mut engine, &job, &staging)?
     } else if let Some(table) = &arguments.table {
         // Text that holds nothing but dates is known as such only after a look.
-        let schema = if job.partition.is_some() { engine.study()?.0 } else { engine.open()? };
+        let schema = if job.partition.is_some() { engine.study()?.0 } else { engine.describe()? };
         let found = schema.tables.iter().find(|t| t.name.eq_ignore_ascii_case(table)).ok_or_else(|| {
             Error::usage("export.table", format!("there is no table \"{table}\" among the sources"))
                 .at("--table")

@@ -144,7 +144,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     // The worker is started by this program only, and stands in no help text.
     if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
-        return crate::query::worker::main();
+        return ExitCode::from(crate::query::worker::main(std::io::stdin()));
     }
     let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,

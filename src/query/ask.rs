@@ -173,6 +173,19 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Answered => "answered",
+            Status::Ambiguous => "ambiguous",
+            Status::Refused => "refused",
+            Status::Failed => "failed",
+        }
+    }
+}
+
 /// A reading to choose.
 #[derive(Debug, Clone, Serialize)]
 pub struct Candidate {

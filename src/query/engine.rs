@@ -2,7 +2,8 @@
 
 use super::failure;
 use super::language::Hit;
-use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, receive, send};
+use super::launch::{self, Running, Worker};
+use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, send};
 use super::schema::Schema;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
@@ -11,10 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -58,6 +57,8 @@ pub struct Query {
     pub profile: bool,
     /// Writes Parquet instead of returning rows.
     pub parquet: Option<Parquet>,
+    /// Nothing else will be asked: the worker ends while its rows are written.
+    pub last: bool,
 }
 
 /// How a query ended.
@@ -91,26 +92,23 @@ pub trait Sink {
 #[derive(Debug)]
 pub struct Engine {
     setup: Setup,
-    running: Option<Running>,
+    worker: Option<Running>,
+    state: State,
     /// The worker's own folder; emptied and removed at the end.
     scratch: TempDir,
     ending: Ending,
     quiet: bool,
 }
 
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    requests: ChildStdin,
-    answers: Receiver<io::Result<Option<Response>>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What the worker is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It was told to open the sources.
+    Opening,
+    /// It has opened them.
+    Open,
+    /// It is not there, or on its way out.
+    Gone,
 }
 
 /// A folder for one run, private, on a disk rather than in memory where there is one: in `planned` where this user may
@@ -138,11 +136,15 @@ pub fn scratch(planned: Option<&Path>) -> Result<TempDir> {
 }
 
 impl Engine {
-    /// Makes ready; nothing is opened yet.
-    #[must_use]
-    pub fn new(setup: Setup, scratch: TempDir) -> Self {
+    /// Makes ready: `worker`, or one that is started for it, begins to open the sources, and nobody waits for it yet.
+    ///
+    /// # Errors
+    /// No worker can be started.
+    pub fn new(setup: Setup, scratch: TempDir, worker: Option<Worker>) -> Result<Self> {
         let ending = Ending::watch(scratch.path());
-        Engine { setup, running: None, scratch, ending, quiet: false }
+        let mut engine = Engine { setup, worker: None, state: State::Gone, scratch, ending, quiet: false };
+        engine.begin(worker)?;
+        Ok(engine)
     }
 
     /// What is asked, as a text by which a later run knows whether it is the same: each source's name and place, without
@@ -162,40 +164,21 @@ impl Engine {
         self
     }
 
-    /// Opens the sources: the tables and columns that there are.
+    /// The tables and columns that there are.
     ///
     /// # Errors
     /// A source that cannot be opened.
-    pub fn open(&mut self) -> Result<Schema> {
-        self.running = None;
-        let exe = std::env::current_exe().map_err(cannot_start)?;
-        // It has the passwords of servers from its stdin.
-        let mut command = crate::process::command(exe);
-        command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        for (name, _) in std::env::vars_os() {
-            // What this program was told by its environment, the worker is told by its stdin.
-            if name.to_string_lossy().starts_with("LLMSQL_") {
-                command.env_remove(name);
-            }
+    pub fn describe(&mut self) -> Result<Schema> {
+        self.ensure()?;
+        match self.ask(&Request::Describe, None, &mut |_| Ok(()))? {
+            Response::Described(schema) => Ok(schema),
+            _ => Err(confused()),
         }
-        // Each arena of the C library takes 64 MB of the address space that the worker may use.
-        command.env("MALLOC_ARENA_MAX", "2");
-        let mut child = command.spawn().map_err(cannot_start)?;
-        let (Some(requests), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(cannot_start(io::Error::other("no pipe")));
-        };
-        self.ending.started(&child);
-        let (give, answers) = mpsc::sync_channel(2);
-        std::thread::spawn(move || {
-            loop {
-                let answer = receive::<Response>(&mut from);
-                let last = !matches!(answer, Ok(Some(_)));
-                if give.send(answer).is_err() || last {
-                    break;
-                }
-            }
-        });
-        self.running = Some(Running { child, requests, answers });
+    }
+
+    fn begin(&mut self, worker: Option<Worker>) -> Result<()> {
+        let worker = worker.map_or_else(launch::start, Ok).map_err(cannot_start)?;
+        self.ending.started(worker.pid);
         let request = Request::Open {
             sources: self.setup.sources.clone(),
             limits: self.setup.limits.clone(),
@@ -204,10 +187,11 @@ impl Engine {
             zone: self.setup.zone.clone(),
             tuning: self.setup.tuning,
         };
-        match self.ask(&request, None, &mut |_| Ok(()))? {
-            Response::Opened(schema) => Ok(schema),
-            _ => Err(confused()),
-        }
+        let mut running = Running::new(worker);
+        // Where it cannot be told, it has ended, which is found when its answer is waited for.
+        let _ = send(&mut running.requests, &request);
+        (self.worker, self.state) = (Some(running), State::Opening);
+        Ok(())
     }
 
     /// Looks into the data.
@@ -267,13 +251,30 @@ impl Engine {
             _ => Ok(()),
         };
         match self.ask(&request, Some(query.timeout + GRACE), &mut take)? {
-            Response::Done { rows, truncated, profile, tables } => Ok(Done { rows, truncated, profile, tables }),
+            Response::Done { rows, truncated, profile, tables } => {
+                if let Some(worker) = self.worker.as_ref().filter(|_| query.last) {
+                    worker.kill();
+                    self.state = State::Gone;
+                }
+                Ok(Done { rows, truncated, profile, tables })
+            }
             _ => Err(confused()),
         }
     }
 
+    /// Waits until the sources are open; starts another worker where one is gone.
     fn ensure(&mut self) -> Result<()> {
-        if self.running.is_none() { self.open().map(drop) } else { Ok(()) }
+        if self.state == State::Gone || self.worker.is_none() {
+            self.worker = None;
+            self.begin(None)?;
+        }
+        if self.state == State::Opening {
+            // A worker that cannot open its sources ends.
+            self.state = State::Gone;
+            let Response::Opened = self.answer(None, false, &mut |_| Ok(()))? else { return Err(confused()) };
+            self.state = State::Open;
+        }
+        Ok(())
     }
 
     /// Sends a request and waits for its last answer. Where there is a time, it counts from `Started` for a run, from
@@ -284,17 +285,27 @@ impl Engine {
         time: Option<Duration>,
         take: &mut dyn FnMut(Response) -> Result<()>,
     ) -> Result<Response> {
-        let Some(mut running) = self.running.take() else { return Err(confused()) };
-        let is_run = matches!(request, Request::Run { .. });
-        let mut deadline = time.filter(|_| !is_run).map(|t| Instant::now() + t);
-        if send(&mut running.requests, request).is_err() {
-            return Err(self.ended(running));
+        let Some(worker) = &mut self.worker else { return Err(confused()) };
+        if send(&mut worker.requests, request).is_err() {
+            return Err(self.ended());
         }
+        self.answer(time, matches!(request, Request::Run { .. }), take)
+    }
+
+    /// Waits for the last answer to a request.
+    fn answer(
+        &mut self,
+        time: Option<Duration>,
+        is_run: bool,
+        take: &mut dyn FnMut(Response) -> Result<()>,
+    ) -> Result<Response> {
+        let Some(worker) = self.worker.take() else { return Err(confused()) };
+        let mut deadline = time.filter(|_| !is_run).map(|t| Instant::now() + t);
         let mut progress = Progress::new(self.quiet);
         loop {
             let answer = match deadline {
-                Some(end) => running.answers.recv_timeout(end.saturating_duration_since(Instant::now())),
-                None => running.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(end) => worker.answers.recv_timeout(end.saturating_duration_since(Instant::now())),
+                None => worker.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match answer {
                 Ok(Ok(Some(Response::Progress { what, rows, of }))) => progress.show(&what, rows, of, "rows"),
@@ -305,29 +316,28 @@ impl Engine {
                 }
                 Ok(Ok(Some(response @ Response::Rows(_)))) => take(response)?,
                 Ok(Ok(Some(response @ Response::Columns(_)))) if is_run => take(response)?,
-                Ok(Ok(Some(Response::Failed(failure)))) => {
-                    // A worker that could not open its sources ends.
-                    if !matches!(request, Request::Open { .. }) {
-                        self.running = Some(running);
-                    }
-                    return Err(failure.into());
-                }
                 Ok(Ok(Some(response))) => {
-                    self.running = Some(running);
-                    return Ok(response);
+                    self.worker = Some(worker);
+                    return match response {
+                        Response::Failed(failure) => Err(failure.into()),
+                        response => Ok(response),
+                    };
                 }
-                Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.ended(running)),
+                Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    self.worker = Some(worker);
+                    return Err(self.ended());
+                }
                 Err(RecvTimeoutError::Timeout) => return Err(failure::timeout()),
             }
         }
     }
 
     /// Why a worker is gone.
-    fn ended(&self, mut running: Running) -> Error {
-        let status = running.child.wait();
+    fn ended(&mut self) -> Error {
+        let signal = self.worker.take().and_then(|mut worker| worker.wait());
         let memory = crate::units::human_bytes(self.setup.limits.memory);
-        match status.ok().and_then(|s| s.signal()).map(Signal::try_from) {
-            Some(Ok(Signal::SIGINT | Signal::SIGTERM)) => {
+        match signal {
+            Some(Signal::SIGINT | Signal::SIGTERM) => {
                 Error::failed("query.worker", "the worker was ended from outside")
             }
             Some(_) => Error::failed(
@@ -381,9 +391,9 @@ impl Ending {
         Ending(worker)
     }
 
-    fn started(&self, child: &Child) {
+    fn started(&self, worker: Pid) {
         if let Ok(mut pid) = self.0.lock() {
-            *pid = i32::try_from(child.id()).ok().map(Pid::from_raw);
+            *pid = Some(worker);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::language::Pair;
 use crate::error::{Error, Result};
 use crate::root::Root;
 use crate::state::State;
+use rusqlite::config::DbConfig;
 use rusqlite::{Row, params};
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ pub struct Entry {
     pub id: i64,
     /// When it was asked (RFC 3339).
     pub at: String,
-    /// The question.
+    /// The question; empty where SQL was given.
     pub question: String,
     /// What was asked: names and places of the sources.
     pub sources: String,
@@ -54,10 +55,13 @@ impl History {
     }
 
     fn of(state: State) -> Result<Self> {
-        state
-            .connection()
+        let connection = state.connection();
+        // An answer does not wait for a disk: what a loss of power may take is the last questions, never the file.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong)?;
+        connection
             .execute_batch(
-                "CREATE TABLE IF NOT EXISTS questions (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
+                "PRAGMA synchronous = NORMAL;
+                 CREATE TABLE IF NOT EXISTS questions (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
                    question TEXT NOT NULL, sources TEXT NOT NULL, status TEXT NOT NULL, author TEXT, sql TEXT,
                    rows INTEGER, seconds REAL NOT NULL, good INTEGER NOT NULL DEFAULT 0)",
             )
@@ -115,7 +119,8 @@ impl History {
     /// # Errors
     /// A question that is not there, or has no SQL.
     pub fn mark(&self, id: i64, good: bool) -> Result<()> {
-        let sql = "UPDATE questions SET good = ? WHERE id = ? AND (sql IS NOT NULL AND status = 'answered' OR NOT ?)";
+        let sql = "UPDATE questions SET good = ?
+                   WHERE id = ? AND (sql IS NOT NULL AND status = 'answered' AND question <> '' OR NOT ?)";
         let changed = self.0.connection().execute(sql, params![good, id, good]).map_err(wrong)?;
         if changed == 0 {
             return Err(Error::usage("history.unknown", format!("there is no answered question {id}"))

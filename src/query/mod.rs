@@ -14,7 +14,7 @@
 //! | [`language`] | the translator: a question and a schema in, SQL and a restatement out; pure and deterministic |
 //! | [`model`] | a language model that writes SQL where the operator wants one |
 //! | [`guard`] | which SQL may run |
-//! | [`engine`], [`protocol`], [`worker`] | the process in which data is opened and SQL runs, and how it is spoken to |
+//! | [`engine`], [`launch`], [`protocol`], [`worker`] | the process in which data is opened and SQL runs, and how it is spoken to |
 //! | [`results`], [`chart`] | rows as a table, csv, json, jsonl, markdown; a series as a chart |
 //! | [`examples`] | questions that the data can answer |
 //! | [`export`], [`extensions`], [`care`] | Parquet files; DuckDB's extensions and files |
@@ -33,6 +33,7 @@ pub mod guard;
 pub mod history;
 pub mod keys;
 pub mod language;
+pub mod launch;
 pub mod model;
 pub mod protocol;
 pub mod results;

@@ -49,6 +49,8 @@ pub enum Request {
         /// What is set before settings are locked.
         tuning: Tuning,
     },
+    /// Says which tables and columns there are.
+    Describe,
     /// Looks into the data: values, ranges, keys.
     Study,
     /// Finds a text as a whole value in columns that [`Response::Studied`] does not hold all values of.
@@ -111,8 +113,10 @@ pub enum Response {
     Note(String),
     /// Loading is over: from here on the query's own time counts.
     Started,
+    /// The sources are open.
+    Opened,
     /// The tables and columns; nothing has been read of their data.
-    Opened(Schema),
+    Described(Schema),
     /// The tables, columns, keys and values.
     Studied {
         /// All but long lists of values.

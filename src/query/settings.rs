@@ -82,7 +82,7 @@ impl Settings {
                 .map(Duration::from_millis),
             limit: table.limit,
             week_starts_on: day.transpose()?.unwrap_or(Weekday::Monday),
-            zone: zone.transpose()?.unwrap_or_else(TimeZone::system),
+            zone: zone.transpose()?.unwrap_or_else(system_zone),
             history: table.history.unwrap_or(true),
             model: ModelSettings::read(document)?,
         })
@@ -112,6 +112,17 @@ impl Settings {
         };
         Ok(Clock { now, week_starts_on: self.week_starts_on })
     }
+}
+
+/// The host's zone. Where a link names it, as it does nearly everywhere, its one file is read; jiff would look through
+/// the folders of all zones first.
+fn system_zone() -> TimeZone {
+    let linked = || {
+        let file = std::fs::canonicalize("/etc/localtime").ok()?;
+        let name = file.to_str()?.split_once("/zoneinfo/")?.1;
+        TimeZone::tzif(name, &std::fs::read(&file).ok()?).ok()
+    };
+    if std::env::var_os("TZ").is_some() { TimeZone::system() } else { linked().unwrap_or_else(TimeZone::system) }
 }
 
 fn weekday(text: &str) -> Option<Weekday> {

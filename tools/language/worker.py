@@ -14,7 +14,8 @@ class Worker:
         self.process = subprocess.Popen([program, 'query-worker'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         source = {'name': 'data', 'named': False, 'place': {'Sqlite': path}}
         limits = {'memory': 1 << 30, 'threads': 1, 'spill': 1 << 30}
-        self.send({'Open': {'sources': [source], 'limits': limits, 'scratch': self.folder, 'output': None, 'zone': 'UTC'}})
+        self.send({'Open': {'sources': [source], 'limits': limits, 'scratch': self.folder, 'output': None, 'zone': 'UTC',
+                            'tuning': {'profile': False, 'unordered': False}}})
         self.answer()
 
     def send(self, message):

@@ -8,11 +8,13 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::query::ask::{Answer, Data, Status};
 use crate::query::engine::Query;
+use crate::query::history::{Entry, History};
 use crate::query::results::Rows;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::time::Instant;
 
 /// A line of a batch.
 #[derive(Debug, Deserialize)]
@@ -35,9 +37,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
     };
     let (mut settings, engine) =
         arguments.data.engine(global, arguments.output.as_deref(), None, arguments.tuning())?;
-    // Right answers are reused; a batch is not remembered itself.
-    if let Some(history) = arguments.history(global, &settings) {
-        settings.glossary.pairs.extend(history.pairs(&engine.sources())?);
+    let history = arguments.history(global, &settings);
+    let sources = engine.sources();
+    if let Some(history) = &history {
+        settings.glossary.pairs.extend(history.pairs(&sources)?);
     }
     let clock = settings.clock(arguments.now.as_deref())?;
     let data = Data::study(engine)?;
@@ -50,7 +53,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
         let mut answer =
             match serde_json::from_str::<Asked>(&line) {
                 Ok(asked) => {
+                    let started = Instant::now();
                     let answer = one(arguments, &data, &asking, &asked.question);
+                    remember(history.as_ref(), &asked.question, &sources, &answer, started);
                     Answer { id: asked.id, question: Some(asked.question), ..answer }
                 }
                 Err(e) => {
@@ -63,6 +68,23 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
         output::stdout(&format!("{}\n", line_of(&answer)?))?;
     }
     Ok(Exit::Done)
+}
+
+fn remember(history: Option<&History>, question: &str, sources: &str, answer: &Answer, started: Instant) {
+    let Some(history) = history else { return };
+    let entry = Entry {
+        question: question.to_owned(),
+        sources: sources.to_owned(),
+        status: answer.status.name().to_owned(),
+        by: answer.by.clone().or_else(|| answer.sql.as_ref().map(|_| "translator".to_owned())),
+        sql: answer.sql.clone(),
+        rows: answer.rows.as_ref().map(|rows| rows.len() as u64),
+        seconds: started.elapsed().as_secs_f64(),
+        ..Entry::default()
+    };
+    if let Err(error) = history.add(&entry) {
+        output::note(&format!("note: the question is not remembered: {error}"));
+    }
 }
 
 fn one(arguments: &Arguments, data: &Data, asking: &Asking<'_>, question: &str) -> Answer {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
 use crate::query::engine::{self, Engine, Setup};
+use crate::query::launch;
 use crate::query::protocol::{Limits, Tuning};
 use crate::query::settings::Settings;
 use crate::query::sources;
@@ -46,6 +47,7 @@ impl DataArgs {
         output: Option<&Path>,
         tuning: Tuning,
     ) -> Result<(Settings, Engine)> {
+        let worker = launch::fork();
         let root = global.root();
         let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
         let settings = Settings::read(&document)?;
@@ -56,7 +58,7 @@ impl DataArgs {
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
         let setup = Setup { sources, limits, output: output.map(Path::to_owned), zone: settings.zone_name(), tuning };
-        Ok((settings, Engine::new(setup, scratch)))
+        Ok((settings, Engine::new(setup, scratch, worker)?))
     }
 
     /// How long a query may take.

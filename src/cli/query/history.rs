@@ -9,7 +9,7 @@ use crate::units;
 use clap::Args;
 use serde::Serialize;
 
-/// Show the questions that were asked, newest first; mark right answers, or forget all
+/// Show what was asked, newest first: questions, those of --batch, and SQL; mark right answers, or forget all
 ///
 /// The history stands in the state folder, where only its owner can read it. `history = false` under [query] in
 /// llmsql.toml, or --no-history, keeps questions out of it. A right answer (--good) is reused when the same question is
@@ -61,7 +61,9 @@ impl Arguments {
             let rows = entry.rows.map(|n| format!(", {}", units::counted(n, "row"))).unwrap_or_default();
             let good = if entry.good { " (right)" } else { "" };
             text += &format!("{:>5}  {}  {}{rows}{good}\n", entry.id, entry.at, entry.status);
-            text += &format!("       {}\n", shown(&entry.question));
+            if !entry.question.is_empty() {
+                text += &format!("       {}\n", shown(&entry.question));
+            }
             if let Some(sql) = &entry.sql {
                 text += &format!("       {}\n", shown(sql).replace('\n', "\n       "));
             }

@@ -128,11 +128,28 @@ fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {
     let mut sink = Out::new(arguments, global)?;
     let (settings, mut engine) =
         arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
+    // Opened while the worker opens the sources.
+    let history = arguments.history(global, &settings);
+    let started = Instant::now();
+    let by = Some("operator".to_owned());
+    let entry = Entry { sources: engine.sources(), sql: Some(sql.to_owned()), by: by.clone(), ..Entry::default() };
     let query = arguments.query(sql, &settings, sink.parquet());
-    let answer = Answer { sql: Some(sql.to_owned()), by: Some("operator".to_owned()), ..Answer::new(Status::Answered) };
-    let done = sink.run(&mut |query, sink| engine.run(query, sink), &query, answer)?;
-    arguments.epilogue(&done);
+    let answer = Answer { sql: Some(sql.to_owned()), by, ..Answer::new(Status::Answered) };
+    let ended = sink.run(&mut |query, sink| engine.run(query, sink), &query, answer);
+    remember(history.as_ref(), entry, started, ended.as_ref().map(|done| Some(done.rows)));
+    arguments.epilogue(&ended?);
     Ok(Exit::Done)
+}
+
+/// Adds to the history what was asked and how it ended: with so many rows, or an error.
+fn remember(history: Option<&History>, entry: Entry, started: Instant, ended: Result<Option<u64>, &Error>) {
+    let Some(history) = history else { return };
+    let status = ended.as_ref().map_or_else(|error| status_of(error), |_| "answered").to_owned();
+    let (rows, seconds) = (ended.ok().flatten(), started.elapsed().as_secs_f64());
+    // That it cannot be remembered is no reason to withhold the answer.
+    if let Err(error) = history.add(&Entry { status, rows, seconds, ..entry }) {
+        output::note(&format!("note: the question is not remembered: {error}"));
+    }
 }
 
 fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
@@ -158,17 +175,8 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     let started = Instant::now();
     let mut entry = Entry { question: question.clone(), sources, ..Entry::default() };
     let ended = answer(arguments, global, &asking, &mut sink, &mut entry);
-    if let Some(history) = history {
-        entry.seconds = started.elapsed().as_secs_f64();
-        entry.status = match &ended {
-            Ok(_) => "answered".to_owned(),
-            Err(error) => status_of(error).to_owned(),
-        };
-        // That it cannot be remembered is no reason to withhold the answer.
-        if let Err(error) = history.add(&entry) {
-            output::note(&format!("note: the question is not remembered: {error}"));
-        }
-    }
+    let rows = entry.rows;
+    remember(history.as_ref(), entry, started, ended.as_ref().map(|_| rows));
     ended
 }
 
@@ -211,6 +219,7 @@ impl Arguments {
             whole_tables: false,
             profile: self.profile,
             parquet,
+            last: self.batch.is_none(),
         }
     }
 

@@ -52,6 +52,8 @@ pub struct ColumnInfo<'a> {
     pub column: &'a Column,
     /// Its name as words.
     pub words: Words,
+    /// The stems of its name as it is written, no short form written out.
+    pub written: Vec<String>,
     /// Where in `words` the table's own name ends, as in `product_name` of `products`.
     pub own: usize,
     /// Whether it is a key of its table or refers to another.
@@ -79,6 +81,16 @@ pub struct Edge {
     pub declared: bool,
 }
 
+/// What the words of a reference say, for the choice between references to the same table.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Stems of the referring columns that neither their table nor what they refer to has: `author` of `author_id` beside
+    /// `reviewer_id`.
+    pub own: Vec<String>,
+    /// Whether both sides are called the same.
+    pub alike: bool,
+}
+
 /// A stored value that a word may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
@@ -95,13 +107,17 @@ pub struct Index<'a> {
     pub tables: Vec<TableInfo<'a>>,
     /// References between tables.
     pub edges: Vec<Edge>,
+    /// What each reference's words say.
+    pub said: Vec<Said>,
     /// What the operator's words mean, by their stems.
     pub synonyms: HashMap<Vec<String>, Element>,
     /// The operator's figures, by the stems of their names: the table and the SQL.
     pub metrics: HashMap<Vec<String>, (TableId, String)>,
     /// The column that dates the rows of a table, by the operator's word.
     pub time: BTreeMap<TableId, ColumnId>,
+    touching: Vec<Vec<usize>>,
     by_stem: HashMap<String, Vec<Element>>,
+    by_name: HashMap<String, Vec<TableId>>,
     by_value: HashMap<String, Vec<Value>>,
     vocabulary: HashSet<String>,
 }
@@ -115,10 +131,13 @@ impl<'a> Index<'a> {
         let mut tables: Vec<TableInfo<'a>> = schema.tables.iter().map(|table| table_info(table, &is_known)).collect();
         let mut index = Self {
             edges: Vec::new(),
+            said: Vec::new(),
+            touching: Vec::new(),
             synonyms: HashMap::new(),
             metrics: HashMap::new(),
             time: BTreeMap::new(),
             by_stem: HashMap::new(),
+            by_name: HashMap::new(),
             by_value: HashMap::new(),
             vocabulary: HashSet::new(),
             tables: Vec::new(),
@@ -144,6 +163,12 @@ impl<'a> Index<'a> {
         &self.tables[id.table].columns[id.at]
     }
 
+    /// A column's name behind its table's.
+    #[must_use]
+    pub fn full_name(&self, id: ColumnId) -> String {
+        format!("{}.{}", self.table(id.table).table.name, self.column(id).column.name)
+    }
+
     /// The type of a column.
     #[must_use]
     pub fn kind(&self, id: ColumnId) -> Kind {
@@ -155,10 +180,22 @@ impl<'a> Index<'a> {
         (0..self.table(table).columns.len()).map(move |at| ColumnId { table, at })
     }
 
+    /// The references from and to a table, by their places, in order.
+    #[must_use]
+    pub fn touching(&self, table: TableId) -> &[usize] {
+        self.touching.get(table).map_or(&[], Vec::as_slice)
+    }
+
     /// What has a word of this stem in its name.
     #[must_use]
     pub fn named(&self, stem: &str) -> &[Element] {
         self.by_stem.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tables of this name, its stems with a blank between two.
+    #[must_use]
+    pub fn called(&self, stems: &str) -> &[TableId] {
+        self.by_name.get(stems).map_or(&[], Vec::as_slice)
     }
 
     /// The stems that occur in names.
@@ -241,6 +278,27 @@ impl<'a> Index<'a> {
                 }
             }
         }
+        self.touching = vec![Vec::new(); self.tables.len()];
+        for (at, edge) in self.edges.iter().enumerate() {
+            for table in [edge.from, edge.to] {
+                if let Some(known) = self.touching.get_mut(table).filter(|known| known.last() != Some(&at)) {
+                    known.push(at);
+                }
+            }
+        }
+        self.said = self.edges.iter().map(|edge| self.said_by(edge)).collect();
+    }
+
+    fn said_by(&self, edge: &Edge) -> Said {
+        let mut said = Said::default();
+        for (from, to) in &edge.on {
+            let (referring, referred) = (&self.column(*from).words.stems, &self.column(*to).words.stems);
+            let tables = [&self.table(from.table).words.stems, &self.table(to.table).words.stems];
+            let own = |word: &&String| !referred.contains(word) && tables.iter().all(|t| !t.contains(word));
+            said.own.extend(referring.iter().filter(own).cloned());
+            said.alike |= referring == referred;
+        }
+        said
     }
 
     fn add_edge(&mut self, on: Vec<(ColumnId, ColumnId)>, declared: bool) {
@@ -322,6 +380,9 @@ impl<'a> Index<'a> {
             }
         }
         self.by_stem = by_stem;
+        for (id, table) in self.tables.iter().enumerate() {
+            self.by_name.entry(table.words.stems.join(" ")).or_default().push(id);
+        }
     }
 
     fn read_values(&mut self) {
@@ -407,7 +468,8 @@ fn column_info<'a>(column: &'a Column, table: &Words, known: &dyn Fn(&str) -> bo
     let prefix = words.stems.iter().enumerate().take_while(own).count();
     // `customer_type` of a table of that name is its type.
     let own = if prefix < words.stems.len() { prefix } else { words.stems.len().saturating_sub(1) };
-    ColumnInfo { column, words, own, key: false }
+    let written = super::names::split(&column.name).iter().map(|part| stem(part)).collect();
+    ColumnInfo { column, words, written, own, key: false }
 }
 
 /// `aid` and `flno` of a table whose name begins with the same letters are its id and number.

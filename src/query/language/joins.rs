@@ -41,25 +41,15 @@ pub fn connect(index: &Index<'_>, wanted: &[TableId], hints: &[String]) -> Optio
     Some(tree)
 }
 
-/// The cost of a join over an edge; tables the question names are preferred as way stations.
-fn cost(index: &Index<'_>, edge: &Edge, wanted: &[TableId], to: TableId, hints: &[String]) -> u32 {
-    let base = if edge.declared { 100 } else { 115 };
+/// The cost of a join over the edge at a place; tables the question names are preferred as way stations.
+fn cost(index: &Index<'_>, at: usize, wanted: &[TableId], to: TableId, hints: &[String]) -> u32 {
+    let base = if index.edges.get(at).is_some_and(|edge| edge.declared) { 100 } else { 115 };
     let station = if wanted.contains(&to) { 0 } else { 20 };
-    // Words of a key that neither its table nor what it refers to has, `author_id` beside `reviewer_id`: said or not.
-    let mut told = 0;
-    for (from, to) in &edge.on {
-        let same = &index.column(*to).words.stems;
-        let own = &index.table(from.table).words.stems;
-        let target = &index.table(to.table).words.stems;
-        for word in &index.column(*from).words.stems {
-            if !same.contains(word) && !own.contains(word) && !target.contains(word) {
-                told += if hints.contains(word) { 8 } else { -2 };
-            }
-        }
-    }
+    let Some(said) = index.said.get(at) else { return base + station };
+    // Words of the key alone are said in the question or not.
+    let told: i32 = said.own.iter().map(|word| if hints.contains(word) { 8 } else { -2 }).sum();
     let told = u32::try_from(20 + told.clamp(-20, 20)).unwrap_or(0);
-    let alike = edge.on.iter().any(|(a, b)| index.column(*a).words.stems == index.column(*b).words.stems);
-    base + station - told - if alike { 5 } else { 0 }
+    base + station - told - if said.alike { 5 } else { 0 }
 }
 
 /// What it costs to go up to a parent and down to another of its children: such rows only have the parent in common.
@@ -89,17 +79,18 @@ fn nearest(
         if missing.contains(&here.0) {
             return path(index, &best, here);
         }
-        for (at, edge) in index.edges.iter().enumerate() {
+        for at in index.touching(here.0) {
+            let Some(edge) = index.edges.get(*at) else { continue };
             let (there, up) = match (edge.from == here.0, edge.to == here.0) {
                 (true, false) => (edge.to, true),
                 (false, true) => (edge.from, false),
                 _ => continue,
             };
             let siblings = if here.1 && !up && !wanted.contains(&here.0) { SIBLINGS } else { 0 };
-            let reached = distance + cost(index, edge, wanted, there, hints) + siblings;
+            let reached = distance + cost(index, *at, wanted, there, hints) + siblings;
             let known = best.get_mut(there)?.get_mut(usize::from(up))?;
             if known.is_none_or(|(known, _)| reached < known) {
-                *known = Some((reached, Some((at, here))));
+                *known = Some((reached, Some((*at, here))));
                 open.insert((reached, (there, up)));
             }
         }

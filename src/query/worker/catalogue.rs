@@ -191,19 +191,19 @@ impl Engine {
         }
         let duckdb = start(limits, scratch)?;
         let mut engine = Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres };
-        engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
+        // What stands at a Parquet file's end is read once, not for every statement.
+        engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
-            let catalog = engine.catalog(&source.name)?;
             match &source.place {
                 Place::Files { paths, format, one } => engine.add_files(source, paths, *format, *one)?,
-                Place::DuckDb(path) => engine.add_duckdb(source, &catalog, path)?,
+                Place::DuckDb(path) => engine.add_duckdb(source, path)?,
                 Place::Sqlite(_) => {
-                    engine.add_sqlite(source, &catalog, next_sqlite)?;
+                    engine.add_sqlite(source, next_sqlite)?;
                     next_sqlite += 1;
                 }
                 Place::Postgres(..) => {
-                    engine.add_postgres(source, &catalog, next_postgres)?;
+                    engine.add_postgres(source, next_postgres)?;
                     next_postgres += 1;
                 }
             }
@@ -305,10 +305,12 @@ impl Engine {
             self.execute(&create(&reader(paths, format))).map_err(|e| e.at(&shown))?;
         }
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
-        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind).map_err(|e| e.at(&shown))
+        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
+        Ok(())
     }
 
-    fn add_duckdb(&mut self, source: &Source, catalog: &str, path: &Path) -> Result<()> {
+    fn add_duckdb(&mut self, source: &Source, path: &Path) -> Result<()> {
+        let catalog = &self.catalog(&source.name)?;
         let shown = path.display();
         let attach =
             format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
@@ -326,7 +328,7 @@ impl Engine {
             // A view may name files that are not there, which is no reason to leave out the rest.
             let expose = format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), target.sql());
             match self.execute(&expose) {
-                Ok(()) => self.add_native(source, name, target, FileKind::Columns)?,
+                Ok(()) => self.add_native(source, name, target, FileKind::Columns),
                 Err(e) => answer(&Response::Note(format!("note: {shown}: the view {table} is left out: {e}")))?,
             }
         }
@@ -372,22 +374,34 @@ impl Engine {
         Ok(())
     }
 
-    fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind) -> Result<()> {
-        let columns = self
-            .rows(&format!("DESCRIBE SELECT * FROM {}", target.sql()))?
-            .into_iter()
-            .filter_map(|row| {
+    fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind) {
+        let table = Table { name, source: source.name.clone(), ..Table::default() };
+        self.tables.push(Entry { table, target, origin: Origin::Native(kind), loaded: Loaded::All, fills: Vec::new() });
+    }
+
+    /// Finds the columns of DuckDB's own tables, which a query that names them does without.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub fn describe(&mut self) -> Result<()> {
+        for at in 0..self.tables.len() {
+            let Some(entry) = self.tables.get(at).filter(|e| e.table.columns.is_empty()) else { continue };
+            let described = self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql()));
+            let columns = described.map_err(|e| e.at(&entry.table.name))?.into_iter().filter_map(|row| {
                 let mut row = row.into_iter();
                 let (name, sql_type) = (row.next()??, row.next()??);
                 Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
-            })
-            .collect();
-        let table = Table { name, source: source.name.clone(), columns, ..Table::default() };
-        self.tables.push(Entry { table, target, origin: Origin::Native(kind), loaded: Loaded::All, fills: Vec::new() });
+            });
+            let columns = columns.collect();
+            if let Some(entry) = self.tables.get_mut(at) {
+                entry.table.columns = columns;
+            }
+        }
         Ok(())
     }
 
-    fn add_sqlite(&mut self, source: &Source, catalog: &str, at: usize) -> Result<()> {
+    fn add_sqlite(&mut self, source: &Source, at: usize) -> Result<()> {
+        let catalog = &self.catalog(&source.name)?;
         self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
         let Some(file) = self.sqlite.get(at) else { return Ok(()) };
         let declared = file.tables()?;
@@ -432,7 +446,8 @@ impl Engine {
         Ok(())
     }
 
-    fn add_postgres(&mut self, source: &Source, catalog: &str, at: usize) -> Result<()> {
+    fn add_postgres(&mut self, source: &Source, at: usize) -> Result<()> {
+        let catalog = &self.catalog(&source.name)?;
         self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
         let Some(server) = self.postgres.get(at) else { return Ok(()) };
         let (described, keys) = (server.tables()?, server.keys()?);

@@ -5,6 +5,10 @@ use super::catalogue::Engine;
 use crate::postgres::connect::quote_literal;
 use std::path::Path;
 
+/// Bytes that are read at once to find it out: the rows that are looked at are fewer than those of DuckDB's own buffer,
+/// and the longest row that it takes is a half of this.
+const SNIFFED: usize = 4 << 20;
+
 /// The table function that reads a file as it was found to be written; nothing where that could not be found out.
 pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
     let file = quote_literal(&path.to_string_lossy());
@@ -12,7 +16,7 @@ pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
         .rows(&format!(
             "SELECT Delimiter, Quote, Escape, NewLineDelimiter, Comment, SkipRows::VARCHAR, HasHeader::VARCHAR, DateFormat,
                     TimestampFormat, to_json(Columns)::VARCHAR, (contains(Prompt, 'strict_mode=false'))::VARCHAR
-             FROM sniff_csv({file})"
+             FROM sniff_csv({file}, buffer_size = {SNIFFED})"
         ))
         .ok()?;
     let row = rows.into_iter().next()?;

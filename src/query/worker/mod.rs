@@ -3,7 +3,7 @@
 //!
 //! It limits its memory, opens what has to be opened over the network or by path, gives up the right to open anything
 //! else (Landlock), starts DuckDB, and locks DuckDB's configuration. Threads that DuckDB starts inherit all of it. What
-//! it is told and what it answers goes over its stdin and stdout ([`super::protocol`]); nothing of it stands in
+//! it is told and what it answers goes over two pipes, which are its stdin and stdout as well ([`super::protocol`]); nothing of it stands in
 //! arguments or the environment.
 
 mod catalogue;
@@ -21,31 +21,32 @@ use super::protocol::{Failure, Request, Response, receive, send};
 use crate::error::{Error, Result};
 use catalogue::Engine;
 pub(crate) use catalogue::kind_of;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
 
-/// Answers requests until stdin ends.
-pub fn main() -> ExitCode {
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
+/// Answers requests until there are no more; the exit code.
+pub fn main(mut from: impl Read + Send + 'static) -> u8 {
+    match receive::<Request>(&mut from)
+        .map_err(broken)
+        .and_then(|first| first.map_or(Ok(()), |first| serve(first, from)))
+    {
+        Ok(()) => 0,
         Err(error) => {
             // The program may be gone already.
             let _ = answer(&Response::Failed(Failure::from(error)));
-            ExitCode::FAILURE
+            1
         }
     }
 }
 
-fn serve() -> Result<()> {
-    let Some(first) = receive::<Request>(io::stdin().lock()).map_err(broken)? else { return Ok(()) };
+fn serve(first: Request, from: impl Read + Send + 'static) -> Result<()> {
     let Request::Open { sources, limits, scratch, output, zone, tuning } = first else {
         return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
     };
     let mut engine = Engine::open(&sources, &limits, (&scratch, output.as_deref()), &zone, tuning)?;
-    answer(&Response::Opened(engine.schema()))?;
-    for request in requests(scratch) {
+    answer(&Response::Opened)?;
+    for request in requests(from, scratch) {
         if let Err(error) = handle(&mut engine, request) {
             answer(&Response::Failed(Failure::from(error)))?;
         }
@@ -55,10 +56,10 @@ fn serve() -> Result<()> {
 
 /// The requests after the first, read by a thread of their own: when the program is gone, nobody waits for the query
 /// that runs, and what it has spilled is removed.
-fn requests(scratch: PathBuf) -> Receiver<Request> {
+fn requests(mut from: impl Read + Send + 'static, scratch: PathBuf) -> Receiver<Request> {
     let (give, take) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
-        while let Ok(Some(request)) = receive::<Request>(io::stdin().lock()) {
+        while let Ok(Some(request)) = receive::<Request>(&mut from) {
             if give.send(request).is_err() {
                 break;
             }
@@ -81,7 +82,12 @@ fn clear(scratch: &Path) {
 fn handle(engine: &mut Engine, request: Request) -> Result<()> {
     match request {
         Request::Open { .. } => Err(Error::failed("query.worker", "the worker has its sources already")),
+        Request::Describe => {
+            engine.describe()?;
+            answer(&Response::Described(engine.schema()))
+        }
         Request::Study => {
+            engine.describe()?;
             let (schema, values) = study::study(engine)?;
             answer(&Response::Studied { schema, values })
         }

@@ -30,6 +30,28 @@ fn questions_are_remembered_privately_with_what_became_of_them() {
 }
 
 #[test]
+fn sql_and_the_questions_of_a_batch_are_remembered_too() {
+    let shop = Shop::new();
+    shop.query(&["orders.db"]).args(["--sql", "SELECT 1 AS one"]).run().success();
+    shop.query(&["orders.db"]).args(["--sql", "SELECT nothing"]).run().code(1);
+    let lines = format!("{{\"question\": \"{QUESTION}\"}}\n{{\"question\": \"zorgle the blarf\"}}\n");
+    shop.query(&["orders.db"]).args(["--batch", "-"]).stdin(lines).run().success();
+    let all = shop.command("query").args(["history", "--format", "json"]).run().success().json()["questions"].clone();
+    let seen: Vec<_> = all.as_array().unwrap().iter().rev().map(|e| (&e["status"], &e["by"], &e["rows"])).collect();
+    let wanted = serde_json::json!([
+        ["answered", "operator", 1],
+        ["failed", "operator", null],
+        ["answered", "translator", 1],
+        ["refused", null, null]
+    ]);
+    assert_eq!(serde_json::json!(seen), wanted);
+    assert_eq!((&all[3]["sql"], &all[1]["question"]), (&"SELECT 1 AS one".into(), &QUESTION.into()));
+    // SQL answers no question that could be asked again.
+    shop.command("query").args(["history", "--good", "1"]).run().code(64);
+    shop.command("query").args(["history", "--good", "3"]).run().success();
+}
+
+#[test]
 fn it_can_be_switched_off() {
     let shop = Shop::new();
     shop.query(&["orders.db"]).args(["--no-history", QUESTION]).run().success();

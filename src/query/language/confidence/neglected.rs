@@ -50,7 +50,7 @@ fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
             grouped()
         }
         Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
-        Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_))),
+        Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_) | Expr::ShareIf(..))),
         Cue::Running => shown(&|e| matches!(e, Expr::Running(_))),
         Cue::Agg(agg @ (Agg::Avg | Agg::Median | Agg::Quantile(_) | Agg::Deviation)) => {
             let figure = |e: &Expr| figures(e, agg);
@@ -64,9 +64,12 @@ fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
 fn figures(expr: &Expr, agg: Agg) -> bool {
     match expr {
         Expr::Agg(own, _) => *own == agg,
-        Expr::ShareOf(inner) | Expr::Running(inner) | Expr::Change(inner) | Expr::ChangePercent(inner) => {
-            figures(inner, agg)
-        }
+        Expr::ShareOf(inner)
+        | Expr::ShareIf(inner, _)
+        | Expr::Moving(inner, _)
+        | Expr::Running(inner)
+        | Expr::Change(inner)
+        | Expr::ChangePercent(inner) => figures(inner, agg),
         _ => false,
     }
 }

@@ -3,15 +3,21 @@
 //! A reader of its own beside the general one: it takes every stretch of the question for one thing, in order, and gives
 //! a query only where nothing is left over that it does not understand.
 
+mod columns;
+mod finish;
 mod stretches;
+
+use std::ops::Range;
 
 use super::cues::{Cue, Quality};
 use super::dates;
 use super::index::{ColumnId, Index};
 use super::link::Linker;
-use super::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Place, Query};
-use super::operations::Log;
+use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Place, Query};
+use super::operations::{Log, Status};
+use super::restate;
 use super::words::Token;
+use super::write::quote_text;
 use crate::query::schema::Kind;
 
 /// What a stretch of the question is.
@@ -33,14 +39,25 @@ enum Word {
     Unit(f64),
     Took,
     Time(bool),
-}
-
-/// A query, and the words of the question that it leaves out.
-pub struct Reading {
-    /// The query.
-    pub query: Query,
-    /// How many words were not understood.
-    pub left: usize,
+    /// A number of bytes.
+    Bytes(f64),
+    /// The second, third and so on.
+    Nth(u64),
+    /// What happened to rows, by the column that dates it.
+    Event(ColumnId),
+    /// The time from one column to another; the flag says that it is asked for.
+    Elapsed(ColumnId, ColumnId, bool),
+    /// Nothing else: `only`.
+    Only,
+    /// Not before: `new`, `first seen`.
+    Fresh,
+    Gap,
+    /// A mean over so many groups.
+    Moving(u32),
+    /// The rows that have most or least of a quality first.
+    Most(bool, Quality),
+    /// Sets one beside another; between the two where the flag is set.
+    Against(bool),
 }
 
 /// Reads a question about one table of operations data.
@@ -69,6 +86,8 @@ struct State {
     count: bool,
     distinct: bool,
     agg: Option<Agg>,
+    /// Further figures of the same column.
+    aggs: Vec<Agg>,
     each: bool,
     by: bool,
     most: Option<(bool, Option<Quality>)>,
@@ -92,29 +111,94 @@ struct State {
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
+    /// Words that were not understood.
     left: usize,
+    skip: u64,
+    event: Option<ColumnId>,
+    elapsed: Option<(Expr, bool)>,
+    /// Conditions said since a share was asked for, and those since its whole was named.
+    shared: Option<(usize, Option<usize>)>,
+    mean: bool,
+    only: Option<usize>,
+    fresh: bool,
+    gap: bool,
+    moving: Option<u32>,
+    compare: bool,
+    which: bool,
+    /// The column by which rows were named.
+    named: Option<ColumnId>,
+    /// The unit of the number that waits, in milliseconds.
+    unit: f64,
 }
 
 impl Reader<'_, '_, '_> {
-    /// The query of the question, where it is one about the table.
+    /// The query of the question, where it is one about the table and all its words are understood; and whether it asks
+    /// for nothing that a plain reading has no form for.
     #[must_use]
-    pub fn read(&self) -> Option<Reading> {
-        let (words, left) = self.words();
+    pub fn read(&self) -> Option<(Query, bool)> {
+        let words = self.words()?;
         let about =
             |w: &Word| !matches!(w, Word::Cue(_) | Word::Number(_) | Word::Unit(_) | Word::Date(_) | Word::Text(_));
         if !words.iter().any(about) {
             return None;
         }
-        let mut state = State { left, ..State::default() };
+        let other =
+            |w: &[Word]| matches!(w, [Word::Cue(Cue::Each | Cue::By), Word::Column(c)] if c.table != self.log.table);
+        let weak = self.log.plain && !words.iter().any(special);
+        if weak && !words.windows(2).any(other) {
+            return None;
+        }
+        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"));
+        let mut state = State { which, ..State::default() };
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
         }
-        self.finish(state)
+        self.finish(state).map(|query| (query, weak))
+    }
+
+    /// What each stretch of a question that is wholly understood became, with its tokens.
+    #[must_use]
+    pub fn explained(&self) -> Vec<(Range<usize>, String)> {
+        let said =
+            |(word, tokens): (Option<Word>, Range<usize>)| (tokens, word.map(|w| self.meaning(&w)).unwrap_or_default());
+        self.stretches().unwrap_or_default().into_iter().map(said).collect()
+    }
+
+    fn meaning(&self, word: &Word) -> String {
+        let index = self.index;
+        match word {
+            Word::Cue(cue) => cue.to_string(),
+            Word::Rows(_) => format!("rows of {}", index.table(self.log.table).table.name),
+            Word::Column(column) => format!("column {}", index.full_name(*column)),
+            Word::Value(column, text) => format!("value {} of {}", quote_text(text), index.full_name(*column)),
+            Word::Cond(cond) => restate::condition(index, cond),
+            Word::Rate(_, sql) => sql.clone(),
+            Word::Number(n) => format!("number {n}"),
+            Word::Text(text) => format!("text {}", quote_text(text)),
+            Word::Date(_) => "time".to_owned(),
+            Word::Series(expr) => format!("for each {}", restate::expression(index, expr)),
+            Word::Change => "change against the stretch before".to_owned(),
+            Word::Unit(_) => "unit".to_owned(),
+            Word::Took => {
+                self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
+            }
+            Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Bytes(_) => "unit".to_owned(),
+            Word::Nth(nth) => format!("number {nth} in the order"),
+            Word::Event(column) => format!("column {}", index.full_name(*column)),
+            Word::Elapsed(from, to, _) => restate::expression(index, &Expr::Elapsed(*from, *to)),
+            Word::Only => "nothing else".to_owned(),
+            Word::Fresh => "not before".to_owned(),
+            Word::Gap => "time since the row before".to_owned(),
+            Word::Moving(groups) => format!("mean of {groups}"),
+            Word::Most(..) => "in the order of".to_owned(),
+            Word::Against(_) => "beside each other".to_owned(),
+        }
     }
 
     fn measure(&self, column: ColumnId) -> bool {
         let info = self.index.column(column);
-        let code = matches!(&self.log.status, Some(super::operations::Status::Http(c) | super::operations::Status::Priority(c)) if *c == column);
+        let code = matches!(&self.log.status, Some(Status::Http(c) | Status::Priority(c)) if *c == column);
         self.index.kind(column).is_number() && !info.key && !code && !info.words.has("id") && !info.words.has("pid")
     }
 
@@ -130,8 +214,21 @@ impl Reader<'_, '_, '_> {
                     && matches!(words.get(at - 1), Some(Word::Cond(_) | Word::Value(..)))
                     && s.query.filter.last().is_some_and(|c| reads(c, *column)) => {}
             Word::Column(column) => self.take_column(s, *column, words, at),
-            Word::Rate(name, sql) => s.figures.push(Expr::Metric(self.log.table, name.clone(), sql.clone())),
+            Word::Rate(name, sql) => {
+                let figure = Expr::Metric(self.log.table, name.clone(), sql.clone());
+                match s.most.take() {
+                    Some((most, _)) if s.shown.len() == 1 => {
+                        s.query.order.push((figure, most));
+                        s.limit = s.limit.or(Some(1));
+                    }
+                    most => {
+                        s.most = most;
+                        s.figures.push(figure);
+                    }
+                }
+            }
             Word::Value(column, text) => {
+                self.of_most(s, next);
                 if let Some(place) = s.like.take() {
                     let column = s.column.take().unwrap_or(*column);
                     self.push(s, Cond::Like(column, place, text.clone(), false));
@@ -141,8 +238,21 @@ impl Reader<'_, '_, '_> {
                 let op = if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq };
                 self.push(s, Cond::Compare(Expr::Column(*column), op, Operand::Literal(Literal::Text(text.clone()))));
             }
+            // "404 errors": the kind is said with the code.
+            Word::Cond(cond)
+                if self.is_told(s, cond)
+                    && matches!(words.get(at.wrapping_sub(1)), Some(Word::Number(_) | Word::Cond(_))) =>
+            {
+                s.rows = true;
+            }
             Word::Cond(cond) => {
-                s.rows |= !matches!(next, Some(Word::Rows(_)));
+                let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
+                self.of_most(s, next);
+                if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
+                    s.number = None;
+                    s.none = Some(s.query.filter.len());
+                }
+                s.rows |= alone;
                 self.push(s, cond.clone());
             }
             Word::Text(text) => match s.like.take() {
@@ -168,14 +278,74 @@ impl Reader<'_, '_, '_> {
                     s.figures.push(Expr::Count);
                     s.ranked = s.frequent.take();
                 }
-                s.query.group.push(expr.clone());
+                // "the busiest hour" is one, "the busiest hours" are all in their order.
+                if s.ranked.is_some() && self.is_single(at, words) {
+                    s.limit = s.limit.or(Some(1));
+                }
+                let expr = match (expr, s.event) {
+                    (Expr::Bucket(bucket, _), Some(event)) => Expr::Bucket(*bucket, event),
+                    (other, _) => other.clone(),
+                };
+                s.query.group.push(expr);
                 s.each = false;
             }
             Word::Change => s.change = Some(false),
             Word::Took => s.column = self.log.duration,
-            Word::Unit(_) => {}
+            Word::Unit(_) | Word::Bytes(_) => {}
             Word::Time(latest) => self.time(s, *latest, words, at),
+            Word::Nth(nth) => s.skip = nth.saturating_sub(1),
+            Word::Event(column) => {
+                let since = matches!(next, Some(Word::Cue(Cue::Compare(..) | Cue::In)));
+                let dated = |at: usize| matches!(words.get(at), Some(Word::Date(_)));
+                if s.not && (dated(at + 1) || since && dated(at + 2)) {
+                    s.event = Some(*column);
+                } else if std::mem::take(&mut s.not) {
+                    self.push(s, Cond::Null(*column, true));
+                } else {
+                    s.event = Some(*column);
+                }
+            }
+            Word::Elapsed(from, to, asked) => self.elapsed(s, *from, *to, *asked),
+            Word::Only if s.shown.len() == 1 && !s.count => s.only = Some(s.query.filter.len()),
+            Word::Only => s.left += usize::from(!s.shown.is_empty() || s.count),
+            Word::Fresh => s.fresh = true,
+            Word::Gap => s.gap = true,
+            Word::Moving(groups) => s.moving = Some(*groups),
+            Word::Most(most, quality) => {
+                s.most = Some((*most, Some(*quality)));
+                self.superlative(s, words, at);
+                s.limit = None;
+            }
+            Word::Against(between) => {
+                s.or |= between;
+                s.compare = true;
+            }
         }
+    }
+
+    /// "most errors": of the groups.
+    fn of_most(&self, s: &mut State, next: Option<&Word>) {
+        if !matches!(next, Some(Word::Rows(_) | Word::Cond(_) | Word::Column(_)))
+            && s.most.is_some_and(|m| m.1.is_none())
+        {
+            s.ranked = s.most.take().map(|m| m.0);
+            s.limit = s.limit.or(Some(1));
+        }
+    }
+
+    /// Whether the last condition says the same of the column that another is about.
+    fn is_told(&self, s: &State, cond: &Cond) -> bool {
+        let mut own = Vec::new();
+        cond.columns(&mut own);
+        s.query.filter.last().is_some_and(|last| own.iter().any(|c| reads(last, *c)))
+    }
+
+    /// Whether a stretch of the calendar is one, not all: "hour", not "hours".
+    fn is_single(&self, at: usize, words: &[Word]) -> bool {
+        let several = |t: &Token| {
+            matches!(t.lower.as_str(), "minutes" | "hours" | "days" | "weeks" | "months" | "quarters" | "years")
+        };
+        at > 0 && words.get(at - 1).is_some() && !self.tokens.iter().any(several)
     }
 
     fn cue(&self, s: &mut State, cue: Cue, words: &[Word], at: usize) {
@@ -188,7 +358,18 @@ impl Reader<'_, '_, '_> {
                 let figure = Query { select: vec![Expr::Agg(agg, Box::new(Expr::Column(column)))], ..Query::default() };
                 self.push(s, Cond::Compare(Expr::Column(column), op, Operand::Query(Box::new(figure))));
             }
+            Cue::Agg(agg) if s.elapsed.is_some() => {
+                if let Some((elapsed, _)) = s.elapsed.take() {
+                    s.figures.push(Expr::Agg(agg, Box::new(elapsed)));
+                }
+            }
+            // "p50, p95 and p99 of request time".
+            Cue::Agg(agg) if s.agg.is_some() => match at.checked_sub(1).and_then(|p| words.get(p)) {
+                Some(Word::Cue(Cue::And)) => s.aggs.push(agg),
+                _ => s.left += 1,
+            },
             Cue::Agg(agg) => s.agg = Some(agg),
+            Cue::HowMuch(Some(_)) if matches!(next, Some(Word::Elapsed(..))) => {}
             Cue::Distinct => s.distinct = true,
             Cue::Each => s.each = true,
             Cue::By if matches!(next, Some(Word::Column(_))) => {
@@ -233,10 +414,14 @@ impl Reader<'_, '_, '_> {
             Cue::Between => s.between = Some(None),
             // "paths never requested with DELETE": no row of the path is one, not only some row is none.
             Cue::Not | Cue::But | Cue::Without if self.shares_rows(s, next) => s.none = Some(s.query.filter.len()),
+            Cue::Not if matches!(next, Some(Word::Event(_))) => s.not = true,
             Cue::Not | Cue::But | Cue::Without => s.not = true,
             Cue::Or => s.or = true,
             Cue::Contains(place) => s.like = Some(place),
-            Cue::Share => s.share = true,
+            Cue::Share => {
+                s.share = true;
+                s.shared = Some((s.query.filter.len(), None));
+            }
             Cue::Running => s.running = true,
             Cue::Change(percent) => s.change = Some(percent),
             Cue::When => s.when = true,
@@ -270,223 +455,14 @@ impl Reader<'_, '_, '_> {
             && s.query.group.is_empty()
             && matches!(
                 next,
-                Some(Word::Rows(_) | Word::Value(..) | Word::Cond(_) | Word::Cue(Cue::With | Cue::In | Cue::By))
+                Some(
+                    Word::Rows(_)
+                        | Word::Value(..)
+                        | Word::Cond(_)
+                        | Word::Date(_)
+                        | Word::Cue(Cue::With | Cue::In | Cue::By | Cue::Compare(Op::Ge, None))
+                )
             )
-    }
-
-    fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
-        let and = |place: Option<usize>| matches!(place.and_then(|p| words.get(p)), Some(Word::Cue(Cue::And)));
-        if let Some(column) = column {
-            let compared = s.op.is_some() && s.number.is_some() && self.measure(column);
-            let listed = !s.count && s.most.is_none() && (and(at.checked_sub(1)) || and(Some(at + 1)));
-            if compared || listed || s.frequent.is_some() {
-                return self.take_column(s, column, words, at);
-            }
-        }
-        if let (Some(op), Some(n)) = (s.op, s.number) {
-            (s.op, s.number) = (None, None);
-            s.having = Some((op, n));
-            return;
-        }
-        if s.number == Some(0.0) {
-            s.number = None;
-            let returned = self
-                .index
-                .columns(self.log.table)
-                .find(|c| self.measure(*c) && self.index.column(*c).words.has("rows"));
-            match returned {
-                Some(column) => {
-                    self.push(s, Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(0.0))));
-                }
-                None if s.shown.len() == 1 && !s.count => s.none = Some(s.query.filter.len()),
-                None => s.left += 1,
-            }
-            return;
-        }
-        if std::mem::take(&mut s.count) || s.share || s.running {
-            s.figures.push(Expr::Count);
-            s.rows = true;
-            return;
-        }
-        if s.most.is_some_and(|m| m.1.is_none()) {
-            // "most requests": of the groups.
-            let most = s.most.take().is_some_and(|m| m.0);
-            s.ranked = Some(most);
-            s.limit = s.limit.or(Some(1));
-            return;
-        }
-        s.limit = s.number.take().and_then(limit).or(s.limit);
-        if s.each {
-            s.left += 1;
-        }
-        s.rows = true;
-    }
-
-    fn superlative(&self, s: &mut State, words: &[Word], at: usize) {
-        let Some((most, Some(quality))) = s.most else { return };
-        let next = words.get(at + 1);
-        if matches!(next, Some(Word::Column(c)) if self.measure(*c)) || matches!(next, Some(Word::Cue(Cue::Agg(_)))) {
-            return;
-        }
-        let stems = |c: ColumnId| self.index.column(c).words.stems.clone();
-        let duration = self.log.duration.and_then(|c| quality.measured_by(&stems(c)).map(|(_, grows)| (c, grows)));
-        if let Some((column, grows)) = duration {
-            s.most = None;
-            s.query.order.push((Expr::Column(column), most == grows));
-            s.limit = s.limit.or(Some(1));
-        }
-    }
-
-    /// A comparison by a quality as it reads on the scale of the column that measures it: what is slower takes longer,
-    /// what is older is dated before.
-    fn compared_by(&self, s: &mut State, op: Op, quality: Quality, next: Option<&Word>) -> Op {
-        if quality.is_age() || quality.is_recency() {
-            s.left += usize::from(!matches!(next, Some(Word::Date(_))));
-            return if quality.is_age() { op.mirrored() } else { op };
-        }
-        let measured = |c: ColumnId| {
-            let found = quality.measured_by(&self.index.column(c).words.stems).filter(|_| self.measure(c));
-            found.map(|(rank, grows)| (rank, c, grows))
-        };
-        let told = s.column.or(self.log.duration).and_then(measured);
-        let found =
-            told.or_else(|| self.index.columns(self.log.table).filter_map(measured).min_by_key(|(rank, ..)| *rank));
-        match found {
-            Some((_, column, grows)) => {
-                s.column = Some(column);
-                if grows { op } else { op.mirrored() }
-            }
-            None => {
-                s.left += 1;
-                op
-            }
-        }
-    }
-
-    fn take_column(&self, s: &mut State, column: ColumnId, words: &[Word], at: usize) {
-        let next = words.get(at + 1);
-        let measure = self.measure(column);
-        if let (Some(op), Some(n)) = (s.op, s.number) {
-            (s.op, s.number) = (None, None);
-            let literal = Operand::Literal(Literal::Number(n));
-            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
-            return;
-        }
-        if s.query.order.is_empty() && s.most.is_none() && s.agg.is_none() && s.number == Some(0.0) && measure {
-            s.number = None;
-            self.push(s, Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(0.0))));
-            return;
-        }
-        if let Some(most) = s.frequent.take() {
-            s.query.group.push(Expr::Column(column));
-            s.figures.push(Expr::Count);
-            s.ranked = Some(most);
-            s.limit = s.limit.or(Some(1));
-            return;
-        }
-        if let Some((most, _)) = s.most.take() {
-            let figure = s.agg.take().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column))));
-            let alone = s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
-            if alone && figure.is_none() {
-                let agg = if most { Agg::Max } else { Agg::Min };
-                s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
-                return;
-            }
-            s.query.order.push((figure.unwrap_or(Expr::Column(column)), most));
-            s.limit = s.limit.or(Some(1));
-            return;
-        }
-        if let Some(agg) = s.agg {
-            let listed = matches!(next, Some(Word::Cue(Cue::And)))
-                && matches!(words.get(at + 2), Some(Word::Column(c)) if self.measure(*c))
-                || matches!(next, Some(Word::Column(c)) if self.measure(*c));
-            if !listed {
-                s.agg = None;
-            }
-            let figure = Expr::Agg(agg, Box::new(Expr::Column(column)));
-            let by = std::mem::take(&mut s.by);
-            if by || s.order {
-                s.query.order.push((figure, s.ranked.unwrap_or(true)));
-            } else {
-                s.figures.push(figure);
-            }
-            return;
-        }
-        if std::mem::take(&mut s.by) {
-            self.ranked_by(s, column, measure);
-            return;
-        }
-        if s.each {
-            s.each = false;
-            if s.query.order.iter().any(|(e, _)| !e.is_aggregate()) {
-                s.within = Some(column);
-            } else {
-                s.query.group.push(Expr::Column(column));
-            }
-            return;
-        }
-        if s.order {
-            s.query.order.push((Expr::Column(column), s.ranked.take().unwrap_or(false)));
-            return;
-        }
-        let follows = matches!(
-            next,
-            Some(Word::Text(_) | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named))
-        ) || matches!(next, Some(Word::Value(c, _)) if *c == column)
-            || matches!(next, Some(Word::Number(_))) && self.index.kind(column).is_number();
-        if follows && (s.rows || s.count || !s.figures.is_empty() || !s.shown.is_empty() || !s.query.filter.is_empty())
-        {
-            s.column = Some(column);
-            return;
-        }
-        if std::mem::take(&mut s.count) {
-            let distinct = std::mem::take(&mut s.distinct);
-            s.figures.push(if measure && !distinct {
-                Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
-            } else {
-                Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column)))
-            });
-            return;
-        }
-        if s.share && measure && s.figures.is_empty() {
-            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(column))));
-            return;
-        }
-        if let Some(top) = s.top.filter(|_| s.number.is_some()) {
-            s.limit = s.number.take().and_then(limit);
-            s.ranked = Some(top);
-            s.shown.push(column);
-            return;
-        }
-        if std::mem::take(&mut s.distinct) {
-            s.query.distinct = true;
-        }
-        if !s.shown.contains(&column) {
-            s.shown.push(column);
-        }
-    }
-
-    /// `top 5 clients by bytes`: the figure that ranks groups, or the column that ranks rows.
-    fn ranked_by(&self, s: &mut State, column: ColumnId, measure: bool) {
-        let grouped =
-            s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
-        let down = s.ranked.take().unwrap_or(true);
-        if grouped && measure {
-            let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
-            s.query.group.extend(group);
-            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
-            s.figures.push(figure.clone());
-            s.query.order.push((figure, down));
-        } else {
-            if s.shown.is_empty() && s.rows {
-                s.shown.clone_from(&self.log.shown);
-            }
-            s.query.order.push((Expr::Column(column), down));
-            if !s.shown.contains(&column) {
-                s.shown.push(column);
-            }
-        }
-        s.top = None;
     }
 
     fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
@@ -495,6 +471,28 @@ impl Reader<'_, '_, '_> {
             let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
             if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
         };
+        if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
+            s.column = None;
+            let words = &self.index.column(column).words;
+            let own =
+                [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
+            let op = s.op.take().unwrap_or(Op::Eq);
+            let literal = Operand::Literal(Literal::Number(n * unit / own));
+            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
+            return;
+        }
+        let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
+        if let Some(Status::Http(column)) = &self.log.status
+            && free
+            && (100.0..600.0).contains(&n)
+            && n.fract() == 0.0
+            && (s.count || s.when || s.share || !s.figures.is_empty() || matches!(next, Some(Word::Cond(_))))
+            && !matches!(next, Some(Word::Column(_)))
+            && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
+        {
+            s.rows |= !matches!(next, Some(Word::Rows(_)));
+            return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
+        }
         if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
             s.number = Some(n);
             return;
@@ -515,6 +513,9 @@ impl Reader<'_, '_, '_> {
         if matches!(next, Some(Word::Unit(_))) {
             s.column = s.column.or(self.log.duration);
         }
+        if let Some(Word::Unit(unit)) = next {
+            s.unit = *unit;
+        }
         match s.column.take() {
             Some(column) => {
                 let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
@@ -526,7 +527,9 @@ impl Reader<'_, '_, '_> {
     }
 
     fn date(&self, s: &mut State, place: usize) {
-        let Some((time, span)) = self.log.time.zip(self.dated.get(place)) else {
+        let event = s.event.take();
+        let told = event.or(self.log.time);
+        let Some((time, span)) = told.zip(self.dated.get(place)) else {
             s.left += 1;
             return;
         };
@@ -539,6 +542,17 @@ impl Reader<'_, '_, '_> {
         };
         s.column = None;
         s.between = None;
+        // "not modified since March": before it; "not in March": at another time.
+        if event.is_some() && std::mem::take(&mut s.not) {
+            let Cond::During(_, from, to) = cond else { return };
+            let before = Cond::During(time, jiff::civil::DateTime::MIN, from);
+            let other = match to {
+                jiff::civil::DateTime::MAX => before,
+                _ => Cond::Any(vec![before, Cond::During(time, to, jiff::civil::DateTime::MAX)]),
+            };
+            s.query.filter.push(other);
+            return;
+        }
         self.push(s, cond);
     }
 
@@ -572,7 +586,9 @@ impl Reader<'_, '_, '_> {
         let time = |c: &Cond| matches!(c, Cond::During(..));
         let or = std::mem::take(&mut s.or);
         s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
-        let cond = if std::mem::take(&mut s.not) { negated(cond) } else { cond };
+        let not = std::mem::take(&mut s.not);
+        s.left += usize::from(not && !matches!(cond, Cond::Compare(..) | Cond::Like(..)));
+        let cond = if not { negated(cond) } else { cond };
         match s.query.filter.last_mut() {
             Some(last) if same(last, &cond) || or => {
                 let earlier = last.clone();
@@ -587,154 +603,17 @@ impl Reader<'_, '_, '_> {
             _ => s.query.filter.push(cond),
         }
     }
-
-    fn finish(&self, mut s: State) -> Option<Reading> {
-        let table = self.log.table;
-        s.left += [s.count && !s.rows, s.agg.is_some(), s.op.is_some(), s.like.is_some(), s.between.is_some(), s.not]
-            .iter()
-            .filter(|waits| **waits)
-            .count();
-        s.left += usize::from(s.number.is_some() && s.limit.is_none()) + usize::from(s.column.is_some());
-        s.left += usize::from(s.most.is_some())
-            + usize::from(s.frequent.is_some())
-            + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
-        if s.when && s.figures.is_empty() && s.query.order.is_empty() {
-            s.shown.extend(self.log.time);
-        }
-        let mut query = std::mem::take(&mut s.query);
-        query.entity = Some(table);
-        query.tables = vec![table];
-        if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
-            since_before(&mut query);
-        }
-        let series = query.group.iter().any(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..)));
-        // What is shown beside a figure of groups, or ranked by its rows, is what groups are made by.
-        let ranks = s.ranked.is_some() && query.order.is_empty() && s.within.is_none();
-        let aggregate_order = query.order.iter().any(|(e, _)| e.is_aggregate());
-        if (s.having.is_some() || ranks || aggregate_order || !s.figures.is_empty()) && !query.distinct {
-            for column in s.shown.drain(..) {
-                if self.measure(column) && !s.figures.is_empty() {
-                    s.left += 1;
-                }
-                query.group.push(Expr::Column(column));
-            }
-        }
-        if s.figures.is_empty() && (s.share || s.running || s.change.is_some() || series) && query.order.is_empty() {
-            s.figures.push(Expr::Count);
-        }
-        if s.count && s.figures.is_empty() {
-            s.figures.push(Expr::Count);
-        }
-        if !query.group.is_empty() && s.figures.is_empty() && !ranks && !aggregate_order && s.having.is_none() {
-            s.figures.push(Expr::Count);
-        }
-        query
-            .having
-            .extend(s.having.map(|(op, n)| Cond::Compare(Expr::Count, op, Operand::Literal(Literal::Number(n)))));
-        if ranks {
-            let figure = s.figures.first().cloned().unwrap_or(Expr::Count);
-            query.order.push((figure, s.ranked.unwrap_or(true)));
-            query.order.extend(query.group.first().map(|e| (e.clone(), false)));
-            query.limit = s.limit;
-        }
-        query.limit = query.limit.or(s.limit);
-        if let Some(within) = s.within {
-            query.limit_by = vec![within];
-            s.shown.retain(|c| *c != within);
-            query.select.push(Expr::Column(within));
-        }
-        query.select.extend(query.group.iter().cloned());
-        let shown = if s.shown.is_empty() && s.figures.is_empty() && query.group.is_empty() {
-            // What ranks rows is shown beside them.
-            let mut shown = self.log.shown.clone();
-            let ranks = query.order.iter().filter_map(|(e, _)| if let Expr::Column(c) = e { Some(*c) } else { None });
-            let further: Vec<ColumnId> = ranks.filter(|c| !shown.contains(c)).collect();
-            shown.extend(further);
-            shown
-        } else {
-            std::mem::take(&mut s.shown)
-        };
-        query.select.extend(shown.into_iter().map(Expr::Column));
-        let single = s.figures.len() == 1;
-        for figure in std::mem::take(&mut s.figures) {
-            let figure = if s.share && !query.group.is_empty() {
-                Expr::ShareOf(Box::new(figure))
-            } else if s.running {
-                Expr::Running(Box::new(figure))
-            } else {
-                figure
-            };
-            query.select.push(figure.clone());
-            if let Some(percent) = s.change.filter(|_| single) {
-                query.select.push(if percent {
-                    Expr::ChangePercent(Box::new(figure))
-                } else {
-                    Expr::Change(Box::new(figure))
-                });
-            }
-        }
-        if s.change.is_some() && !series {
-            return None;
-        }
-        let figure = query.select.iter().any(Expr::is_aggregate);
-        let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
-        let counted = figure || aggregate_order || ranks || !query.having.is_empty();
-        if counted && loose || !query.having.is_empty() && query.group.is_empty() {
-            return None;
-        }
-        if let Some(from) = s.none {
-            let column = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(*c) } else { None })?;
-            let mut filter = query.filter.split_off(from.min(query.filter.len()));
-            if filter.is_empty() {
-                return None;
-            }
-            if self.index.column(column).column.nullable {
-                filter.push(Cond::Null(column, false));
-            }
-            let inner = Query { select: vec![Expr::Column(column)], tables: vec![table], filter, ..Query::default() };
-            query.filter.push(Cond::In(column, Box::new(inner), false));
-            query.distinct = true;
-        }
-        if query.order.is_empty() {
-            query.order.extend(
-                query
-                    .group
-                    .iter()
-                    .filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..)))
-                    .map(|e| (e.clone(), false)),
-            );
-        }
-        if query.select.is_empty() || query.limit.is_some() && query.order.is_empty() {
-            return None;
-        }
-        let null = |e: &Expr| match e {
-            Expr::Column(c) if self.index.kind(*c) == Kind::Text && self.index.column(*c).column.nullable => {
-                Some(Cond::Null(*c, false))
-            }
-            _ => None,
-        };
-        let known: Vec<Cond> = query.group.iter().filter_map(null).collect();
-        query.filter.extend(known);
-        Some(Reading { query, left: s.left })
-    }
 }
 
-/// `this week compared to last week`: a series of the stretch named and the one before.
-fn since_before(query: &mut Query) {
-    let Some(Cond::During(time, from, to)) = query.filter.iter_mut().find(|c| matches!(c, Cond::During(..))) else {
-        return;
-    };
-    let days = (to.date() - from.date()).get_days();
-    let (bucket, span) = match days {
-        1 => (Bucket::Day, jiff::Span::new().days(1)),
-        7 => (Bucket::Week, jiff::Span::new().days(7)),
-        28..=31 => (Bucket::Month, jiff::Span::new().months(1)),
-        _ => return,
-    };
-    if let Ok(before) = from.checked_sub(span) {
-        *from = before;
-        let series = Expr::Bucket(bucket, *time);
-        query.group.push(series);
+/// Whether a word asks for what a plain reading has no form for.
+fn special(word: &Word) -> bool {
+    match word {
+        Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
+        Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
+        Word::Moving(_) | Word::Most(..) | Word::Against(_) => true,
+        Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),
+        Word::Cue(cue) => matches!(cue, Cue::Share | Cue::Running | Cue::Top(_)),
+        _ => false,
     }
 }
 

@@ -19,6 +19,14 @@ pub struct Synonym {
     pub strength: f64,
 }
 
+impl Synonym {
+    /// Its stems and how well they stand for the other.
+    #[must_use]
+    pub fn word(&self) -> (&str, f64) {
+        (&self.stems, self.strength)
+    }
+}
+
 const TABLE: &str = include_str!("synonyms.txt");
 /// What a relation of WordNet counts against one of the groups.
 const WORDNET: f64 = 0.85;

@@ -1,0 +1,311 @@
+//! Columns and rows said: what becomes a figure, a group, a rank or what is shown.
+
+use super::{Reader, State, Word, limit};
+use crate::query::language::cues::{Cue, Quality};
+use crate::query::language::index::ColumnId;
+use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand};
+use crate::query::schema::Kind;
+
+impl Reader<'_, '_, '_> {
+    pub(super) fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
+        let and = |place: Option<usize>| matches!(place.and_then(|p| words.get(p)), Some(Word::Cue(Cue::And)));
+        if let Some(column) = column {
+            let compared = s.op.is_some() && s.number.is_some() && self.measure(column);
+            let listed = !s.count && s.most.is_none() && (and(at.checked_sub(1)) || and(Some(at + 1)));
+            if compared || listed || s.frequent.is_some() {
+                return self.take_column(s, column, words, at);
+            }
+        }
+        s.named = column;
+        if let (Some(op), Some(n), false) = (s.op, s.number, s.unit > 0.0) {
+            (s.op, s.number) = (None, None);
+            s.having = Some((op, n));
+            return;
+        }
+        if s.number == Some(0.0) {
+            s.number = None;
+            let returned = self
+                .index
+                .columns(self.log.table)
+                .find(|c| self.measure(*c) && self.index.column(*c).words.has("rows"));
+            match returned {
+                Some(column) => {
+                    self.push(s, Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(0.0))));
+                }
+                None if s.shown.len() == 1 && !s.count => s.none = Some(s.query.filter.len()),
+                None => s.left += 1,
+            }
+            return;
+        }
+        // "top 2 errors" of a table of errors: by their column.
+        if let Some(column) = column
+            && s.top.is_some()
+            && s.number.is_some()
+            && !self.log.shown.starts_with(&[column])
+        {
+            return self.take_column(s, column, words, at);
+        }
+        // "the average number of requests".
+        if s.count && s.agg == Some(Agg::Avg) {
+            (s.count, s.agg, s.mean) = (false, None, true);
+            s.figures.push(Expr::Count);
+            s.rows = true;
+            return;
+        }
+        if s.share && s.figures.is_empty() {
+            self.base(s);
+        }
+        if std::mem::take(&mut s.count) || s.share || s.running || s.moving.is_some() {
+            s.figures.push(Expr::Count);
+            s.rows = true;
+            return;
+        }
+        if s.most.is_some_and(|m| m.1.is_none()) {
+            // "most requests": of the groups.
+            let most = s.most.take().is_some_and(|m| m.0);
+            s.ranked = Some(most);
+            s.limit = s.limit.or(Some(1));
+            return;
+        }
+        s.limit = s.number.take().and_then(limit).or(s.limit);
+        if s.each {
+            s.left += 1;
+        }
+        s.rows = true;
+    }
+
+    pub(super) fn superlative(&self, s: &mut State, words: &[Word], at: usize) {
+        let Some((most, Some(quality))) = s.most else { return };
+        let next = words.get(at + 1);
+        if matches!(next, Some(Word::Gap | Word::Elapsed(..))) {
+            return;
+        }
+        if matches!(next, Some(Word::Column(c)) if self.measure(*c)) || matches!(next, Some(Word::Cue(Cue::Agg(_)))) {
+            return;
+        }
+        let stems = |c: ColumnId| self.index.column(c).words.stems.clone();
+        let duration = self
+            .log
+            .duration
+            .or(self.log.size)
+            .and_then(|c| quality.measured_by(&stems(c)).map(|(_, grows)| (c, grows)));
+        if let Some((column, grows)) = duration {
+            s.most = None;
+            s.query.order.push((Expr::Column(column), most == grows));
+            s.limit = s.limit.or(Some(1));
+        }
+    }
+
+    /// The whole of a share is named: what follows is said of the part.
+    fn base(&self, s: &mut State) {
+        s.shared = s.shared.map(|(from, base)| (from, base.or(Some(s.query.filter.len()))));
+    }
+
+    /// The time from one column to another.
+    pub(super) fn elapsed(&self, s: &mut State, from: ColumnId, to: ColumnId, asked: bool) {
+        let elapsed = Expr::Elapsed(from, to);
+        (s.event, s.column) = (None, None);
+        if let (Some(op), Some(n)) = (s.op, s.number)
+            && s.unit > 0.0
+        {
+            (s.op, s.number) = (None, None);
+            let span = Operand::Literal(Literal::Span(n * s.unit / 1000.0));
+            return self.push(s, Cond::Compare(elapsed, op, span));
+        }
+        match (s.most.take(), s.agg.take()) {
+            (Some((most, _)), None) => {
+                s.query.order.push((elapsed, most));
+                s.limit = s.limit.or(Some(1));
+                self.push(s, Cond::Null(to, false));
+            }
+            (None, Some(agg)) => {
+                for agg in std::iter::once(agg).chain(std::mem::take(&mut s.aggs)) {
+                    s.figures.push(Expr::Agg(agg, Box::new(elapsed.clone())));
+                }
+            }
+            (None, None) => s.elapsed = Some((elapsed, asked)),
+            (Some(_), Some(_)) => s.left += 1,
+        }
+    }
+
+    /// Whether a column's values add up, as bytes and calls do.
+    fn adds_up(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
+        ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))
+            && !mean.iter().any(|w| words.has(w))
+    }
+
+    /// A comparison by a quality as it reads on the scale of the column that measures it: what is slower takes longer,
+    /// what is older is dated before.
+    pub(super) fn compared_by(&self, s: &mut State, op: Op, quality: Quality, next: Option<&Word>) -> Op {
+        if quality.is_age() || quality.is_recency() {
+            s.left += usize::from(!matches!(next, Some(Word::Date(_))));
+            return if quality.is_age() { op.mirrored() } else { op };
+        }
+        let measured = |c: ColumnId| {
+            let found = quality.measured_by(&self.index.column(c).words.stems).filter(|_| self.measure(c));
+            found.map(|(rank, grows)| (rank, c, grows))
+        };
+        let told = s.column.or(self.log.duration).and_then(measured);
+        let found =
+            told.or_else(|| self.index.columns(self.log.table).filter_map(measured).min_by_key(|(rank, ..)| *rank));
+        match found {
+            Some((_, column, grows)) => {
+                s.column = Some(column);
+                if grows { op } else { op.mirrored() }
+            }
+            None => {
+                s.left += 1;
+                op
+            }
+        }
+    }
+
+    pub(super) fn take_column(&self, s: &mut State, column: ColumnId, words: &[Word], at: usize) {
+        let next = words.get(at + 1);
+        let measure = self.measure(column);
+        if let (Some(op), Some(n)) = (s.op, s.number) {
+            (s.op, s.number) = (None, None);
+            let literal = Operand::Literal(Literal::Number(n));
+            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
+            return;
+        }
+        if s.query.order.is_empty() && s.most.is_none() && s.agg.is_none() && s.number == Some(0.0) && measure {
+            s.number = None;
+            self.push(s, Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Number(0.0))));
+            return;
+        }
+        if let Some(most) = s.frequent.take() {
+            s.query.group.push(Expr::Column(column));
+            s.figures.push(Expr::Count);
+            s.ranked = Some(most);
+            s.limit = s.limit.or(Some(1));
+            return;
+        }
+        if let Some((most, _)) = s.most.take() {
+            let figure = s.agg.take().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column))));
+            let alone = s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
+            if alone && figure.is_none() {
+                let agg = if most { Agg::Max } else { Agg::Min };
+                s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
+                return;
+            }
+            let groups = matches!(s.shown.as_slice(), [one] if !self.log.shown.starts_with(&[*one]) && !self.measure(*one) && !self.index.is_unique(*one));
+            let whole = (groups && self.adds_up(column)).then(|| Expr::Agg(Agg::Sum, Box::new(Expr::Column(column))));
+            s.query.order.push((figure.or(whole).unwrap_or(Expr::Column(column)), most));
+            s.limit = s.limit.or(Some(1));
+            return;
+        }
+        if let Some(agg) = s.agg {
+            let listed = matches!(next, Some(Word::Cue(Cue::And)))
+                && matches!(words.get(at + 2), Some(Word::Column(c)) if self.measure(*c))
+                || matches!(next, Some(Word::Column(c)) if self.measure(*c));
+            if !listed {
+                s.agg = None;
+            }
+            s.left += usize::from(
+                self.index.kind(column) == Kind::Text && !matches!(agg, Agg::Min | Agg::Max | Agg::Distinct),
+            );
+            let figure = Expr::Agg(agg, Box::new(Expr::Column(column)));
+            if !listed && !s.aggs.is_empty() {
+                s.figures.push(figure);
+                let further = std::mem::take(&mut s.aggs).into_iter();
+                s.figures.extend(further.map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column)))));
+                s.left += usize::from(s.by || s.order);
+                return;
+            }
+            let by = std::mem::take(&mut s.by);
+            if by || s.order {
+                s.query.order.push((figure, s.ranked.unwrap_or(true)));
+            } else {
+                s.figures.push(figure);
+            }
+            return;
+        }
+        if std::mem::take(&mut s.by) {
+            self.ranked_by(s, column, measure);
+            return;
+        }
+        if s.each {
+            s.each = false;
+            let ranked = s.ranked.is_some() && s.limit.is_some() && s.query.order.is_empty();
+            let several = !s.shown.is_empty() || !s.query.group.is_empty();
+            if s.query.order.iter().any(|(e, _)| !e.is_aggregate()) || ranked && several {
+                s.within = Some(column);
+            } else {
+                s.query.group.push(Expr::Column(column));
+            }
+            return;
+        }
+        if s.order {
+            s.query.order.push((Expr::Column(column), s.ranked.take().unwrap_or(false)));
+            return;
+        }
+        let follows = matches!(
+            next,
+            Some(Word::Text(_) | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named))
+        ) || matches!(next, Some(Word::Value(c, _)) if *c == column)
+            || matches!(next, Some(Word::Number(_))) && self.index.kind(column).is_number();
+        if follows
+            && (s.rows
+                || s.count
+                || s.when
+                || !s.figures.is_empty()
+                || !s.shown.is_empty()
+                || !s.query.filter.is_empty())
+        {
+            s.column = Some(column);
+            return;
+        }
+        if std::mem::take(&mut s.count) {
+            let distinct = std::mem::take(&mut s.distinct);
+            s.figures.push(if measure && !distinct {
+                Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
+            } else {
+                Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column)))
+            });
+            return;
+        }
+        if s.share && measure && s.figures.is_empty() {
+            self.base(s);
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(column))));
+            return;
+        }
+        if let Some(top) = s.top.filter(|_| s.number.is_some()) {
+            s.limit = s.number.take().and_then(limit);
+            s.ranked = Some(top);
+            s.shown.push(column);
+            return;
+        }
+        if std::mem::take(&mut s.distinct) {
+            s.query.distinct = true;
+        }
+        if !s.shown.contains(&column) {
+            s.shown.push(column);
+        }
+    }
+
+    /// `top 5 clients by bytes`: the figure that ranks groups, or the column that ranks rows.
+    fn ranked_by(&self, s: &mut State, column: ColumnId, measure: bool) {
+        let grouped =
+            s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
+        let down = s.ranked.take().unwrap_or(true);
+        if grouped && measure {
+            let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
+            s.query.group.extend(group);
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            s.figures.push(figure.clone());
+            s.query.order.push((figure, down));
+        } else {
+            if s.shown.is_empty() && s.rows {
+                s.shown.clone_from(&self.log.shown);
+            }
+            s.query.order.push((Expr::Column(column), down));
+            if !s.shown.contains(&column) {
+                s.shown.push(column);
+            }
+        }
+        s.top = None;
+    }
+}
