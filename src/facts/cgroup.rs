@@ -322,11 +322,8 @@ impl Hierarchy {
             &["cpuset.effective_cpus", "cpuset.cpus", "effective_cpus", "cpus"]
         };
         self.dirs.iter().flat_map(|dir| names.iter().map(move |name| format!("{dir}/{name}"))).find_map(|path| {
-            host.limit(&path, |line| match parse_list(line) {
-                // An empty one has its parent's.
-                Some(set) => Some((!set.is_empty()).then_some(set)),
-                None => None,
-            })
+            // An empty one has its parent's.
+            host.limit(&path, |line| parse_list(line).map(|set| (!set.is_empty()).then_some(set)))
         })
     }
 }
