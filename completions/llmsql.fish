@@ -492,7 +492,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l window -d 'Start only in these hours of this host\'s clock, as in 01:00-05:00; outside them do nothing' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'Give up after waiting that long for other sessions\' transactions, as in 10min; 0 waits for ever' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'How long the whole run waits for other sessions\' transactions before it gives up, over all indexes, as in 10min; 0 waits for ever' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l jobs -d 'Tables to work on at the same time' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l workers -d 'Parallel workers of a build [default: half of max_parallel_workers, at most 4, shared between the jobs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l method -d 'How the new index takes the place of the old' -r -f -a "reindex\t'ALTER INDEX SET and REINDEX CONCURRENTLY: keeps name, operator class and comment'
