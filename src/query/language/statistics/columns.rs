@@ -17,9 +17,14 @@ impl Reader<'_, '_, '_> {
             }
         }
         s.named = column;
+        // "distinct errors" of a table of errors are those of their column; rows differ anyway.
+        if s.distinct && column.is_some_and(|c| !self.log.shown.starts_with(&[c])) {
+            return column.map_or((), |column| self.take_column(s, column, words, at));
+        }
+        s.left += usize::from(std::mem::take(&mut s.distinct));
         if let (Some(op), Some(n), false) = (s.op, s.number, s.unit > 0.0) {
             (s.op, s.number) = (None, None);
-            s.having = Some((op, n));
+            s.having = Some((Expr::Count, op, n));
             return;
         }
         if s.number == Some(0.0) {
@@ -37,11 +42,12 @@ impl Reader<'_, '_, '_> {
             }
             return;
         }
-        // "top 2 errors" of a table of errors: by their column.
+        // "top 2 errors" of a table of errors, "the top 3 messages of each unit", "the share of each error": by their column.
         if let Some(column) = column
-            && s.top.is_some()
-            && s.number.is_some()
-            && !self.log.shown.starts_with(&[column])
+            && (s.top.is_some()
+                && s.number.is_some()
+                && (!self.log.shown.starts_with(&[column]) || matches!(words.get(at + 1), Some(Word::Cue(Cue::Each))))
+                || s.each && s.share)
         {
             return self.take_column(s, column, words, at);
         }
@@ -49,6 +55,20 @@ impl Reader<'_, '_, '_> {
         if s.count && s.agg == Some(Agg::Avg) {
             (s.count, s.agg, s.mean) = (false, None, true);
             s.figures.push(Expr::Count);
+            s.rows = true;
+            return;
+        }
+        // "the total of orders": of what they amount to.
+        if s.agg == Some(Agg::Sum)
+            && !s.count
+            && let Some(amount) = self.amount()
+        {
+            s.agg = None;
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
+            if std::mem::take(&mut s.by) {
+                s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
+            }
+            s.figures.push(figure);
             s.rows = true;
             return;
         }
@@ -96,6 +116,15 @@ impl Reader<'_, '_, '_> {
         }
     }
 
+    /// What a row amounts to, as in `orders over 150`.
+    pub(super) fn amount(&self) -> Option<ColumnId> {
+        let named = |word: &&str| {
+            let own = |c: &ColumnId| self.measure(*c) && self.index.column(*c).own_words() == [*word];
+            self.index.columns(self.log.table).find(own)
+        };
+        ["total", "amount", "price"].iter().find_map(named)
+    }
+
     /// The whole of a share is named: what follows is said of the part.
     fn base(&self, s: &mut State) {
         s.shared = s.shared.map(|(from, base)| (from, base.or(Some(s.query.filter.len()))));
@@ -129,7 +158,7 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Whether a column's values add up, as bytes and calls do.
-    fn adds_up(&self, column: ColumnId) -> bool {
+    pub(super) fn adds_up(&self, column: ColumnId) -> bool {
         let words = &self.index.column(column).words;
         let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
         ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))
@@ -168,6 +197,12 @@ impl Reader<'_, '_, '_> {
         if let (Some(op), Some(n)) = (s.op, s.number) {
             (s.op, s.number) = (None, None);
             let literal = Operand::Literal(Literal::Number(n));
+            // "users from more than 3 addresses": so many different ones of each.
+            if self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column) {
+                s.left += usize::from(s.shown.is_empty() || s.having.is_some());
+                s.having = Some((Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column))), op, n));
+                return;
+            }
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
@@ -291,7 +326,11 @@ impl Reader<'_, '_, '_> {
         let grouped =
             s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
         let down = s.ranked.take().unwrap_or(true);
-        if grouped && measure {
+        if s.shown.is_empty() && !s.query.group.is_empty() && measure {
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            s.figures.push(figure.clone());
+            s.query.order.push((figure, down));
+        } else if grouped && measure {
             let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
             s.query.group.extend(group);
             let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));

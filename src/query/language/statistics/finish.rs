@@ -26,6 +26,14 @@ impl Reader<'_, '_, '_> {
         if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
             since_before(&mut query);
         }
+        if query.distinct && !query.group.is_empty() && s.figures.is_empty() {
+            query.distinct = false;
+            match s.shown.as_slice() {
+                [one] => s.figures.push(Expr::Agg(Agg::Distinct, Box::new(Expr::Column(*one)))),
+                _ => s.left += 1,
+            }
+            s.shown.clear();
+        }
         let part = self.part(&mut s, &mut query);
         if s.moving.is_some() && query.group.is_empty() {
             query.group.extend(self.log.time.map(|t| Expr::Bucket(Bucket::Day, t)));
@@ -60,9 +68,9 @@ impl Reader<'_, '_, '_> {
         if !query.group.is_empty() && s.figures.is_empty() && !ranks && !aggregate_order && s.having.is_none() {
             s.figures.push(Expr::Count);
         }
-        query
-            .having
-            .extend(s.having.map(|(op, n)| Cond::Compare(Expr::Count, op, Operand::Literal(Literal::Number(n)))));
+        query.having.extend(
+            s.having.take().map(|(figure, op, n)| Cond::Compare(figure, op, Operand::Literal(Literal::Number(n)))),
+        );
         if ranks {
             let figure = s.figures.first().cloned().unwrap_or(Expr::Count);
             query.order.push((figure, s.ranked.unwrap_or(true)));
@@ -126,6 +134,10 @@ impl Reader<'_, '_, '_> {
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
+        // A figure of all rows has no order.
+        if figure && query.group.is_empty() && !query.order.is_empty() {
+            return None;
+        }
         if counted && loose || !query.having.is_empty() && query.group.is_empty() {
             return None;
         }
@@ -196,6 +208,18 @@ impl Reader<'_, '_, '_> {
             } else {
                 s.left += 1;
             }
+        }
+        // "traffic by day" adds it up.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+            && self.measure(*one)
+            && self.adds_up(*one)
+            && s.query.order.is_empty()
+        {
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.shown.clear();
+        }
+        if s.none.is_some() && s.shown.is_empty() && s.figures.is_empty() {
+            s.shown.extend(s.named);
         }
         let counted = s.figures == [Expr::Count];
         if s.agg == Some(Agg::Avg) && counted && s.query.group.len() + s.shown.len() == 1 {
@@ -316,7 +340,8 @@ impl Reader<'_, '_, '_> {
         }
         // "which units logged an error" names each once.
         let repeats = column.is_some_and(|c| {
-            self.index.kind(c) == Kind::Text && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
+            let named = !self.measure(c) && !self.index.kind(c).is_time();
+            named && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
         });
         query.distinct |=
             s.which && repeats && query.group.is_empty() && query.order.is_empty() && query.limit.is_none();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
-use super::super::logic::{Bucket, Cond, Expr, Part, Place};
+use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
@@ -109,7 +109,9 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Column(column)));
             }
             let ends = |t: Option<&Token>| t.is_some_and(|t| is_filler(&t.lower));
+            let article = |t: &Token| matches!(t.lower.as_str(), "a" | "an" | "the");
             let named = stems.len() <= 5
+                && !phrase.iter().any(article)
                 && !ends(phrase.first())
                 && !ends(phrase.last())
                 && (cue.is_none() || phrase.len() > 1);
@@ -236,12 +238,27 @@ impl Reader<'_, '_, '_> {
                 let sql = self.log.rate(self.index, true)?;
                 return Some(Some(Word::Rate("success_rate".to_owned(), sql)));
             }
+            "cache hit ratio" | "cache hit rate" | "hit ratio" | "buffer hit ratio" | "hit rate" => {
+                let sql = self.log.hits(self.index)?;
+                return Some(Some(Word::Rate("hit_percent".to_owned(), sql)));
+            }
+            "spill to disk" | "spilled to disk" | "spills to disk" | "spill" | "wrote temp blocks"
+            | "use temp files" | "used temp files" => {
+                let column = self
+                    .index
+                    .columns(self.log.table)
+                    .find(|c| self.index.column(*c).column.name == "temp_blks_written")?;
+                let none = Operand::Literal(Literal::Number(0.0));
+                return Some(Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Gt, none))));
+            }
             "took" | "take" | "takes" | "taking" | "lasted" | "last longer" => return Some(Some(Word::Took)),
             "ms" | "millisecond" | "milliseconds" => return Some(Some(Word::Unit(1.0))),
             "s" | "sec" | "second" | "seconds" => return Some(Some(Word::Unit(1000.0))),
             "minutes" => return Some(Some(Word::Unit(60_000.0))),
             "hours" => return Some(Some(Word::Unit(3_600_000.0))),
             "days" => return Some(Some(Word::Unit(86_400_000.0))),
+            "last time" | "the last time" => return time.map(|_| Some(Word::Moment(true))),
+            "first time" | "the first time" => return time.map(|_| Some(Word::Moment(false))),
             "latest" | "newest" | "most recent" | "last" | "the latest" | "the last" | "the most recent" => {
                 return Some(Some(Word::Time(true)));
             }
@@ -377,7 +394,12 @@ impl Reader<'_, '_, '_> {
         if let Some(bytes) = bytes.filter(|_| before.is_some_and(|t| matches!(t.shape, Shape::Number(_)))) {
             return Some(Some(Word::Bytes(bytes)));
         }
-        let ranked = before.is_some_and(|t| matches!(cues::of(&t.lower), Some(Cue::Frequent(_))) || t.lower == "peak");
+        let topped = || at.checked_sub(2).and_then(|p| self.tokens.get(p)).is_some_and(|t| t.lower == "top");
+        let ranked = before.is_some_and(|t| {
+            matches!(cues::of(&t.lower), Some(Cue::Frequent(_)))
+                || t.lower == "peak"
+                || matches!(t.shape, Shape::Number(_)) && topped()
+        });
         let unit = match lower {
             "minute" | "minutes" => Some(Bucket::Minute),
             "hour" | "hours" => Some(Bucket::Hour),
@@ -390,7 +412,15 @@ impl Reader<'_, '_, '_> {
             return Some(Some(Word::Series(Expr::Bucket(unit, time))));
         }
         match lower {
+            "trend of" | "trend in" | "the trend of" | "the trend in" if self.log.time.is_some() => return Some(None),
             "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
+            "largest" | "the largest" | "biggest" | "the biggest" | "smallest" | "the smallest" => {
+                let table = &self.index.table(self.log.table).words.stems;
+                let rows = self.tokens.get(at + phrase.len()).is_some_and(|t| table.as_slice() == [t.stem.clone()]);
+                let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
+                return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
+            }
+            "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
             | "interval between" | "time between two" => return Some(Some(Word::Gap)),
@@ -418,18 +448,19 @@ impl Reader<'_, '_, '_> {
         if let Some(groups) = moving(lower) {
             return Some(Some(Word::Moving(groups)));
         }
-        self.happened(phrase, lower, before)
+        self.happened(phrase, lower, before, at)
     }
 
     /// What happened to a row, and how long it took until it did.
-    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>) -> Option<Option<Word>> {
+    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>, at: usize) -> Option<Option<Word>> {
         if self.log.events.is_empty() {
             return None;
         }
         let status = before.is_some_and(|t| matches!(t.lower.as_str(), "status" | "state" | "=" | "is"));
         if let ([token], false) = (phrase, status && before.is_some_and(|t| t.lower != "is")) {
-            let word = self.log.event(&token.lower).map(|column| Some(Word::Event(column)));
-            return word;
+            let asked = self.tokens.iter().take(at).any(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+            let event = self.log.event(&token.lower).or_else(|| self.log.deed(&token.stem).filter(|_| asked));
+            return event.map(|column| Some(Word::Event(column)));
         }
         let last = lower.rsplit(' ').next()?;
         let words: Vec<&str> = lower.split(' ').collect();
