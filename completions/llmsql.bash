@@ -3882,7 +3882,7 @@ _llmsql() {
             return 0
             ;;
         llmsql__subcmd__rollback)
-            opts="-h -V --yes --dry-run --restart --dsn --format --root --config --help --version"
+            opts="-h -V --discard-edits --yes --dry-run --restart --dsn --format --root --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

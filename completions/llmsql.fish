@@ -197,7 +197,7 @@ json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s u -l unified -d 'Show the lines that change, as diff -u does'
+complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s u -l unified -d 'Show the lines that change, as diff -u does; comments that were edited by hand and stay come last'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l detailed-exitcode -d 'End with 2 where there are changes'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -l adopt -d 'Replace files of your own that ours would otherwise only stand beside, such as nginx.conf'
 complete -c llmsql -n "__fish_llmsql_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -249,6 +249,7 @@ json\t'For programs: one JSON document'
 yaml\t'For programs: one YAML document'"
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l root -d 'A tree that stands for the host\'s file system, such as a mounted image' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l config -d 'The operator\'s file [default: ./llmsql.toml if there is one, else /etc/llmsql/llmsql.toml]' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l discard-edits -d 'Put back what was edited since too; the edited version is kept in the new generation, whose rollback brings it back'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l yes -d 'Change without asking'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l dry-run -d 'Do everything but write: show the changes and have the servers judge them'
 complete -c llmsql -n "__fish_llmsql_using_subcommand rollback" -l restart -d 'Restart servers whose new values need it, and prove them after'
@@ -491,7 +492,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l window -d 'Start only in these hours of this host\'s clock, as in 01:00-05:00; outside them do nothing' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'Give up after waiting that long for other sessions\' transactions, as in 10min; 0 waits for ever' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'How long the whole run waits for other sessions\' transactions before it gives up, over all indexes, as in 10min; 0 waits for ever' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l jobs -d 'Tables to work on at the same time' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l workers -d 'Parallel workers of a build [default: half of max_parallel_workers, at most 4, shared between the jobs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l method -d 'How the new index takes the place of the old' -r -f -a "reindex\t'ALTER INDEX SET and REINDEX CONCURRENTLY: keeps name, operator class and comment'

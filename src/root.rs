@@ -14,6 +14,16 @@ const MAX_LINKS: usize = 40;
 /// Where root's state is kept.
 pub const SYSTEM_STATE: &str = "/var/lib/llmsql";
 
+/// One word of a command that is told as advice, quoted for a shell where that is needed.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,@=:".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// The host's file system (`/`), or a tree that stands for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
@@ -59,10 +69,7 @@ impl Root {
         if self.is_live() {
             return format!("llmsql {words}");
         }
-        let dir = self.dir.display().to_string();
-        let plain = |c: char| c.is_alphanumeric() || "/._-+,@".contains(c);
-        let dir = if dir.chars().all(plain) { dir } else { format!("'{}'", dir.replace('\'', r"'\''")) };
-        format!("llmsql --root {dir} {words}")
+        format!("llmsql --root {} {words}", shell_word(&self.dir.display().to_string()))
     }
 
     /// Where llmsql keeps what it must remember of this host, as a path of the host: `/var/lib/llmsql` as root and in

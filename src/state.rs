@@ -1,8 +1,11 @@
 //! What is kept between runs: a small SQLite file in the state folder ([`Root::state_dir`]).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::root::Root;
-use rusqlite::{Connection, params};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
+use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,11 +25,29 @@ pub fn folder_of(root: &Root) -> Result<PathBuf> {
 /// # Errors
 /// Those of making it.
 pub fn make(folder: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|e| Error::failed("state.folder", "cannot be made").at(folder.display()).because(e))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| match e.kind() {
+        std::io::ErrorKind::PermissionDenied => closed(folder, "cannot be made by this user", e),
+        _ => Error::failed("state.folder", "cannot be made").at(folder.display()).because(e),
+    })
+}
+
+/// Refuses a folder in which this user may not write.
+///
+/// # Errors
+/// He may not (13).
+pub fn writable(folder: &Path) -> Result<()> {
+    let flags = AccessFlags::W_OK | AccessFlags::X_OK;
+    match faccessat(AT_FDCWD, folder, flags, AtFlags::AT_EACCESS) {
+        Err(e @ (Errno::EACCES | Errno::EPERM)) => Err(closed(folder, "cannot be written by this user", e.into())),
+        _ => Ok(()),
+    }
+}
+
+fn closed(folder: &Path, what: &str, e: std::io::Error) -> Error {
+    Error::new(Exit::Precondition, "state.folder", format!("{what}, and the journal is kept there"))
+        .at(folder.display())
+        .next("run it as root, or name a folder of your own with XDG_STATE_HOME; in a tree (--root) that folder has to be yours")
+        .because(e)
 }
 
 /// One run over one index.
@@ -92,12 +113,34 @@ impl State {
         Ok(State { connection })
     }
 
+    /// Opens another user's state, to read it only; `None` where there is none or this user may not read it.
+    #[must_use]
+    pub fn of_another(folder: &Path) -> Option<State> {
+        let file = folder.join("state.db");
+        std::fs::File::open(&file).ok()?;
+        let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        // What it holds is data, whoever wrote it.
+        connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 1000").ok()?;
+        Some(State { connection })
+    }
+
+    /// Writes what follows to the disk when the state is closed, and not after each change.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn flush_at_end(&self) -> Result<()> {
+        self.connection
+            .pragma_update(None, "synchronous", "NORMAL")
+            .map_err(|e| Error::failed("state.open", "the state cannot be used").because(e))
+    }
+
     /// The database, for modules that keep tables of their own in it.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Adds a run over an index. `place` is server and database, `name` the index.
+    /// Adds a run over an index. `place` is the database, by a name that does not depend on how it is reached; `name`
+    /// the index.
     ///
     /// # Errors
     /// Those of writing.

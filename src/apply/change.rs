@@ -297,6 +297,12 @@ pub fn locate(root: &Root, target: &str) -> Result<PathBuf> {
     file::target(&root.resolve(target).map_err(wrong)?)
 }
 
+/// Whether an error says that this user may not read a file.
+#[must_use]
+pub fn is_closed(error: &Error) -> bool {
+    (error.code, error.exit) == ("apply.unreadable", Exit::Precondition)
+}
+
 /// The file; `None` where there is none.
 ///
 /// # Errors

@@ -29,6 +29,8 @@ pub struct Status {
     pub interrupted: Option<Generation>,
     /// Files that were edited, removed or given away since.
     pub files: Vec<FileDrift>,
+    /// Files in which something was edited since that is not ours: comments, or what is the operator's. That is no drift.
+    pub edited: Vec<FileDrift>,
     /// Running values that are not those that were applied.
     pub running: Vec<Differs>,
     /// Running values that only wait for a restart, a reboot, or root of the host.
@@ -61,7 +63,7 @@ pub struct FileDrift {
     pub component: String,
     /// The generation that wrote it.
     pub generation: Option<i64>,
-    /// `edited`, `gone` or `attributes`.
+    /// `edited`, `comments`, `others`, `gone` or `attributes`.
     pub state: FileState,
     /// The settings whose value was changed.
     pub settings: Vec<Edited>,
@@ -69,6 +71,9 @@ pub struct FileDrift {
     pub added: usize,
     /// Lines that were removed.
     pub removed: usize,
+    /// Of an edit that is not of what is ours the first lines, as a diff has them; passwords are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
     /// Owner and mode, where those were changed, and the commands that bring them back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
@@ -80,6 +85,10 @@ pub struct FileDrift {
 pub enum FileState {
     /// Its content was changed.
     Edited,
+    /// Of its content comments alone were changed.
+    Comments,
+    /// Of its content only what is not ours was changed.
+    Others,
     /// It was removed.
     Gone,
     /// Its owner or mode was changed.
@@ -137,11 +146,15 @@ pub fn files(status: &mut Status, root: &Root, managed: &mut Managed, rendered: 
         let attributes = attributes.map(|now| given_away(target, &file.version.attributes, &now)).unwrap_or_default();
         let ours = rendered.iter().find(|r| r.target == *target || format!("{}{BESIDE}", r.target) == *target);
         if redact::fingerprint(&now) != file.version.sha256 {
+            let edited = edited(file, target, &now);
             if touches_ours(file, target, &now, ours) {
-                let edited = edited(file, target, &now);
                 status.files.push(FileDrift { attributes, ..edited });
                 continue;
             }
+            let comments = compare::same(syntax(file, target), &file.version.content, &redact::redact(&now).0);
+            let state = if comments { FileState::Comments } else { FileState::Others };
+            let lines = changed_lines(&file.version.content, &now);
+            status.edited.push(FileDrift { state, lines, ..edited });
             file.version = Version::of(&now, file.version.attributes.clone());
         }
         if !attributes.is_empty() {
@@ -159,6 +172,7 @@ fn drift(target: &str, file: &ManagedFile, state: FileState) -> FileDrift {
         settings: Vec::new(),
         added: 0,
         removed: 0,
+        lines: Vec::new(),
         attributes: Vec::new(),
     }
 }
@@ -201,6 +215,24 @@ fn edited(file: &ManagedFile, target: &str, now: &[u8]) -> FileDrift {
     }
 }
 
+/// How many lines of an edit are shown.
+const SHOWN: usize = 5;
+
+fn changed_lines(then: &[u8], now: &[u8]) -> Vec<String> {
+    let (now, _) = redact::redact(now);
+    let (old, new) = (String::from_utf8_lossy(then), String::from_utf8_lossy(&now));
+    let diff = TextDiff::from_lines(old.as_ref(), new.as_ref());
+    let mark = |tag| match tag {
+        ChangeTag::Insert => Some('+'),
+        ChangeTag::Delete => Some('-'),
+        ChangeTag::Equal => None,
+    };
+    diff.iter_all_changes()
+        .filter_map(|c| Some(format!("{}{}", mark(c.tag())?, c.value().trim_end())))
+        .take(SHOWN)
+        .collect()
+}
+
 fn given_away(target: &str, applied: &Attributes, now: &Attributes) -> Vec<String> {
     let mut said = Vec::new();
     if applied.mode != now.mode {
@@ -215,9 +247,14 @@ fn given_away(target: &str, applied: &Attributes, now: &Attributes) -> Vec<Strin
 
 /// The language of a managed file.
 pub(super) fn syntax(file: &ManagedFile, target: &str) -> Syntax {
+    syntax_of(&file.component, target)
+}
+
+/// The language of a file of a component.
+pub(super) fn syntax_of(component: &str, target: &str) -> Syntax {
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".j2").to_owned();
     let own = name(target.trim_end_matches(BESIDE));
-    let spec = files::TABLE.iter().find(|s| s.component.name() == file.component && name(s.template) == own);
+    let spec = files::TABLE.iter().find(|s| s.component.name() == component && name(s.template) == own);
     // What has no settings is compared line by line.
     spec.map_or(Syntax::Unit, |s| s.syntax)
 }
@@ -241,7 +278,7 @@ pub fn plan(status: &mut Status, root: &Root, plan: &Plan, rendered: &[RenderedF
             }
             // What apply had no need to change is in no generation.
             match prepare::planned(root, file, false) {
-                Ok(planned) if planned.stands() => status.compared.planned += 1,
+                Ok(planned) if planned.stands() || planned.waits() => status.compared.planned += 1,
                 Ok(_) => status.plan.push(PlanDrift {
                     target: file.target.clone(),
                     key: None,

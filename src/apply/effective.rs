@@ -153,6 +153,20 @@ pub fn included(overlay: &Overlay<'_>, path: &str, kind: Include, value: &str) -
 const SYSCTL_FOLDERS: &[&str] =
     &["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 
+/// Of these pairs the kernel keeps the one that was written last and sets the other to 0.
+const TWINS: [(&str, &str); 2] =
+    [("vm.dirty_bytes", "vm.dirty_ratio"), ("vm.dirty_background_bytes", "vm.dirty_background_ratio")];
+
+/// The key that the kernel sets to 0 when this one is written.
+#[must_use]
+pub fn twin(key: &str) -> Option<&'static str> {
+    TWINS.iter().find_map(|(a, b)| match key {
+        key if key == *a => Some(*b),
+        key if key == *b => Some(*a),
+        _ => None,
+    })
+}
+
 /// Every key that the host's sysctl files set at boot, as it stands in the end: files by name whatever their folder, and
 /// /etc/sysctl.conf last, as procps reads it.
 #[must_use]
@@ -167,8 +181,11 @@ pub fn sysctl(overlay: &Overlay<'_>) -> BTreeMap<String, Placed> {
     for path in files.into_values().chain(["/etc/sysctl.conf".to_owned()]) {
         let Some(bytes) = overlay.read(&path) else { continue };
         for entry in sysctl::Document::parse(&bytes).entries() {
-            let placed = Placed { value: entry.value.to_owned(), file: path.clone(), line: entry.line };
-            found.insert(entry.key.to_owned(), placed);
+            let placed = |value: &str| Placed { value: value.to_owned(), file: path.clone(), line: entry.line };
+            if let Some(other) = twin(entry.key).filter(|other| entry.value != "0" && found.contains_key(*other)) {
+                found.insert(other.to_owned(), placed("0"));
+            }
+            found.insert(entry.key.to_owned(), placed(entry.value));
         }
     }
     found
@@ -236,5 +253,17 @@ mod tests {
         let found = sysctl(&Overlay::new(&root, []));
         assert_eq!(found["vm.swappiness"].place(), "/etc/sysctl.d/99-llm.conf:1");
         assert_eq!(found["fs.file-max"].value, "4");
+    }
+
+    #[test]
+    fn of_bytes_and_ratio_the_last_one_counts() {
+        let (_dir, root) = tree(&[
+            ("etc/sysctl.d/99-llm.conf", "vm.dirty_ratio = 15\nvm.dirty_background_ratio = 5\n"),
+            ("etc/sysctl.d/99-z.conf", "\nvm.dirty_bytes = 100000\n"),
+        ]);
+        let found = sysctl(&Overlay::new(&root, []));
+        assert_eq!(found["vm.dirty_ratio"].value, "0");
+        assert_eq!(found["vm.dirty_ratio"].place(), "/etc/sysctl.d/99-z.conf:2");
+        assert_eq!(found["vm.dirty_background_ratio"].value, "5");
     }
 }

@@ -7,6 +7,7 @@
 
 use super::change::ChangeSet;
 use crate::error::{Error, Exit, Result};
+use crate::formats::redact::redact;
 use crate::output::file;
 use crate::root::Root;
 use crate::state;
@@ -93,6 +94,8 @@ pub struct Record {
 pub struct Journal {
     folder: PathBuf,
     connection: Connection,
+    /// The host, for advice.
+    root: Root,
 }
 
 const COLUMNS: &str = "id, at, user, command, kind, of, outcome, ended, message, files";
@@ -119,7 +122,7 @@ impl Journal {
             Ok(connection)
         };
         let connection = open().map_err(|e| unusable(&file, e))?;
-        Ok(Journal { folder: state.to_owned(), connection })
+        Ok(Journal { folder: state.to_owned(), connection, root: Root::live() })
     }
 
     /// Opens the journal for reading; `None` where nothing was ever changed.
@@ -131,21 +134,28 @@ impl Journal {
         match fs::File::open(&file) {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => {
-                return Err(Error::new(Exit::Precondition, "journal.unreadable", "the journal may not be read")
-                    .at(file.display())
-                    .next("run it as the user who applies, such as root")
-                    .because(e));
-            }
+            Err(e) => return Err(closed(&file, e)),
         }
         // A journal that a killed run has left half written has to be put right before it can be read.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&file, flags).map_err(|e| unusable(&file, e))?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(|e| unusable(&file, e))?;
-        let journal = Journal { folder: state.to_owned(), connection };
+        let journal = Journal { folder: state.to_owned(), connection, root: Root::live() };
         let table = "SELECT count(*) FROM sqlite_master WHERE name = 'generations'";
         let there: i64 = journal.connection.query_row(table, [], |r| r.get(0)).map_err(|e| unusable(&file, e))?;
         Ok((there > 0).then_some(journal))
+    }
+
+    /// The same, which gives advice for this host.
+    #[must_use]
+    pub fn of(self, root: &Root) -> Journal {
+        Journal { root: root.clone(), ..self }
+    }
+
+    /// The command that lists it.
+    #[must_use]
+    pub fn look(&self) -> String {
+        self.root.command("history")
     }
 
     /// The interrupted generation, if there is one.
@@ -161,14 +171,14 @@ impl Journal {
     ///
     /// # Errors
     /// One waits; those of reading.
-    pub fn none_pending(&self, root: &Root) -> Result<()> {
+    pub fn none_pending(&self) -> Result<()> {
         let Some(Generation { id, at, user, .. }) = self.pending()? else { return Ok(()) };
         Err(Error::new(
             Exit::RecoverFirst,
             "apply.interrupted",
             format!("generation {id}, begun at {at} by {user}, was interrupted and waits"),
         )
-        .next(format!("finish or undo it with {}", root.command("recover"))))
+        .next(format!("finish or undo it with {}", self.root.command("recover"))))
     }
 
     /// The generations, newest first.
@@ -191,7 +201,7 @@ impl Journal {
         let sql = format!("SELECT {COLUMNS} FROM generations WHERE id = ?");
         let found = self.connection.query_row(&sql, [id], generation).optional().map_err(|e| self.unreadable(e))?;
         found.ok_or_else(|| {
-            Error::usage("history.unknown", format!("there is no generation {id}")).next("see llmsql history")
+            Error::usage("history.unknown", format!("there is no generation {id}")).next(format!("see {}", self.look()))
         })
     }
 
@@ -206,8 +216,9 @@ impl Journal {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::usage("history.pruned", format!("the contents of generation {id} were pruned"))
                     .at(file.display())
-                    .next("choose a later one from llmsql history"));
+                    .next(format!("choose a later one from {}", self.look())));
             }
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(closed(&file, e)),
             Err(e) => return Err(Error::failed("journal.read", "cannot be read").at(file.display()).because(e)),
         };
         serde_json::from_slice(&text)
@@ -260,11 +271,12 @@ impl Journal {
         Ok(id)
     }
 
-    /// Marks how a generation ended.
+    /// Marks how a generation ended. The message may have lines of a server's log in it: no password of them is kept.
     ///
     /// # Errors
     /// The mark cannot be written: the generation then still waits (exit 4).
     pub fn end(&self, id: i64, outcome: Outcome, message: Option<&str>) -> Result<()> {
+        let message = message.map(|m| String::from_utf8_lossy(&redact(m.as_bytes()).0).into_owned());
         self.connection
             .execute(
                 "UPDATE generations SET outcome = ?, ended = ?, message = ? WHERE id = ?",
@@ -274,7 +286,7 @@ impl Journal {
             .map_err(|e| {
                 Error::new(Exit::RecoverFirst, "journal.mark", format!("the end of generation {id} cannot be noted"))
                     .at(self.folder.join(DATABASE).display())
-                    .next("when the journal can be written again, run llmsql recover")
+                    .next(format!("when the journal can be written again, run {}", self.root.command("recover")))
                     .because(e)
             })
     }
@@ -321,6 +333,13 @@ impl Journal {
 #[must_use]
 pub fn tag(id: i64) -> String {
     format!("g{id}-")
+}
+
+fn closed(file: &Path, e: io::Error) -> Error {
+    Error::new(Exit::Precondition, "journal.unreadable", "the journal may not be read")
+        .at(file.display())
+        .next("run it as the user who applies, such as root")
+        .because(e)
 }
 
 fn unusable(file: &Path, e: rusqlite::Error) -> Error {
@@ -372,9 +391,10 @@ mod tests {
         let journal = Journal::open(&state).unwrap();
         let id = journal.begin(&record()).unwrap();
         let again = Journal::read(&state).unwrap().unwrap();
-        assert_eq!(again.none_pending(&Root::live()).unwrap_err().exit, Exit::RecoverFirst);
-        journal.end(id, Outcome::Done, None).unwrap();
-        again.none_pending(&Root::live()).unwrap();
+        assert_eq!(again.none_pending().unwrap_err().exit, Exit::RecoverFirst);
+        journal.end(id, Outcome::Done, Some("FATAL: in \"host=a password=hunter2\"")).unwrap();
+        assert_eq!(again.generation(id).unwrap().message.unwrap(), "FATAL: in \"host=a password=REDACTED");
+        again.none_pending().unwrap();
         assert_eq!(again.generation(id).unwrap().outcome, Outcome::Done);
         assert_eq!(again.generation(9).unwrap_err().exit, Exit::Usage);
     }

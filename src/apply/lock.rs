@@ -7,7 +7,7 @@
 use crate::error::{Error, Exit, Result};
 use crate::formats::redact::redact;
 use crate::output::file;
-use crate::root::Root;
+use crate::root::{Root, shell_word};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -79,11 +79,31 @@ impl Drop for RunLock {
 /// The command line of this run, passwords left out.
 #[must_use]
 pub fn command() -> String {
-    let words = std::env::args_os().skip(1).map(|word| {
+    std::iter::once("llmsql".to_owned()).chain(words()).collect::<Vec<_>>().join(" ")
+}
+
+/// The command line of this run for these components, to be told as advice: quoted for a shell, passwords left out. Of a
+/// saved plan, which is executed whole, none are named.
+#[must_use]
+pub fn again(only: &[&str]) -> String {
+    let mut kept = vec!["llmsql".to_owned()];
+    let mut words = words();
+    while let Some(word) = words.next() {
+        if !only.is_empty() && word == "--only" {
+            words.next();
+        } else if only.is_empty() || !word.starts_with("--only=") {
+            kept.push(shell_word(&word));
+        }
+    }
+    kept.extend(only.iter().map(|component| format!("--only {component}")));
+    kept.join(" ")
+}
+
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|word| {
         let (shown, _) = redact(word.to_string_lossy().as_bytes());
         String::from_utf8_lossy(&shown).into_owned()
-    });
-    std::iter::once("llmsql".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    })
 }
 
 fn locked(root: &Root, holder: &Path) -> Error {

@@ -9,6 +9,8 @@
 //! | [`write`] | bringing files and kernel values from one side of a change to the other |
 //! | [`run`] | apply, rollback and recover out of those pieces |
 //! | [`prepare`] | the plan against the host |
+//! | [`rights`] | what this user may change, and what is left out |
+//! | [`edits`] | edits by hand that a rollback meets |
 //! | [`saved`] | plans kept for later, and whether they are still true |
 //! | [`servers`] | the verdict of the servers before, reload and proof after |
 //! | [`compare`] | whether two versions of a file say the same |
@@ -21,12 +23,14 @@ pub mod change;
 pub mod compare;
 pub mod container;
 pub mod drift;
+pub mod edits;
 pub mod effective;
 pub mod journal;
 pub mod lock;
 pub mod managed;
 pub mod permit;
 pub mod prepare;
+pub mod rights;
 pub mod run;
 pub mod saved;
 pub mod servers;

@@ -3,6 +3,7 @@
 use super::change::{self, ChangeSet, FileChange, KernelChange, Kind, SettingChange, Version};
 use super::compare;
 use super::effective::{self, Overlay, Placed};
+use super::rights::LeftOut;
 use super::write;
 use crate::error::{Error, Exit, Result};
 use crate::facts::{Cluster, sysctl_path};
@@ -29,6 +30,18 @@ pub struct Prepared {
     pub notes: Vec<String>,
     /// How many files already say what the plan says.
     pub unchanged: usize,
+    /// Files that say so, and differ from the plan's in comments.
+    pub comments: Vec<FileChange>,
+    /// What this user may not change.
+    pub left: Vec<LeftOut>,
+}
+
+impl Prepared {
+    /// A change of which nothing else is known.
+    #[must_use]
+    pub fn of(set: ChangeSet) -> Self {
+        Prepared { set, notes: Vec::new(), unchanged: 0, comments: Vec::new(), left: Vec::new() }
+    }
 }
 
 /// A rendered file beside what stands at its place.
@@ -43,6 +56,13 @@ pub struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// Whether this is the main file of a cluster that is not there yet: one of ours in its place would keep it from
+    /// being made.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.old.is_none() && self.syntax == Syntax::PostgreSql && self.file.ownership == Ownership::Shared
+    }
+
     /// Whether what stands already says what is planned.
     #[must_use]
     pub fn stands(&self) -> bool {
@@ -72,7 +92,11 @@ pub fn patroni(plan: &Plan, rendered: &[RenderedFile], root: &Root) -> Result<Op
         return Ok(None);
     }
     for file in files {
-        let theirs = change::read(&change::locate(root, &file.target)?)?;
+        let theirs = match change::read(&change::locate(root, &file.target)?) {
+            // The whole component is left out for that.
+            Err(e) if change::is_closed(&e) => continue,
+            theirs => theirs?,
+        };
         if theirs.is_some_and(|t| t.starts_with(PATRONI)) {
             return Ok(Some(file.target.clone()));
         }
@@ -93,22 +117,45 @@ pub fn prepare(
     only: &[Component],
     adopt: bool,
 ) -> Result<Prepared> {
-    let mut prepared = Prepared { set: ChangeSet::new(Kind::Apply), notes: Vec::new(), unchanged: 0 };
+    let mut prepared = Prepared::of(ChangeSet::new(Kind::Apply));
     let mut pairs = Vec::new();
     for file in rendered {
-        let pair = planned(root, file, adopt)?;
+        let pair = match planned(root, file, adopt) {
+            Err(e) if change::is_closed(&e) => {
+                let left = LeftOut { component: file.component.name().to_owned(), why: e.to_string() };
+                prepared.left.push(left);
+                continue;
+            }
+            pair => pair?,
+        };
         prepared.notes.extend(pair.remarks.iter().map(|remark| format!("{}: {remark}", file.target)));
+        if pair.waits() {
+            prepared.notes.push(format!(
+                "{}: no cluster has its files there yet, so nothing reads what is written beside it; once it is made, \
+                 apply again",
+                file.target
+            ));
+            continue;
+        }
         if pair.stands() {
             prepared.unchanged += 1;
+            if pair.old.as_ref() != Some(&pair.new) {
+                prepared.comments.push(file_change(root, &pair)?);
+            }
             continue;
         }
         pairs.push(pair);
     }
+    prepared.left.dedup_by(|a, b| a.component == b.component);
+    let stays = |component: Component| prepared.left.iter().all(|l| l.component != component.name());
+    pairs.retain(|pair| stays(pair.file.component));
     keeps_what_works(plan, &pairs)?;
     for pair in &pairs {
+        nothing_lost(pair)?;
         prepared.set.files.push(file_change(root, pair)?);
     }
-    prepared.set.kernel = kernel(plan, root, only, &mut prepared.notes)?;
+    let wanted = |component: Component| (only.is_empty() || only.contains(&component)) && stays(component);
+    prepared.set.kernel = kernel(plan, root, wanted, &mut prepared.notes)?;
     prepared.set.settings = settings(plan, root, &pairs, &prepared.set.kernel);
     losers(&mut prepared);
     Ok(prepared)
@@ -126,18 +173,6 @@ fn file_change(root: &Root, pair: &Pair<'_>) -> Result<FileChange> {
         Some(old) => old.clone(),
         None => write::attributes_of_new(root, &path, pair.file.mode, users)?,
     };
-    if let Some(old) = &pair.old {
-        let back = redact::restore(&redact::redact(old).0, &pair.new);
-        if back.as_deref() != Some(old.as_slice()) {
-            return Err(Error::new(
-                Exit::Precondition,
-                "apply.password",
-                "holds a password that ours has no place for; it would be lost",
-            )
-            .at(&pair.target)
-            .next("move it where it belongs (a passfile, a service file, auth_file), then run the command again"));
-        }
-    }
     Ok(FileChange {
         target: pair.target.clone(),
         component: pair.file.component.name().to_owned(),
@@ -145,6 +180,21 @@ fn file_change(root: &Root, pair: &Pair<'_>) -> Result<FileChange> {
         old: pair.old.as_deref().zip(old_attributes).map(|(bytes, attributes)| Version::of(bytes, attributes)),
         new: Some(Version::of(&pair.new, attributes)),
     })
+}
+
+/// Refuses to replace a file whose passwords, which the journal does not keep, would stand nowhere then.
+fn nothing_lost(pair: &Pair<'_>) -> Result<()> {
+    let Some(old) = &pair.old else { return Ok(()) };
+    if redact::restore(&redact::redact(old).0, &pair.new).as_ref() == Some(old) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::Precondition,
+        "apply.password",
+        "holds a password that ours has no place for; it would be lost",
+    )
+    .at(&pair.target)
+    .next("move it where it belongs (a passfile, a service file, auth_file), then run the command again"))
 }
 
 /// Settings by which a cluster is backed up and replicated: what works there is never replaced.
@@ -251,6 +301,19 @@ fn settings(plan: &Plan, root: &Root, pairs: &[Pair<'_>], kernel: &[KernelChange
         }
     }
     for change in kernel {
+        if let Some((path, value)) = &change.undo {
+            let name = path.trim_start_matches("/proc/sys/").replace('/', ".");
+            changes.push(SettingChange {
+                key: format!("kernel.{name}"),
+                component: Component::Kernel.name().to_owned(),
+                old: Some(value.clone()),
+                old_place: Some(path.clone()),
+                new: Some("0".to_owned()),
+                takes_effect: TakesEffect::Runtime,
+                reason: format!("the kernel sets it to 0 when {} is written; a rollback brings it back", change.key),
+                loses_to: None,
+            });
+        }
         if changes.iter().all(|c| c.key != change.key)
             && let Some(setting) = plan.setting(&change.key)
         {
@@ -313,9 +376,13 @@ fn losers(prepared: &mut Prepared) {
 }
 
 /// The kernel's values that differ from the plan's.
-fn kernel(plan: &Plan, root: &Root, only: &[Component], notes: &mut Vec<String>) -> Result<Vec<KernelChange>> {
+fn kernel(
+    plan: &Plan,
+    root: &Root,
+    wanted: impl Fn(Component) -> bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<KernelChange>> {
     let mut changes = Vec::new();
-    let wanted = |component: Component| only.is_empty() || only.contains(&component);
     for setting in plan.settings.iter().filter(|s| wanted(s.component)) {
         let Some(path) = kernel_path(setting) else { continue };
         let Some(old) = write::kernel_value(root, &path) else { continue };
@@ -323,7 +390,7 @@ fn kernel(plan: &Plan, root: &Root, only: &[Component], notes: &mut Vec<String>)
             continue;
         }
         changes.push(KernelChange {
-            undo: undo(root, &setting.name, &old),
+            undo: undo(root, &path, &old),
             key: setting.key.clone(),
             path,
             old,
@@ -352,7 +419,10 @@ pub fn only_what_may_be_written(prepared: &mut Prepared, root: &Root) {
     let Prepared { set, notes, .. } = prepared;
     refused(root, &mut set.kernel, notes, |_| true);
     let kernel = &set.kernel;
-    let later = |s: &SettingChange| s.takes_effect == TakesEffect::Runtime && kernel.iter().all(|k| k.key != s.key);
+    let is_of = |k: &KernelChange, s: &SettingChange| {
+        k.key == s.key || k.undo.as_ref().is_some_and(|(path, _)| s.old_place.as_ref() == Some(path))
+    };
+    let later = |s: &SettingChange| s.takes_effect == TakesEffect::Runtime && !kernel.iter().any(|k| is_of(k, s));
     // A row with the kernel's own path has no file that would count at the next boot.
     let bare =
         |s: &SettingChange| s.old_place.as_deref().is_some_and(|p| p.starts_with("/proc/") || p.starts_with("/sys/"));
@@ -398,15 +468,8 @@ pub fn kernel_path(setting: &Setting) -> Option<String> {
 }
 
 /// Of each pair the kernel keeps one and sets the other to 0: to get a 0 back, the other is written.
-fn undo(root: &Root, name: &str, old: &str) -> Option<(String, String)> {
-    const PAIRS: &[(&str, &str)] =
-        &[("vm.dirty_bytes", "vm.dirty_ratio"), ("vm.dirty_background_bytes", "vm.dirty_background_ratio")];
-    let other = PAIRS.iter().find_map(|(a, b)| match name {
-        n if n == *a => Some(*b),
-        n if n == *b => Some(*a),
-        _ => None,
-    })?;
-    let path = sysctl_path(other);
+fn undo(root: &Root, path: &str, old: &str) -> Option<(String, String)> {
+    let path = sysctl_path(effective::twin(&path.strip_prefix("/proc/sys/")?.replace('/', "."))?);
     let value = write::kernel_value(root, &path)?;
     (old == "0" && value != "0").then_some((path, value))
 }

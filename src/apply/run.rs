@@ -37,7 +37,7 @@ pub struct Applied {
 /// # Errors
 /// Those of [`Journal::read`].
 pub fn journal(root: &Root) -> Result<Option<Journal>> {
-    Journal::read(&state::folder_of(root)?)
+    Ok(Journal::read(&state::folder_of(root)?)?.map(|journal| journal.of(root)))
 }
 
 /// Refuses where an interrupted change of this host waits for `recover` (exit 4). Every command that changes the host
@@ -47,7 +47,7 @@ pub fn journal(root: &Root) -> Result<Option<Journal>> {
 /// One waits; another run is just changing it (11); a journal that cannot be read.
 pub fn refuse_if_interrupted(root: &Root) -> Result<()> {
     let Some(journal) = journal(root)? else { return Ok(()) };
-    journal.none_pending(root).map_err(|interrupted| at_work(root).unwrap_or(interrupted))
+    journal.none_pending().map_err(|interrupted| at_work(root).unwrap_or(interrupted))
 }
 
 /// The error that names another run which is just changing this host; `None` where none is.
@@ -64,8 +64,9 @@ impl Work {
     pub fn open(root: &Root) -> Result<Work> {
         let folder = state::folder_of(root)?;
         state::make(&folder)?;
+        state::writable(&folder)?;
         let lock = RunLock::take(root, &folder)?;
-        Ok(Work { root: root.clone(), journal: Journal::open(&folder)?, _lock: lock })
+        Ok(Work { root: root.clone(), journal: Journal::open(&folder)?.of(root), _lock: lock })
     }
 
     /// Changes the host, or leaves it as it was.
@@ -74,7 +75,7 @@ impl Work {
     /// An interrupted generation waits (4); what [`write::files`] says; a failure after something was replaced, which was
     /// put back (3), or could not be (4).
     pub fn apply(&self, permit: &ApplyPermit, set: &ChangeSet, settle: &mut Settle<'_>) -> Result<Applied> {
-        self.journal.none_pending(&self.root)?;
+        self.journal.none_pending()?;
         let record = Record { folders: set.missing_folders(&self.root, Side::New), change: set.clone() };
         let id = self.journal.begin(&record)?;
         let mut forward = || -> Result<Notes> {
@@ -130,7 +131,7 @@ impl Work {
                 "apply.half",
                 format!("{message}; and putting everything back failed: {undo}"),
             )
-            .next("see to the second cause, then run llmsql recover"),
+            .next(format!("see to the second cause, then run {}", self.root.command("recover"))),
         }
     }
 
@@ -196,6 +197,6 @@ pub fn newest(journal: &Journal) -> Result<Generation> {
     let taken: Vec<i64> = all.iter().filter(|g| g.outcome == Outcome::Done).filter_map(|g| g.of).collect();
     let open = |g: &&Generation| g.outcome == Outcome::Done && g.of.is_none() && !taken.contains(&g.id);
     all.iter().find(open).cloned().ok_or_else(|| {
-        Error::usage("rollback.nothing", "there is no generation to take back").next("see llmsql history")
+        Error::usage("rollback.nothing", "there is no generation to take back").next(format!("see {}", journal.look()))
     })
 }

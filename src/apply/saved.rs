@@ -25,11 +25,12 @@ pub fn save(path: &Path, set: &ChangeSet) -> Result<()> {
 ///
 /// # Errors
 /// What is no saved plan, or one of another version of llmsql (64).
-pub fn parse(text: &[u8], path: &Path) -> Result<ChangeSet> {
+pub fn parse(root: &Root, text: &[u8], path: &Path) -> Result<ChangeSet> {
+    let make = root.command("diff --save FILE");
     let set: ChangeSet = serde_json::from_slice(text).map_err(|e| {
         Error::usage("plan.saved", "is no saved plan")
             .at(path.display())
-            .next("make one with llmsql diff --save FILE")
+            .next(format!("make one with {make}"))
             .because(e)
     })?;
     if set.schema == SCHEMA {
@@ -37,7 +38,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<ChangeSet> {
     }
     Err(Error::usage("plan.saved", format!("was saved by llmsql {}, whose plans this version cannot read", set.llmsql))
         .at(path.display())
-        .next("make it anew with llmsql diff --save FILE"))
+        .next(format!("make it anew with {make}")))
 }
 
 /// Refuses a change whose base has changed since it was planned.

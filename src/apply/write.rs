@@ -4,8 +4,10 @@
 //! every new file beside its target, then rename one after the other, each only over what was seen, and sync its folder.
 
 use super::change::{self, ChangeSet, FileChange, KernelChange, Side, Standing};
+use super::effective;
 use super::permit::ApplyPermit;
 use crate::error::{Error, Exit, Result};
+use crate::facts::sysctl_path;
 use crate::output::file::{self, Attributes, Expected, NotCommitted, Staged};
 use crate::root::Root;
 use std::collections::BTreeSet;
@@ -44,7 +46,7 @@ pub fn files(_: &ApplyPermit, root: &Root, set: &ChangeSet, side: Side, tag: &st
         match (standing, side) {
             (Standing::Old, Side::Old) | (Standing::New, Side::New) => {}
             (Standing::Edited, _) if edited == Edited::Leave => {}
-            (Standing::Edited, _) => return Err(stale(change)),
+            (Standing::Edited, _) => return Err(stale(root, change)),
             _ => wanted.push((change, now)),
         }
     }
@@ -73,10 +75,10 @@ fn trusted(root: &Root, change: &FileChange, path: &Path) -> Result<()> {
     }
 }
 
-fn stale(change: &FileChange) -> Error {
+fn stale(root: &Root, change: &FileChange) -> Error {
     Error::new(Exit::Stale, "apply.stale", "was changed since; nothing of it was overwritten")
         .at(&change.target)
-        .next("look at it with llmsql diff; what stands there now is the start of a new plan")
+        .next(format!("look at it with {}; what stands there now is the start of a new plan", root.command("diff")))
 }
 
 fn prepare(root: &Root, change: &FileChange, side: Side, now: Option<Vec<u8>>, tag: &str) -> Result<Step> {
@@ -90,7 +92,7 @@ fn prepare(root: &Root, change: &FileChange, side: Side, now: Option<Vec<u8>>, t
         }
         (_, _, Some(over)) => Ok(Step::Remove { target, path, over }),
         // Neither wanted nor there: it would not have been asked for.
-        _ => Err(stale(change)),
+        _ => Err(stale(root, change)),
     }
 }
 
@@ -262,8 +264,17 @@ fn write_kernel(root: &Root, path: &str, value: &str) -> io::Result<()> {
     let text = if root.is_live() { format!("{value}\n") } else { as_kernel_shows(&fs::read_to_string(&place)?, value) };
     let mut file = OpenOptions::new().write(true).open(place)?;
     file.write_all(text.as_bytes())?;
-    // In a tree that stands for a host the file is an ordinary one, and may have been longer.
-    if root.is_live() { Ok(()) } else { file.set_len(text.len() as u64) }
+    if root.is_live() {
+        return Ok(());
+    }
+    // In a tree that stands for a host the file is an ordinary one: it may have been longer, and no kernel sees to the
+    // other one of a pair.
+    file.set_len(text.len() as u64)?;
+    let key = path.trim_start_matches("/proc/sys/").replace('/', ".");
+    match effective::twin(&key).map(sysctl_path).filter(|other| value != "0" && root.exists(other)) {
+        Some(other) => fs::write(root.resolve(other)?, "0\n"),
+        None => Ok(()),
+    }
 }
 
 /// The value as the kernel would show it where `now` stands: of a list of words the one in force is in brackets.

@@ -7,9 +7,10 @@ use super::unreadable;
 use crate::apply::change::Kind;
 use crate::apply::managed::Managed;
 use crate::apply::permit::DRY_RUN;
+use crate::apply::prepare::{self, Prepared};
 use crate::apply::run::{self, Applied, Work};
 use crate::apply::servers::{Servers, Verdict, Wishes};
-use crate::apply::{ApplyPermit, ChangeSet, prepare, saved};
+use crate::apply::{ApplyPermit, ChangeSet, rights, saved};
 use crate::error::{Error, Exit, Result};
 use crate::facts;
 use crate::formats::postgresql_conf;
@@ -26,6 +27,9 @@ use std::path::PathBuf;
 /// Every file is judged by its own server before any is replaced. What is replaced, and every kernel value, is kept in a
 /// journal, so that `llmsql rollback` brings it back. A kill at any moment loses nothing: `llmsql recover` finishes or
 /// undoes what was begun. A second apply of the same plan changes and reloads nothing.
+///
+/// Who is not root changes the components of which every file is his, all files of one or none; the others are named with
+/// the reason and with root's command, and the run ends with 13.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     llmsql apply --dry-run\n  \
@@ -35,7 +39,8 @@ use std::path::PathBuf;
     llmsql --root /mnt/image apply --yes\n\n\
     Exit codes: 0 done, 1 failed and nothing was changed, 3 failed and everything was put back, 4 an interrupted change \
     waits for recover, 5 the plan violates an invariant, 10 the host has changed since it was planned, 11 another run \
-    changes this host, 13 refused (right, space, a server's verdict), 64 usage.")]
+    changes this host, 13 refused (right, space, a server's verdict) or, without root's rights, done but for the components \
+    that are named, 64 usage.")]
 pub struct Arguments {
     /// A plan that `llmsql diff --save FILE` has kept
     #[arg(value_name = "FILE", conflicts_with_all = ["only", "cluster", "container", "adopt", "allow", "templates", "ram", "cpus", "disk", "sizing", "workload", "profile", "settings", "file"])]
@@ -56,6 +61,11 @@ pub struct Way {
     #[arg(long)]
     dry_run: bool,
     /// Restart servers whose new values need it, and prove them after
+    ///
+    /// PostgreSQL and PgBouncer where a value waits for that, NGINX where it refuses to reload because a zone of shared
+    /// memory has another key or path than before. It is done by systemd where that has started the server, else with its
+    /// own program and arguments. Clients lose their connections. New limits of units (LimitNOFILE) count at their next
+    /// start too: `llmsql status` names those that wait, with the command.
     #[arg(long, conflicts_with = "dry_run")]
     restart: bool,
     #[command(flatten)]
@@ -80,16 +90,29 @@ impl Arguments {
     pub fn run(&self, global: &Global) -> Result<Exit> {
         let root = global.root();
         run::refuse_if_interrupted(&root)?;
-        let (set, notes) = match &self.saved {
-            Some(path) => (saved::parse(&std::fs::read(path).map_err(|e| unreadable(path, e))?, path)?, Vec::new()),
+        let mut prepared = match &self.saved {
+            Some(path) => {
+                let text = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+                Prepared::of(saved::parse(&root, &text, path)?)
+            }
             None => {
-                let (plan, mut prepared) = self.changing.prepare(global)?;
+                let (plan, prepared) = self.changing.prepare(global)?;
                 self.way.refuse_managed(&plan)?;
-                prepare::only_what_may_be_written(&mut prepared, &root);
-                (prepared.set, prepared.notes)
+                prepared
             }
         };
-        self.way.go(&root, &set, &notes, global.format)
+        rights::leave_out(&root, &mut prepared.set, &mut prepared.left)?;
+        prepare::only_what_may_be_written(&mut prepared, &root);
+        let Prepared { set, notes, left, .. } = prepared;
+        let saved = self.saved.is_some();
+        if set.is_empty()
+            && let Some(error) = rights::error(&left, "nothing was changed", saved)
+        {
+            notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+            return Err(error);
+        }
+        let exit = self.way.go(&root, &set, &notes, global.format)?;
+        rights::error(&left, "what became of the rest is said above", saved).map_or(Ok(exit), Err)
     }
 }
 
@@ -124,7 +147,7 @@ impl Way {
             return Ok(Exit::Done);
         };
         let work = Work::open(root)?;
-        work.journal.none_pending(root)?;
+        work.journal.none_pending()?;
         // Another run, or somebody at an editor, may have come in between.
         saved::fresh(root, set)?;
         let Applied { id, notes: more } = work.apply(&permit, set, &mut |set, side| servers.settle(set, side))?;
@@ -148,7 +171,7 @@ impl Way {
             return Ok(Exit::Done);
         }
         let _work = Work::open(root)?;
-        let notes = servers.restart_pending()?;
+        let notes = servers.restart_pending(&standing)?;
         if notes.is_empty() {
             output::note("nothing waits for a restart");
         }

@@ -25,10 +25,13 @@ const TIMEOUT: Duration = Duration::from_hours(24 * 30);
 /// left half. A single file is written from its beginning again: partition what is large. Of a PostgreSQL or SQLite table each partition is fetched for itself.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  llmsql export --source postgres://report@db1/shop --table query_logs -o archive --partition-by created_at --every month
-  llmsql export --source logs.csv --sql \"SELECT * FROM logs WHERE status = 500\" -o failed.parquet
+  llmsql export --source postgres://report@db1/shop --table query_logs \\
+      -o archive --partition-by created_at --every month
+  llmsql export --source logs.csv -o failed.parquet \\
+      --sql \"SELECT * FROM logs WHERE status = 500\"
   llmsql export --source shop.db \"orders of last month\" -o orders.parquet
-  llmsql export --source shop.db --table orders -o archive --partition-by placed --register analytics.duckdb")]
+  llmsql export --source shop.db --table orders -o archive \\
+      --partition-by placed --register analytics.duckdb")]
 pub struct Arguments {
     /// A question, in English
     #[arg(value_name = "QUESTION", num_args = 0..)]

@@ -35,12 +35,20 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "llmsql", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "llmsql",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 80
+)]
 pub struct Cli {
     /// Options every subcommand takes.
     #[command(flatten)]
@@ -202,8 +210,17 @@ fn run(cli: Cli) -> Result<Exit> {
 /// means "changes"), told like every other error.
 fn usage(error: &clap::Error, format: Format) -> ExitCode {
     let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if help || format != Format::Json {
-        // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
+    if help {
+        // A reader that has seen enough is no failure; a full disk is one.
+        if let Err(e) = error.print().and_then(|()| std::io::stdout().flush())
+            && e.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let error = Error::failed("output.write", "cannot write the result").at("stdout").because(e);
+            output::error(&error, format);
+            return ExitCode::from(error.exit.code());
+        }
+    } else if format != Format::Json {
+        // It goes to stderr; there is nothing to do if it cannot be shown.
         let _ = error.print();
     } else {
         output::error(&as_error(error), format);

@@ -68,7 +68,16 @@ impl Arguments {
         let edited = if self.leave_edited { Edited::Leave } else { Edited::Refuse };
         let (facts, set) = (facts::collect(&root), work.journal.record(id)?.change);
         let servers = Servers::find(&root, &facts, &set, Wishes::default())?;
-        let done = work.recover(&permit, &generation, side, edited, &mut |set, side| servers.settle(set, side))?;
+        let done = work.recover(&permit, &generation, side, edited, &mut |set, side| servers.settle(set, side));
+        let done = done.map_err(|e| match e.exit {
+            Exit::Stale => {
+                let leave = root.command("recover --leave-edited");
+                e.next(format!(
+                    "{leave} leaves it as it is and ends the rest; or put it back by hand, and run it again"
+                ))
+            }
+            _ => e,
+        })?;
         done.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
         let how = if side == Side::New { "finished" } else { "undone: everything is as it was before" };
         output::note(&format!("generation {id} is {how}"));

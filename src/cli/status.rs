@@ -20,8 +20,8 @@ use std::path::PathBuf;
 /// Three layers are compared with what the generations have left: the files (edited, removed, given away since), the
 /// values that run (pg_settings, PgBouncer's SHOW CONFIG, the kernel's, device queues, the limits of the servers'
 /// processes), and the plan (what it would have otherwise today, since the host has grown or the configuration was
-/// changed). What only waits for a restart is listed and is no drift. Nothing is changed. Give it the flags that apply was
-/// given, or put them into llmsql.toml.
+/// changed). What only waits for a restart is listed and is no drift, and neither is an edit of comments or of what is the
+/// operator's in a shared file. Nothing is changed. Give it the flags that apply was given, or put them into llmsql.toml.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     llmsql status\n  \

@@ -22,11 +22,13 @@ pub fn table(status: &Status, root: &Root) -> String {
             let _ = writeln!(out, "generation {} ({} by {} at {})", g.id, g.kind, g.user, g.at);
         }
         None if status.compared.planned > 0 => out.push_str("compared with our files as they stand\n"),
+        None if status.interrupted.is_some() => {}
         None => {
             let _ = writeln!(out, "nothing was applied here; {} shows what would be changed", root.command("diff"));
         }
     }
     section(&mut out, "files", &status.files, file);
+    section(&mut out, "edited by hand, and nothing of ours", &status.edited, file);
     section(&mut out, "running values", &status.running, |out, d| value(out, d, &status.running));
     section(&mut out, "plan", &status.plan, |out, d| planned(out, d, &status.plan));
     section(&mut out, "applied, and not yet in force", &status.waiting, |out, d| value(out, d, &status.waiting));
@@ -49,9 +51,13 @@ pub fn table(status: &Status, root: &Root) -> String {
         let (apply, set) = (root.command("apply"), root.command("config set KEY VALUE"));
         let _ = writeln!(out, "the plan again: {apply}; to keep a value: {set}");
     }
-    if status.waiting.iter().any(|d| d.waits == Some(Waits::Restart) && d.component == "postgresql") {
-        let restart = root.command("apply --restart");
-        let _ = writeln!(out, "have PostgreSQL restarted and proved when that suits: {restart}");
+    let by_us =
+        |d: &&Differs| d.waits == Some(Waits::Restart) && ["postgresql", "pgbouncer"].contains(&d.component.as_str());
+    let mut servers: Vec<&str> = status.waiting.iter().filter(by_us).map(|d| d.component.as_str()).collect();
+    servers.dedup();
+    if !servers.is_empty() {
+        let (servers, restart) = (servers.join(" and "), root.command("apply --restart"));
+        let _ = writeln!(out, "have {servers} restarted and proved when that suits: {restart}");
     }
     out
 }
@@ -67,18 +73,20 @@ fn section<T>(out: &mut String, title: &str, rows: &[T], mut row: impl FnMut(&mu
 fn file(out: &mut String, file: &FileDrift) {
     let word = match file.state {
         FileState::Edited => "edited",
+        FileState::Comments => "comments only",
+        FileState::Others => "yours",
         FileState::Gone => "gone",
         FileState::Attributes => "mode",
     };
     let counts = match file.state {
-        FileState::Edited => format!(" (+{} -{})", file.added, file.removed),
+        FileState::Edited | FileState::Comments | FileState::Others => format!(" (+{} -{})", file.added, file.removed),
         _ => String::new(),
     };
     let _ = writeln!(out, "  {}  {}{counts}", Style::new().yellow().apply_to(format!("{word:6}")), file.target);
     for Edited { name, applied, now } in &file.settings {
         let _ = writeln!(out, "      {name}  {} → {}", shown(applied.as_deref()), shown(now.as_deref()));
     }
-    for line in &file.attributes {
+    for line in file.lines.iter().chain(&file.attributes) {
         let _ = writeln!(out, "      {line}");
     }
 }

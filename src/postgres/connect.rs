@@ -292,12 +292,14 @@ impl Session {
     }
 
     /// Does read-only work inside a transaction that is rolled back, under these settings, which last no longer than
-    /// that: behind a transaction pooler they would otherwise be other clients' settings too.
+    /// that: behind a transaction pooler they would otherwise be other clients' settings too. Names without a schema are
+    /// PostgreSQL's own there: the owner of a database may have set a `search_path` in which others hide them, whose code
+    /// would run with this session's rights.
     ///
     /// # Errors
     /// Those of the work, and what the server said.
     pub async fn under<T>(&self, settings: &[&str], work: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut begin = "BEGIN".to_owned();
+        let mut begin = "BEGIN; SET LOCAL search_path = ''".to_owned();
         settings.iter().for_each(|setting| begin.push_str(&format!("; SET LOCAL {setting}")));
         let result = async {
             self.batch(&begin).await?;

@@ -83,6 +83,11 @@ pub struct Differs {
 }
 
 impl Differs {
+    /// It in words.
+    fn shown(&self) -> String {
+        format!("{} is {}, not {}", self.name(), self.running, self.applied)
+    }
+
     /// The key without its component.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -139,12 +144,16 @@ impl<'a> Servers<'a> {
         Ok((Some(container), Some(facts)))
     }
 
-    /// Restarts the servers whose values wait for that, though no file is changed.
+    /// Restarts the servers whose values wait for that, though no file is changed. `set` is what stands.
     ///
     /// # Errors
     /// One cannot be asked, or does not come back.
-    pub fn restart_pending(&self) -> Result<Notes> {
-        self.postgresql.as_ref().map_or(Ok(Notes::new()), |server| server.restart_pending(&self.wishes))
+    pub fn restart_pending(&self, set: &ChangeSet) -> Result<Notes> {
+        let mut notes = self.postgresql.as_ref().map_or(Ok(Notes::new()), |s| s.restart_pending(&self.wishes))?;
+        if let Some(server) = &self.pgbouncer {
+            notes.extend(server.restart_pending(set)?);
+        }
+        Ok(notes)
     }
 
     /// Has every new file judged, by its server where one can be run, and by its own parser.
@@ -185,7 +194,7 @@ impl<'a> Servers<'a> {
             notes.extend(server.settle(set, side, &self.wishes)?);
         }
         if let Some(server) = &self.nginx {
-            notes.extend(server.settle(side)?);
+            notes.extend(server.settle(side, &self.wishes)?);
         }
         Ok(notes)
     }
@@ -253,6 +262,22 @@ impl Scratch {
     fn failed(&self, path: &Path, e: std::io::Error) -> Error {
         Error::failed("apply.scratch", "the scratch folder cannot be filled").at(path.display()).because(e)
     }
+}
+
+/// Whether a server's complaint is that the user who has it judge may not open what the server may: no verdict on a file.
+fn is_denied(words: &str) -> bool {
+    !nix::unistd::geteuid().is_root() && words.contains("Permission denied")
+}
+
+/// That a server does not run, or that this user may not tell it to reload.
+fn unseen(name: &str, process: &str, reload: &str) -> String {
+    if Running::is_hidden(process) {
+        return format!(
+            "a {process} of another user runs, which this user may not tell to reload; if it reads these files, as root: \
+             {reload}"
+        );
+    }
+    format!("{name} does not run: what its files say is not verified")
 }
 
 /// A refusal in a server's own words.

@@ -1,7 +1,7 @@
 //! NGINX: judged by `nginx -t` on a staged copy, reloaded by a signal, proved by new workers that answer.
 
 use super::process::{self, Running, wait_for};
-use super::{PATIENCE, Scratch, Side, Verdict, refused};
+use super::{PATIENCE, Scratch, Side, Verdict, Wishes, refused, unseen};
 use crate::apply::change::ChangeSet;
 use crate::apply::write::Notes;
 use crate::error::{Error, Result};
@@ -32,12 +32,7 @@ pub struct Server {
 impl Server {
     /// The one that runs with the main file, if one does.
     pub fn find(root: &Root, facts: &Facts) -> Server {
-        let file = root.resolve(MAIN).map(|p| p.canonicalize().unwrap_or(p)).unwrap_or_default();
-        let with = |r: &Running| match option(r, "-c") {
-            Some(conf) => r.path(&conf) == file,
-            None => root.is_live(),
-        };
-        let running = Running::named("nginx").into_iter().find(with);
+        let running = look(root);
         let installed = facts.software.nginx.as_ref().and_then(|n| n.path.as_ref()).map(PathBuf::from);
         Server {
             program: running.as_ref().and_then(|r| r.program.clone()).or(installed.filter(|_| root.is_live())),
@@ -90,9 +85,14 @@ impl Server {
         let words: Vec<&str> = text
             .lines()
             .filter(|l| l.contains("[emerg]") || l.contains("[crit]"))
-            .map(|l| l.split_once("[emerg] ").map_or(l, |(_, words)| words))
+            .map(|l| without_process(l.split_once("[emerg] ").map_or(l, |(_, words)| words)))
             .collect();
+        let denied = !words.is_empty() && words.iter().all(|w| super::is_denied(w));
         let words = if words.is_empty() { text.trim().to_owned() } else { words.join("; ") };
+        if denied {
+            let how = format!("nginx -t went as far as this user may: {words}; as root: nginx -t");
+            return Ok(Verdict::skipped(&name, how));
+        }
         let place = words.rsplit_once(" in ").map(|(_, place)| place.to_owned()).filter(|p| p.starts_with('/'));
         Err(refused("nginx -t", place, &words))
     }
@@ -143,15 +143,21 @@ impl Server {
         Ok(())
     }
 
-    /// Reload, and proof that new workers run and answer.
-    pub fn settle(&self, side: Side) -> Result<Notes> {
-        let Some(running) = &self.running else {
-            return Ok(vec!["NGINX does not run: what its files say is not verified".to_owned()]);
+    /// Reload, and proof that new workers run and answer; a restart where it refuses the reload for what only that can
+    /// change, and that is wished. One that has ended with the new files is started again on the way back.
+    pub fn settle(&self, side: Side, wishes: &Wishes) -> Result<Notes> {
+        let Some(before) = &self.running else {
+            return Ok(vec![unseen("NGINX", "nginx", "nginx -s reload")]);
         };
-        let length = running.log_length();
-        let before = running.children();
+        let length = before.log_length();
         let failed =
-            |what: &str| Error::failed("apply.server", format!("{what}{}", running.last_words(length))).at("NGINX");
+            |what: &str| Error::failed("apply.server", format!("{what}{}", before.last_words(length))).at("NGINX");
+        let running = match (look(&self.root), side) {
+            (Some(running), _) => running,
+            (None, Side::New) => return Err(failed("it ended")),
+            (None, Side::Old) => return self.restart(before).map(|_| Notes::new()).map_err(|e| failed(&e)),
+        };
+        let before = running.children();
         kill(Pid::from_raw(running.pid), Signal::SIGHUP)
             .map_err(|e| failed(&format!("process {} cannot be told to reload", running.pid)).because(e))?;
         let reloaded = wait_for(PATIENCE / 2, || {
@@ -160,16 +166,38 @@ impl Server {
             }
             (!running.is_alive() || gave_up(&running.log_since(length))).then_some(false)
         });
+        let mut notes = Notes::new();
         if reloaded != Some(true) {
-            return Err(failed("it did not take the new files"));
+            let words = running.log_since(length);
+            // Without its log nobody knows why it refuses.
+            let may_help = needs_restart(&words) || (running.log.is_none() && wishes.restart);
+            if !running.is_alive() || !may_help {
+                return Err(failed("it did not take the new files"));
+            }
+            if !wishes.restart {
+                return Err(failed("it takes the new files by a restart only")
+                    .next("have it restarted and proved with --restart; its clients lose their connections then"));
+            }
+            self.restart(&running).map_err(|e| failed(&e))?;
+            notes.push("NGINX was restarted, since it would not reload these files".to_owned());
         }
         if side == Side::Old {
-            return Ok(Notes::new());
+            return Ok(notes);
         }
         match self.address() {
             Some(address) if !answers(address) => Err(failed(&format!("it does not answer on {address}"))),
-            _ => Ok(Notes::new()),
+            _ => Ok(notes),
         }
+    }
+
+    /// Its workers answer what they have begun before they end.
+    fn restart(&self, running: &Running) -> Result<Running, String> {
+        let mut arguments = Vec::new();
+        for name in ["-p", "-c", "-e", "-g"] {
+            arguments.extend(option(running, name).into_iter().flat_map(|value| [name.to_owned(), value]));
+        }
+        let back = || look(&self.root).filter(|r| r.pid != running.pid && !r.children().is_empty());
+        running.restart(&[Signal::SIGQUIT, Signal::SIGTERM], &arguments, false, back)
     }
 
     /// Where its files have it listen in plain HTTP.
@@ -196,6 +224,29 @@ impl Server {
             })
         })
     }
+}
+
+/// The one that runs with the main file.
+fn look(root: &Root) -> Option<Running> {
+    let file = root.resolve(MAIN).map(|p| p.canonicalize().unwrap_or(p)).unwrap_or_default();
+    let with = |r: &Running| match option(r, "-c") {
+        Some(conf) => r.path(&conf) == file,
+        None => root.is_live(),
+    };
+    Running::named("nginx").into_iter().find(|r| with(r) && r.is_alive())
+}
+
+/// A line of its log without the process that wrote it (`31#31: `).
+fn without_process(words: &str) -> &str {
+    let is_process = |text: &str| text.contains('#') && text.chars().all(|c| c.is_ascii_digit() || c == '#');
+    words.split_once(": ").filter(|(process, _)| is_process(process)).map_or(words, |(_, rest)| rest)
+}
+
+/// Whether it refuses to reload what a restart would take: a zone of shared memory lives as long as the master, and may
+/// not get another key or path.
+fn needs_restart(log: &str) -> bool {
+    let words = ["while previously it used", "had previously different"];
+    log.lines().any(|l| l.contains("[emerg]") && words.iter().any(|w| l.contains(w)))
 }
 
 /// Whether the master has stayed with the old files. A port that is taken it tries five times first, in which it hears no

@@ -1,12 +1,19 @@
 //! Running servers, found by the files they were started with.
 
-use std::fs;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// How long a server may take to end, or to come back.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long whoever has started a server may take to start it again.
+const SUPERVISOR: Duration = Duration::from_secs(3);
 /// How much of a log's end is looked at.
 const TAIL: u64 = 64 << 10;
 
@@ -59,7 +66,7 @@ impl Running {
         })
     }
 
-    /// Every process of this name that is not the child of another.
+    /// Every process of this name that is not the child of another, and not of a container, whose paths are not ours.
     #[must_use]
     pub fn named(name: &str) -> Vec<Running> {
         let Ok(all) = procfs::process::all_processes() else { return Vec::new() };
@@ -70,7 +77,109 @@ impl Running {
             .map(|stat| (stat.pid, stat.ppid))
             .collect();
         let first = own.iter().filter(|(_, parent)| !own.iter().any(|(pid, _)| pid == parent));
-        first.filter_map(|(pid, _)| Running::of(*pid)).collect()
+        first.filter(|(pid, _)| has_our_files(*pid)).filter_map(|(pid, _)| Running::of(*pid)).collect()
+    }
+
+    /// Whether a process of this name runs of which this user may not see by which files.
+    #[must_use]
+    pub fn is_hidden(name: &str) -> bool {
+        let Ok(all) = procfs::process::all_processes() else { return false };
+        let stats = all.flatten().filter_map(|p| p.stat().ok());
+        !nix::unistd::geteuid().is_root()
+            && stats.filter(|s| s.comm == name && s.state != 'Z').any(|s| Running::of(s.pid).is_none())
+    }
+
+    /// Ends it and has it run again: by its unit where systemd has started it, else by whatever has started it, or with
+    /// its own program and these arguments. `find` tells whether it is back. `as_root` is for one that gives up root's
+    /// rights itself.
+    ///
+    /// # Errors
+    /// It does not end, or does not come back; in words.
+    pub fn restart(
+        &self,
+        stop: &[Signal],
+        arguments: &[String],
+        as_root: bool,
+        find: impl Fn() -> Option<Running>,
+    ) -> Result<Running, String> {
+        if let Some(unit) = &self.unit {
+            let mut systemctl = command(Path::new("systemctl"), None);
+            systemctl.args(["restart", unit]).stdout(Stdio::null()).stderr(Stdio::null());
+            if !status(&mut systemctl, PATIENCE * 4).is_ok_and(|s| s.success()) {
+                return Err(match self.is_alive() {
+                    true => format!("systemd does not restart it; as root: systemctl restart {unit}"),
+                    false => format!("it does not start again (journalctl -u {unit} says why)"),
+                });
+            }
+            return wait_for(PATIENCE, find).ok_or_else(|| format!("it does not come back ({unit})"));
+        }
+        let Some(program) = &self.program else { return Err("its program is not known".to_owned()) };
+        let parent = procfs::process::Process::new(self.pid).and_then(|p| p.stat()).map_or(1, |stat| stat.ppid);
+        // One that has ended by itself is only started.
+        let ended = !self.is_alive()
+            || stop.iter().any(|signal| {
+                kill(Pid::from_raw(self.pid), *signal).is_ok()
+                    && wait_for(PATIENCE, || (!self.is_alive()).then_some(())).is_some()
+            });
+        if !ended {
+            return Err(format!("process {} does not end", self.pid));
+        }
+        if parent != 1
+            && let Some(back) = wait_for(SUPERVISOR, &find)
+        {
+            return Ok(back);
+        }
+        let mut again = if as_root { command(program, None) } else { self.command(program) };
+        again.args(arguments).current_dir(&self.cwd).process_group(0);
+        let log = self.log.as_ref().and_then(|log| OpenOptions::new().append(true).open(log).ok());
+        for out in [Command::stdout, Command::stderr] {
+            let copy = log.as_ref().and_then(|log| log.try_clone().ok());
+            out(&mut again, copy.map_or_else(Stdio::null, Stdio::from));
+        }
+        let mut child = again.spawn().map_err(|e| format!("{} cannot be run: {e}", program.display()))?;
+        wait_for(PATIENCE, || match child.try_wait() {
+            // A daemon's first process ends well.
+            Ok(Some(status)) if !status.success() => Some(None),
+            _ => find().map(Some),
+        })
+        .flatten()
+        .ok_or_else(|| "it does not start again".to_owned())
+    }
+
+    /// Where it listens for PostgreSQL's protocol: the folder of a socket or an address, and the port; sockets first.
+    /// Empty where this user may not see that.
+    #[must_use]
+    pub fn listens(&self) -> Vec<(String, u16)> {
+        let Ok(process) = procfs::process::Process::new(self.pid) else { return Vec::new() };
+        let own: Vec<u64> = process
+            .fd()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|fd| match fd.target {
+                procfs::process::FDTarget::Socket(inode) => Some(inode),
+                _ => None,
+            })
+            .collect();
+        let sockets = process.unix().unwrap_or_default().into_iter().filter(|s| own.contains(&s.inode));
+        let mut found: Vec<(String, u16)> = sockets
+            .filter_map(|s| {
+                let path = s.path?;
+                let port = path.file_name()?.to_str()?.strip_prefix(".s.PGSQL.")?.parse().ok()?;
+                Some((path.parent()?.display().to_string(), port))
+            })
+            .collect();
+        let tcp = [process.tcp(), process.tcp6()].into_iter().flatten().flatten();
+        let listens = |s: &procfs::net::TcpNetEntry| s.state == procfs::net::TcpState::Listen && own.contains(&s.inode);
+        found.extend(tcp.filter(listens).map(|s| {
+            let ip = s.local_address.ip();
+            let ip = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
+            (ip, s.local_address.port())
+        }));
+        found.sort();
+        found.dedup();
+        found.sort_by_key(|(host, _)| !host.starts_with('/'));
+        found
     }
 
     /// Its child processes.
@@ -139,6 +248,15 @@ impl Running {
             command.env("LD_LIBRARY_PATH", path);
         }
         command
+    }
+}
+
+/// Whether a process has our root folder; one of which that may not be seen is not known to have another.
+fn has_our_files(pid: i32) -> bool {
+    let root = |path: &str| fs::metadata(path).map(|m| (m.dev(), m.ino()));
+    match (root("/"), root(&format!("/proc/{pid}/root/"))) {
+        (Ok(ours), Ok(its)) => ours == its,
+        _ => true,
     }
 }
 

@@ -206,7 +206,7 @@ fn process_limits(seen: &mut Seen, root: &Root, managed: &Managed, processes: &[
                     running: now.to_string(),
                     set_by: Some(format!("/proc/{}/limits", running.pid)),
                     waits: Some(Waits::Restart),
-                    next: None,
+                    next: running.unit.as_ref().map(|unit| format!("systemctl restart {unit}")),
                 });
             }
         }

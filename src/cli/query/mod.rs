@@ -39,8 +39,10 @@ const BYTES: u64 = 64 * MB;
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   llmsql query --source access.ndjson \"which 10 urls were slowest yesterday?\"
-  llmsql query --source shop.db --source 'logs=/var/log/app/*.parquet' \"errors per hour last week\" --chart
-  llmsql query --source postgres://report@db1/shop \"revenue by month this year\" --format csv -o revenue.csv
+  llmsql query --source shop.db --source 'logs=/var/log/app/*.parquet' \\
+      \"errors per hour last week\" --chart
+  llmsql query --source postgres://report@db1/shop \\
+      \"revenue by month this year\" --format csv -o revenue.csv
   llmsql query --source shop.db --sql 'SELECT count(*) FROM orders'
   zcat access.json.gz | llmsql query --source - \"how many requests failed?\"")]
 pub struct Arguments {

@@ -10,7 +10,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 pub(super) fn told(reading: &Reading, translation: &Translation) {
     output::note(&format!("understood: {}", reading.restatement));
     for date in &translation.dates {
-        output::note(&format!("  {}: {} to before {}", date.phrase, date.from, date.to));
+        let bounds = match (date.from, date.to) {
+            (Some(from), Some(to)) => format!("{from} to before {to}"),
+            (Some(from), None) => format!("from {from}"),
+            (None, Some(to)) => format!("before {to}"),
+            (None, None) => "any time".to_owned(),
+        };
+        output::note(&format!("  {}: {bounds}", date.phrase));
     }
     output::note(&format!("sql: {}", reading.sql));
 }

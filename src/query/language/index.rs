@@ -163,6 +163,12 @@ impl<'a> Index<'a> {
         &self.tables[id.table].columns[id.at]
     }
 
+    /// A column's name behind its table's.
+    #[must_use]
+    pub fn full_name(&self, id: ColumnId) -> String {
+        format!("{}.{}", self.table(id.table).table.name, self.column(id).column.name)
+    }
+
     /// The type of a column.
     #[must_use]
     pub fn kind(&self, id: ColumnId) -> Kind {

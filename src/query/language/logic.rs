@@ -76,6 +76,16 @@ pub enum Expr {
     ChangePercent(Box<Expr>),
     /// The operator's own figure.
     Metric(TableId, String, String),
+    /// The part in percent of a figure that rows with these conditions have.
+    ShareIf(Box<Expr>, Vec<Cond>),
+    /// One figure divided by another.
+    Ratio(Box<Expr>, Box<Expr>),
+    /// A figure's mean over so many groups, up to each.
+    Moving(Box<Expr>, u32),
+    /// The time between two columns, the earlier first.
+    Elapsed(ColumnId, ColumnId),
+    /// The time since the row before.
+    Gap(ColumnId),
 }
 
 /// How two values are compared.
@@ -144,6 +154,8 @@ pub enum Literal {
     Number(f64),
     /// A moment.
     Time(DateTime),
+    /// A length of time, in seconds.
+    Span(f64),
 }
 
 /// What a column or figure is compared with.
@@ -213,6 +225,8 @@ pub struct Query {
     pub order: Vec<(Expr, bool)>,
     /// The number of rows.
     pub limit: Option<u64>,
+    /// Rows of the order that are passed over, as of the second.
+    pub skip: u64,
     /// The number of rows of each group of these columns, ranked by the order.
     pub limit_by: Vec<ColumnId>,
     /// A second query.
@@ -223,15 +237,27 @@ impl Expr {
     /// Whether it is computed over a group of rows.
     #[must_use]
     pub fn is_aggregate(&self) -> bool {
-        !matches!(self, Self::Column(_) | Self::Bucket(..) | Self::Part(..))
+        !matches!(self, Self::Column(_) | Self::Bucket(..) | Self::Part(..) | Self::Elapsed(..) | Self::Gap(_))
     }
 
     /// The columns it reads, in order.
     pub fn columns(&self, found: &mut Vec<ColumnId>) {
         match self {
-            Self::Column(column) | Self::Bucket(_, column) | Self::Part(_, column) => found.push(*column),
+            Self::Column(column) | Self::Bucket(_, column) | Self::Part(_, column) | Self::Gap(column) => {
+                found.push(*column);
+            }
+            Self::Elapsed(from, to) => found.extend([*from, *to]),
+            Self::ShareIf(inner, conds) => {
+                inner.columns(found);
+                conds.iter().for_each(|c| c.columns(found));
+            }
+            Self::Ratio(above, below) => {
+                above.columns(found);
+                below.columns(found);
+            }
             Self::Agg(_, inner)
             | Self::ShareOf(inner)
+            | Self::Moving(inner, _)
             | Self::Running(inner)
             | Self::Change(inner)
             | Self::ChangePercent(inner) => inner.columns(found),

@@ -3,6 +3,7 @@
 
 use super::index::{ColumnId, Index, TableId};
 use super::logic::{Cond, Expr, Literal, Op, Operand};
+use super::words::stem;
 use crate::query::schema::Kind;
 
 /// A table of operations data.
@@ -20,6 +21,25 @@ pub struct Log {
     pub duration: Option<ColumnId>,
     /// How it ended.
     pub status: Option<Status>,
+    /// What happens to a row and when, `closed` of `closed_at`.
+    pub events: Vec<Event>,
+    /// How large it is, in bytes.
+    pub size: Option<ColumnId>,
+    /// The program that asked.
+    pub agent: Option<ColumnId>,
+    /// Tables that it refers to.
+    pub referred: Vec<TableId>,
+    /// Whether it is known by nothing but that its rows are dated.
+    pub plain: bool,
+}
+
+/// What happens to rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The column that dates it.
+    pub column: ColumnId,
+    word: String,
+    stem: String,
 }
 
 /// How rows say that they failed.
@@ -31,7 +51,27 @@ pub enum Status {
     Word(ColumnId, Vec<String>, Vec<String>),
     /// The priority of syslog: 3 and below are errors, 4 a warning.
     Priority(ColumnId),
+    /// True or false; the value of a failure.
+    Flag(ColumnId, bool),
 }
+
+/// Words for the time at which a row begins to be.
+const BEGUN: &[&str] = &[
+    "created",
+    "opened",
+    "started",
+    "submitted",
+    "placed",
+    "received",
+    "filed",
+    "raised",
+    "reported",
+    "registered",
+    "added",
+    "made",
+    "occurred",
+    "logged",
+];
 
 const FAILED: &[&str] = &["error", "failed", "failure", "fail", "fatal", "critical"];
 const SUCCEEDED: &[&str] = &["success", "ok", "succeeded", "completed", "done"];
@@ -47,7 +87,9 @@ impl Log {
         let number = |c: ColumnId| index.kind(c).is_number() && !index.column(c).key;
         let text = |c: ColumnId| index.kind(c) == Kind::Text;
         let named = index.time.get(&table).copied();
-        let time = named.or_else(|| index.columns(table).find(|c| index.kind(*c) == Kind::Timestamp));
+        let events = events(index, table);
+        let begun = || events.iter().find(|e| BEGUN.contains(&e.word.as_str())).map(|e| e.column);
+        let time = named.or_else(begun).or_else(|| index.columns(table).find(|c| index.kind(*c) == Kind::Timestamp));
         let time = time.or_else(|| index.columns(table).find(|c| index.kind(*c).is_time()));
         let mean = index.columns(table).find(|c| number(*c) && has(c, &["mean"]) && has(c, &["time"]));
         let duration = mean.or_else(|| find(&["duration", "latency", "elapsed", "time", "ms"], &number));
@@ -68,7 +110,12 @@ impl Log {
             (!failed.is_empty()).then_some(Status::Word(column, failed, succeeded))
         };
         let status = find(&["status", "code"], &http).map(Status::Http);
-        let status = status.or_else(word).or_else(|| find(&["priority"], &number).map(Status::Priority));
+        let flag = || {
+            let boolean = |c: ColumnId| index.kind(c) == Kind::Boolean;
+            let good = find(&["success", "successful", "succeeded", "ok"], &boolean).map(|c| Status::Flag(c, false));
+            good.or_else(|| find(&["failed", "failure", "error"], &boolean).map(|c| Status::Flag(c, true)))
+        };
+        let status = status.or_else(word).or_else(|| find(&["priority"], &number).map(Status::Priority)).or_else(flag);
         let path = find(&["path", "url", "uri", "request", "endpoint"], &text);
         let message = find(&["message", "msg"], &text);
         let statement = find(&["query", "statement", "sql"], &text);
@@ -76,11 +123,21 @@ impl Log {
         let own = &index.table(table).table.name;
         let statistics = own.rsplit('.').next().is_some_and(|n| n.starts_with("pg_stat"));
         let log = name.has("log") || name.has("logs") || name.has("journal") || name.has("access");
+        let log =
+            log || ["errors", "error", "events", "logins", "alerts", "incidents", "audit"].iter().any(|w| name.has(w));
         let signs =
             [time.is_some(), duration.is_some(), status.is_some(), path.or(message).or(statement).is_some(), log];
-        if !statistics && signs.iter().filter(|s| **s).count() < 3 {
+        let size = find(&["bytes", "size"], &number);
+        let stamped = time.is_some_and(|t| index.kind(t) == Kind::Timestamp);
+        let gauge = find(&["cpu", "memory", "load", "disk"], &number).is_some();
+        let more = usize::from(size.is_some()) + 2 * usize::from(gauge);
+        let plain = !statistics && signs.iter().filter(|s| **s).count() + more < 3;
+        if plain && !stamped && size.is_none() {
             return None;
         }
+        let agent = find(&["agent"], &text);
+        let own_edges = index.edges.iter().filter(|e| e.from == table && e.to != table);
+        let referred = own_edges.map(|e| e.to).collect();
         let mut rows = vec!["row", "record", "entri", "event"];
         let mut shown: Vec<ColumnId> = index.columns(table).collect();
         if let Some(Status::Http(_)) = status {
@@ -95,7 +152,28 @@ impl Log {
         if index.columns(table).any(|c| index.column(c).column.name == "attname") {
             rows.push("column");
         }
-        Some(Self { table, rows, shown, time, duration, status })
+        Some(Self { table, rows, shown, time, duration, status, events, size, agent, referred, plain })
+    }
+
+    /// The column that dates what a word says has happened to a row, `closed` or `paid`.
+    #[must_use]
+    pub fn event(&self, lower: &str) -> Option<ColumnId> {
+        let own = self.events.iter().find(|e| e.word == lower).map(|e| e.column);
+        let begun =
+            || self.time.filter(|t| self.events.iter().any(|e| e.column == *t && BEGUN.contains(&e.word.as_str())));
+        own.or_else(|| BEGUN.contains(&lower).then(begun).flatten())
+    }
+
+    /// The column that dates what a verb in its plain form is about, `close` or `pay`, by the verb's stem.
+    #[must_use]
+    pub fn deed(&self, verb: &str) -> Option<ColumnId> {
+        let done = match verb {
+            "pay" => "paid",
+            "send" => "sent",
+            "build" => "built",
+            other => other,
+        };
+        self.events.iter().find(|e| e.stem == verb || e.word == done).map(|e| e.column)
     }
 
     /// The condition that a word stands for, by its stem: `fail`, `5xx`, `warn`.
@@ -124,9 +202,28 @@ impl Log {
             (Status::Word(c, failed, _), ["fail" | "failur" | "error" | "unsuccess"]) => any(*c, failed),
             (Status::Word(c, _, succeeded), ["success" | "succeed"]) => any(*c, succeeded),
             (Status::Priority(c), ["error" | "failur"]) => Some(compare(*c, Op::Le, Literal::Number(3.0))),
+            (Status::Priority(c), ["critic"]) => Some(compare(*c, Op::Le, Literal::Number(2.0))),
+            (Status::Flag(c, failed), ["fail" | "failur" | "error" | "unsuccess"]) => {
+                Some(compare(*c, Op::Eq, Literal::Text(failed.to_string())))
+            }
+            (Status::Flag(c, failed), ["success" | "succeed"]) => {
+                Some(compare(*c, Op::Eq, Literal::Text((!failed).to_string())))
+            }
             (Status::Priority(c), ["warn"]) => Some(compare(*c, Op::Eq, Literal::Number(4.0))),
             _ => None,
         }
+    }
+
+    /// The share of blocks that were found in memory, in percent, as SQL.
+    #[must_use]
+    pub fn hits(&self, index: &Index<'_>) -> Option<String> {
+        use super::write::quote;
+        let named = |end: &str| {
+            let mut own = index.columns(self.table).map(|c| index.column(c).column.name.as_str());
+            own.find(|name| *name == format!("shared_blks_{end}") || name.ends_with(&format!("blks_{end}"))).map(quote)
+        };
+        let (hit, read) = named("hit").zip(named("read"))?;
+        Some(format!("100.0 * sum({hit}) / nullif(sum({hit} + {read}), 0)"))
     }
 
     /// The share of failed rows in percent, as SQL.
@@ -142,7 +239,25 @@ impl Log {
                 (!words.is_empty()).then(|| format!("{} IN ({})", name(c), words.join(", ")))?
             }
             Status::Priority(c) => format!("{} {} 3", name(c), if succeeded { ">" } else { "<=" }),
+            Status::Flag(c, failed) => format!("{}{}", if *failed == succeeded { "NOT " } else { "" }, name(c)),
         };
         Some(format!("100.0 * count(*) FILTER (WHERE {failed}) / count(*)"))
     }
+}
+
+/// The columns that date one thing each that happens to rows, `closed_at`, and its word.
+fn events(index: &Index<'_>, table: TableId) -> Vec<Event> {
+    let event = |c: ColumnId| {
+        let (word, rest) = index.column(c).words.words.split_first()?;
+        let dated =
+            matches!(rest, [last] if matches!(last.as_str(), "at" | "on" | "date" | "time" | "timestamp" | "ts"));
+        let happened =
+            word.ends_with("ed") || matches!(word.as_str(), "paid" | "sent" | "built" | "seen" | "begun" | "done");
+        (index.kind(c).is_time() && dated && happened).then(|| Event {
+            column: c,
+            word: word.clone(),
+            stem: stem(word),
+        })
+    };
+    index.columns(table).filter_map(event).collect()
 }

@@ -15,6 +15,18 @@ pub fn restate(index: &Index<'_>, query: &Query) -> String {
     text
 }
 
+/// A condition as it is said.
+#[must_use]
+pub fn condition(index: &Index<'_>, cond: &Cond) -> String {
+    Speaker { index }.cond(cond)
+}
+
+/// What is shown or grouped by, as it is said.
+#[must_use]
+pub fn expression(index: &Index<'_>, expr: &Expr) -> String {
+    Speaker { index }.expr(expr)
+}
+
 struct Speaker<'s, 'a> {
     index: &'s Index<'a>,
 }
@@ -43,7 +55,10 @@ impl Speaker<'_, '_> {
         if let Some(limit) = query.limit {
             let by: Vec<String> = query.limit_by.iter().map(|c| self.column(*c)).collect();
             let within = if by.is_empty() { String::new() } else { format!(" of each {}", by.join(" and ")) };
-            text.push_str(&format!(", the first {limit}{within}"));
+            text.push_str(&match query.skip {
+                0 => format!(", the first {limit}{within}"),
+                skip => format!(", {limit} after the first {skip}{within}"),
+            });
         }
         if let Some((op, second)) = &query.combine {
             let word = match op {
@@ -80,6 +95,14 @@ impl Speaker<'_, '_> {
             Expr::ChangePercent(inner) => {
                 format!("the change in percent of {} against the one before", self.expr(inner))
             }
+            Expr::ShareIf(inner, conds) => {
+                let said: Vec<String> = conds.iter().map(|c| self.cond(c)).collect();
+                format!("the share in percent of {} of which {}", self.expr(inner), said.join(" and "))
+            }
+            Expr::Ratio(above, below) => format!("{} by {}", self.expr(above), self.expr(below)),
+            Expr::Moving(inner, groups) => format!("the mean of the last {groups} of {}", self.expr(inner)),
+            Expr::Elapsed(from, to) => format!("the time from {} to {}", self.column(*from), self.column(*to)),
+            Expr::Gap(column) => format!("the time of {} since the row before", self.column(*column)),
             Expr::Metric(_, name, sql) => format!("{name}, which is {sql},"),
         }
     }
@@ -131,6 +154,9 @@ impl Speaker<'_, '_> {
 fn said(value: &Literal) -> String {
     match value {
         Literal::Time(at) => format!("{} {:02}:{:02}", at.date(), at.hour(), at.minute()),
+        Literal::Span(seconds) if *seconds >= 86400.0 => format!("{} days", seconds / 86400.0),
+        Literal::Span(seconds) if *seconds >= 3600.0 => format!("{} hours", seconds / 3600.0),
+        Literal::Span(seconds) => format!("{seconds} seconds"),
         other => literal(other),
     }
 }

@@ -1,5 +1,7 @@
 //! The steps in their order, and the decision to answer, ask or refuse.
 
+use std::ops::Range;
+
 use super::assign::{Assignment, Item, Part, assignments};
 use super::confidence::{Seen, Signs, Standing, leaves_out_never_or_only, neglects, probability};
 use super::dates;
@@ -52,6 +54,14 @@ struct Judged {
     from: usize,
 }
 
+/// A question about operations data: its query, and what each of its words became.
+struct Figures {
+    query: Query,
+    /// Whether a plain reading that is certain goes before.
+    weak: bool,
+    words: Vec<Link>,
+}
+
 /// A question taken apart.
 struct Apart {
     tokens: Vec<Token>,
@@ -60,7 +70,7 @@ struct Apart {
     found: Vec<dates::Span>,
     combinations: Vec<Assignment>,
     /// What the question asks of operations data, where it is wholly understood.
-    figures: Option<Query>,
+    figures: Option<Figures>,
     week_start: i8,
 }
 
@@ -87,13 +97,17 @@ impl<'a> Translator<'a> {
         let apart = self.take_apart(question, tokens, clock, lookup);
         let writer = self.writer(&apart);
         let mut judged = self.judge(&writer, &apart);
-        if let Some(figures) = self.judge_figures(&writer, &apart) {
+        let certain = judged.first().is_some_and(|j| j.confidence >= ANSWER);
+        let weak = apart.figures.as_ref().is_some_and(|f| f.weak);
+        let mut explained = None;
+        if let Some(figures) = self.judge_figures(&writer, &apart).filter(|_| !(certain && weak)) {
             judged.retain(|j| j.sql != figures.sql);
             judged.insert(0, figures);
+            explained = apart.figures.as_ref().map(|f| f.words.clone());
         }
         let chosen = judged.first().and_then(|j| apart.combinations.get(j.from)).or(apart.combinations.first());
         let dates = apart.found.iter().map(|d| dated(question, d)).collect();
-        let words = chosen.map(|c| self.links(question, &apart.tokens, c)).unwrap_or_default();
+        let words = explained.or_else(|| chosen.map(|c| self.links(question, &apart.tokens, c))).unwrap_or_default();
         let readings: Vec<Reading> = judged.into_iter().map(|j| self.reading(&writer, j)).collect();
         Translation { outcome: decide(readings, &words), dates, words }
     }
@@ -138,14 +152,38 @@ impl<'a> Translator<'a> {
         question: &str,
         tokens: &[Token],
         dated: &[dates::Span],
-    ) -> Option<Query> {
-        let read = |log: &Log| {
-            let reader = statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
-            reader.read()
+    ) -> Option<Figures> {
+        // The table that the question names first, where it names one.
+        let named = |log: &Log| {
+            let own = &self.index.table(log.table).words.stems;
+            let begins = |w: &[Token]| w.iter().map(|t| &t.stem).eq(own);
+            if own.is_empty() { None } else { tokens.windows(own.len()).position(begins) }
         };
-        let mut readings = self.logs.iter().filter_map(read);
-        let first = readings.next();
-        if readings.next().is_some() { None } else { first }
+        let mut places: Vec<usize> = self.logs.iter().filter_map(named).collect();
+        places.sort_unstable();
+        places.dedup();
+        let only = self.index.tables.len() == 1;
+        let open = |log: &Log| {
+            only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some())
+        };
+        let reader = |log| statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
+        let read = |log| {
+            let reader = reader(log);
+            reader.read().map(|(query, weak)| (reader, query, weak))
+        };
+        // The first of them by which the question is understood; where none is named, the only one.
+        let one = |meant: &dyn Fn(&Log) -> bool| {
+            let mut readings = self.logs.iter().filter(|log| meant(log)).filter_map(read);
+            let first = readings.next()?;
+            readings.next().is_none().then_some(first)
+        };
+        let (reader, query, weak) = if places.is_empty() {
+            one(&open)?
+        } else {
+            places.iter().find_map(|place| one(&|log| named(log) == Some(*place)))?
+        };
+        let link = |(range, meaning): (Range<usize>, String)| link(question, tokens, range, meaning);
+        Some(Figures { query, weak, words: reader.explained().into_iter().filter_map(link).collect() })
     }
 
     fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {
@@ -154,7 +192,8 @@ impl<'a> Translator<'a> {
 
     /// The reading of a question about operations data, whose words are all understood.
     fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Judged> {
-        let query = apart.figures.clone().filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
+        let query = apart.figures.as_ref().map(|f| &f.query).filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
+        let query = query.clone();
         let sql = writer.sql(&query)?;
         Some(Judged { confidence: UNDERSTOOD, query, signs: Signs::new(), sql, from: 0 })
     }
@@ -217,7 +256,7 @@ impl<'a> Translator<'a> {
                 cost: one.cost,
             };
             let signs = seen.signs(standing);
-            let neglected = neglects(&apart.tokens, &combination.parts, &one.query);
+            let neglected = neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
             let confidence = probability(&signs).min(if neglected { NEGLECTED } else { 1.0 });
             judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
         }
@@ -255,12 +294,8 @@ impl<'a> Translator<'a> {
     }
 
     fn links(&self, question: &str, tokens: &[Token], combination: &Assignment) -> Vec<Link> {
-        let link = |part: &Part| {
-            let from = tokens.get(part.start)?.start;
-            let to = tokens.get(part.end.checked_sub(1)?)?.end;
-            let word = question.get(from..to).unwrap_or_default().to_owned();
-            let name =
-                |c: ColumnId| format!("{}.{}", self.index.table(c.table).table.name, self.index.column(c).column.name);
+        let linked = |part: &Part| {
+            let name = |c: ColumnId| self.index.full_name(c);
             let meaning = match &part.item {
                 Item::Cue(cue) => cue.to_string(),
                 Item::Table(table) => format!("table {}", self.index.table(*table).table.name),
@@ -272,10 +307,17 @@ impl<'a> Translator<'a> {
                 Item::Date(_) => "time".to_owned(),
                 Item::Unknown => UNEXPLAINED.to_owned(),
             };
-            Some(Link { word, meaning })
+            link(question, tokens, part.start..part.end, meaning)
         };
-        combination.parts.iter().filter_map(link).collect()
+        combination.parts.iter().filter_map(linked).collect()
     }
+}
+
+/// A stretch of tokens with what it means.
+fn link(question: &str, tokens: &[Token], stretch: Range<usize>, meaning: String) -> Option<Link> {
+    let from = tokens.get(stretch.start)?.start;
+    let to = tokens.get(stretch.end.checked_sub(1)?)?.end;
+    Some(Link { word: question.get(from..to).unwrap_or_default().to_owned(), meaning })
 }
 
 /// The same rows each once, or all of them: questions leave open which is meant.
@@ -339,5 +381,9 @@ fn decide(mut readings: Vec<Reading>, words: &[Link]) -> Outcome {
 }
 
 fn dated(question: &str, span: &dates::Span) -> Dated {
-    Dated { phrase: question.get(span.start..span.end).unwrap_or_default().to_owned(), from: span.from, to: span.to }
+    Dated {
+        phrase: question.get(span.start..span.end).unwrap_or_default().to_owned(),
+        from: (!span.is_open_before()).then_some(span.from),
+        to: (!span.is_open_after()).then_some(span.to),
+    }
 }

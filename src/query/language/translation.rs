@@ -96,10 +96,10 @@ pub struct Used {
 pub struct Dated {
     /// The words of the question.
     pub phrase: String,
-    /// The first instant.
-    pub from: DateTime,
-    /// The first instant that no longer belongs to it.
-    pub to: DateTime,
+    /// The first instant; none where it is left open.
+    pub from: Option<DateTime>,
+    /// The first instant that no longer belongs to it; none where it is left open.
+    pub to: Option<DateTime>,
 }
 
 /// A word or phrase of the question, and what it became.

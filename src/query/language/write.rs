@@ -95,6 +95,9 @@ impl Scope<'_, '_, '_> {
         if let Some(limit) = query.limit {
             sql.push_str(&format!(" LIMIT {limit}"));
         }
+        if query.skip > 0 {
+            sql.push_str(&format!(" OFFSET {}", query.skip));
+        }
         Some(sql)
     }
 
@@ -172,12 +175,19 @@ impl Scope<'_, '_, '_> {
                 let before = format!("lag({figure}) OVER (ORDER BY {order})");
                 format!("100.0 * ({figure} - {before}) / nullif({before}, 0)")
             }
+            Expr::Moving(inner, groups) => {
+                let before = groups.saturating_sub(1);
+                format!("avg({}) OVER (ORDER BY {order} ROWS {before} PRECEDING)", self.expr(inner)?)
+            }
             _ => self.expr(expr)?,
         };
         let name = match expr {
             Expr::Bucket(bucket, _) => Some(bucket_word(*bucket).to_owned()),
             Expr::Metric(_, name, _) => Some(quote(name)),
-            Expr::ShareOf(_) => Some("percent".to_owned()),
+            Expr::ShareOf(_) | Expr::ShareIf(..) => Some("percent".to_owned()),
+            Expr::Moving(..) => Some("moving_average".to_owned()),
+            Expr::Elapsed(..) => Some("elapsed".to_owned()),
+            Expr::Gap(_) => Some("gap".to_owned()),
             Expr::Running(_) => Some("running_total".to_owned()),
             Expr::Change(_) => Some("change".to_owned()),
             Expr::ChangePercent(_) => Some("change_percent".to_owned()),
@@ -190,6 +200,9 @@ impl Scope<'_, '_, '_> {
         Some(match expr {
             Expr::Column(column) => self.name(*column),
             Expr::Count => "count(*)".to_owned(),
+            Expr::Agg(agg @ (Agg::Quantile(_) | Agg::Deviation), inner) if self.is_interval(inner) => {
+                format!("to_seconds({})", aggregate(*agg, &format!("epoch({})", self.expr(inner)?)))
+            }
             Expr::Agg(agg, inner) => aggregate(*agg, &self.number(*agg, inner)?),
             Expr::Bucket(bucket, column) => self.bucket(*bucket, *column),
             Expr::Part(part, column) => {
@@ -203,9 +216,27 @@ impl Scope<'_, '_, '_> {
                 let figure = self.expr(inner)?;
                 format!("100.0 * {figure} / sum({figure}) OVER ()")
             }
+            Expr::ShareIf(inner, conds) => {
+                let figure = self.expr(inner)?;
+                let conds: Option<Vec<String>> = conds.iter().map(|c| self.cond(c)).collect();
+                format!("100.0 * {figure} FILTER (WHERE {}) / {figure}", conds?.join(" AND "))
+            }
+            Expr::Ratio(above, below) => format!("{} / {}", self.expr(above)?, self.expr(below)?),
+            Expr::Elapsed(from, to) => format!("{} - {}", self.moment(*to), self.moment(*from)),
+            Expr::Gap(column) => {
+                let time = self.moment(*column);
+                format!("{time} - lag({time}) OVER (ORDER BY {time})")
+            }
             Expr::Metric(_, _, sql) => format!("({sql})"),
-            Expr::Running(inner) | Expr::Change(inner) | Expr::ChangePercent(inner) => self.expr(inner)?,
+            Expr::Moving(inner, _) | Expr::Running(inner) | Expr::Change(inner) | Expr::ChangePercent(inner) => {
+                self.expr(inner)?
+            }
         })
+    }
+
+    /// Whether an expression is a length of time; between days it is their number.
+    fn is_interval(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Elapsed(from, to) if [from, to].iter().any(|c| self.writer.index.kind(**c) != Kind::Date))
     }
 
     /// What an aggregate is computed over; text that has to be added up is read as numbers.
@@ -352,6 +383,7 @@ pub fn literal(value: &Literal) -> String {
     match value {
         Literal::Text(text) => quote_text(text),
         Literal::Number(n) => number(*n),
+        Literal::Span(seconds) => format!("to_seconds({})", number(*seconds)),
         Literal::Time(time) if time.time() == jiff::civil::Time::midnight() => format!("DATE '{}'", time.date()),
         Literal::Time(time) => format!("TIMESTAMP '{} {}'", time.date(), time.time()),
     }

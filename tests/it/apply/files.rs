@@ -73,16 +73,6 @@ fn a_saved_plan_is_private_and_stale_when_the_host_has_changed() {
 }
 
 #[test]
-fn an_edit_since_is_not_overwritten_by_a_rollback() {
-    let tree = Tree::new();
-    apply(&tree).run().success();
-    fs::write(tree.path(INI), tree.read(INI) + "; by hand\n").expect("the file");
-    let before = tree.snapshot();
-    tree.llmsql("rollback").arg("--yes").run().code(10).stderr_has("pgbouncer.ini");
-    assert_eq!(tree.snapshot(), before);
-}
-
-#[test]
 fn a_link_stays_a_link_and_its_file_is_replaced() {
     let tree = Tree::new();
     fs::create_dir(tree.path("srv")).expect("a folder");

@@ -1,8 +1,9 @@
 //! `--restart`: done, proved, and undone where the server does not come back as planned.
 
-use super::stack::{PGDATA, Stack};
+use super::stack::{PGDATA, Stack, get};
 use crate::support::Llmsql;
 use std::fs;
+use std::net::TcpListener;
 
 fn pid(stack: &Stack) -> String {
     let text = fs::read_to_string(stack.tree.path(PGDATA).join("postmaster.pid")).expect("it runs");
@@ -78,4 +79,82 @@ fn a_silent_fall_back_to_ordinary_pages_is_undone() {
     assert!(run.stderr.contains("huge_pages_status = off"), "{}", run.stderr);
     assert_eq!(stack.tree.snapshot_of(&["etc", &format!("{PGDATA}/conf.d")]), before);
     assert_eq!(stack.show("shared_buffers"), "128MB", "it was restarted with what it had");
+}
+
+const POOLER: [&str; 2] = ["--only", "pgbouncer"];
+
+#[test]
+fn a_pooler_is_restarted_for_what_a_reload_does_not_reach() {
+    let stack = Stack::new();
+    let first = stack.running("pgbouncer");
+    let backlog = stack.pooler("listen_backlog");
+    stack.apply(&POOLER).success().stderr_has("listen_backlog counts after a restart of PgBouncer");
+    assert_eq!((stack.running("pgbouncer"), stack.pooler("listen_backlog")), (first.clone(), backlog.clone()));
+    stack.planned("status", &POOLER).run().success().stdout_has("have pgbouncer restarted and proved");
+
+    // Done later, though no file changes then; and not a second time.
+    let restart = [&POOLER[..], &["--restart"]].concat();
+    stack.apply(&restart).success().stderr_has("was restarted for listen_backlog");
+    let second = stack.running("pgbouncer");
+    assert_ne!(first, second);
+    assert_ne!(stack.pooler("listen_backlog"), backlog);
+    stack.sql(stack.ports[1], "SELECT 1").expect("its clients are served");
+    stack.apply(&restart).success().stderr_has("nothing waits for a restart");
+    assert_eq!(stack.running("pgbouncer"), second);
+
+    let back = Llmsql::new().root(stack.tree.dir()).args(["rollback", "--restart", "--yes"]).run().success();
+    assert!(back.stderr.contains("was restarted for listen_backlog"), "{}", back.stderr);
+    assert_eq!(stack.pooler("listen_backlog"), backlog);
+    // With the files at once.
+    stack.apply(&restart).success().stderr_has("was restarted for listen_backlog");
+    assert_ne!(stack.pooler("listen_backlog"), backlog);
+}
+
+/// No validator sees that another program has the port: it comes back without it, and is started with the old file.
+#[test]
+fn a_pooler_that_does_not_come_back_as_planned_runs_again_as_before() {
+    let mut stack = Stack::new();
+    let before = stack.tree.snapshot_of(&["etc"]);
+    let (own, taken) = (stack.ports[1], TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
+    stack.ports[1] = taken.local_addr().expect("its address").port();
+    let run = stack.apply(&[&POOLER[..], &["--restart"]].concat()).code(3).stderr_has("everything was put back");
+    assert!(run.stderr.contains("it does not listen on port"), "{}", run.stderr);
+    stack.ports[1] = own;
+    assert_eq!(stack.tree.snapshot_of(&["etc"]), before);
+    assert_eq!(stack.pooler("listen_port"), own.to_string());
+    stack.sql(own, "SELECT 1").expect("its clients are served");
+}
+
+/// A zone of shared memory lives as long as the master, and its key with it: only a restart takes another one.
+#[test]
+fn nginx_is_restarted_where_it_refuses_to_reload() {
+    let stack = Stack::new();
+    let zone = |key: &str| {
+        let text = format!("limit_req_zone {key} zone=one:1m rate=500r/s;\nlimit_req zone=one burst=500 nodelay;\n");
+        stack.tree.write("templates/nginx/rate-limiting.conf.j2", &text);
+    };
+    let only = ["--only", "nginx"];
+    let restart = [&only[..], &["--restart"]].concat();
+    zone("$binary_remote_addr");
+    stack.apply(&only).success();
+    let (first, before) = (stack.running("nginx"), stack.tree.snapshot_of(&["etc"]));
+    zone("$server_name");
+    let refused = stack.apply(&only).code(3).stderr_has("everything was put back");
+    assert!(refused.stderr.contains("it takes the new files by a restart only"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("while previously it used") && refused.stderr.contains("--restart"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!((stack.tree.snapshot_of(&["etc"]), stack.running("nginx")), (before.clone(), first.clone()));
+
+    stack.apply(&restart).success().stderr_has("NGINX was restarted");
+    assert_ne!(stack.running("nginx"), first);
+    for port in [stack.ports[2], stack.ports[3]] {
+        assert!(get(port).expect("it answers").contains(" 200 "));
+    }
+    stack.apply(&restart).success().stderr_has("nothing to change");
+    Llmsql::new().root(stack.tree.dir()).args(["rollback", "--restart", "--yes"]).run().success();
+    assert_eq!(stack.tree.snapshot_of(&["etc"]), before);
+    assert!(get(stack.ports[2]).expect("it answers").contains(" 200 "));
 }

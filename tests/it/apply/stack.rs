@@ -29,6 +29,13 @@ impl Drop for Stack {
     fn drop(&mut self) {
         drop(self.postgresql.take());
         end_postgresql(&self.tree.path(PGDATA));
+        for name in ["pgbouncer", "nginx"] {
+            // Killed, nginx would leave its workers.
+            for pid in self.running(name) {
+                let _ = kill(pid, Signal::SIGTERM);
+            }
+            wait_for("the servers to end", || self.running(name).is_empty().then_some(()));
+        }
     }
 }
 
@@ -144,6 +151,19 @@ impl Stack {
 
     pub(super) fn apply(&self, more: &[&str]) -> Run {
         self.planned("apply", more).arg("--yes").run()
+    }
+
+    /// The processes of this name that run with files of this tree: one that was restarted is no child of the tests.
+    pub(super) fn running(&self, name: &str) -> Vec<Pid> {
+        let tree = self.tree.dir().display().to_string();
+        let of = |entry: fs::DirEntry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let comm = fs::read_to_string(entry.path().join("comm")).ok()?;
+            let words = fs::read(entry.path().join("cmdline")).ok()?;
+            let master = String::from_utf8_lossy(&words).contains(&tree);
+            (comm.trim() == name && master).then_some(Pid::from_raw(pid))
+        };
+        fs::read_dir("/proc").expect("procfs").filter_map(|e| of(e.ok()?)).collect()
     }
 
     pub(super) fn sql(&self, port: u16, sql: &str) -> Result<String, String> {

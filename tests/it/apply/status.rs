@@ -147,7 +147,8 @@ fn an_interrupted_change_is_told_by_code_and_metric() {
     let tree = Tree::new();
     tree.llmsql("diff").arg("--save").arg(tree.path("plan")).run().success();
     super::crash::interrupt_in_the_middle(&tree, &["apply", "plan", "--yes"]);
-    status(&tree).code(4).stdout_has(" recover\n");
+    let told = status(&tree).code(4).stdout_has(" recover\n");
+    assert!(!told.stdout.contains("nothing was applied"), "{}", told.stdout);
     let prom = tree.path("status.prom");
     tree.llmsql("status").arg("--textfile").arg(&prom).run().success();
     let text = fs::read_to_string(&prom).expect("the metrics");
@@ -219,7 +220,11 @@ fn advice_names_the_tree() {
     tree.llmsql("apply").arg("--yes").run().success().stderr_has(&format!("{root} rollback 1"));
     edit(&tree, INI, "max_client_conn = ", "max_client_conn = 9");
     status(&tree).code(2).stdout_has(&format!("{root} apply; ")).stdout_has(&format!("{root} config set"));
-    tree.llmsql("rollback").arg("--yes").run().code(10).stderr_has(&format!("{root} diff"));
+    tree.llmsql("rollback").arg("--yes").run().code(10).stderr_has(&format!("{root} status"));
+    let run = |words: &[&str]| Llmsql::new().root(tree.dir()).args(words.iter().copied()).run().code(64);
+    run(&["rollback", "9", "--yes"]).stderr_has(&format!("{root} history"));
+    let not_a_plan = Llmsql::new().root(tree.dir()).arg("apply").arg(tree.path(INI)).arg("--yes").run().code(64);
+    not_a_plan.stderr_has(&format!("{root} diff --save FILE"));
 }
 
 /// Each command says how to look first by what it has.

@@ -2,6 +2,7 @@
 
 mod connect;
 mod load;
+mod rights;
 mod schedule;
 mod signals;
 

@@ -5,7 +5,7 @@ mod restart;
 mod values;
 
 use super::process::{self, Running, wait_for};
-use super::{Differs, PATIENCE, Side, Wishes, as_user, refused, user_of};
+use super::{Differs, PATIENCE, Side, Wishes, as_user, refused, unseen, user_of};
 use crate::apply::change::ChangeSet;
 use crate::apply::container::Container;
 use crate::apply::write::Notes;
@@ -168,7 +168,7 @@ impl Server {
     /// It ended, does not start, or says other values than the files; with the last lines of its log.
     pub fn settle(&self, set: &ChangeSet, side: Side, wishes: &Wishes) -> Result<Notes> {
         if !self.ran() {
-            return Ok(vec![format!("{} does not run: what its files say is not verified", self.name())]);
+            return Ok(vec![unseen(&self.name(), "postgres", "pkill -HUP -o -x postgres")]);
         }
         let length = self.log_length();
         let server = match (self.now()?, side) {

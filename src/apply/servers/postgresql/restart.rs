@@ -73,7 +73,10 @@ impl Server {
             (None, None) => {
                 return Err(Error::failed("apply.restart", "another program reads its log, and so has to restart it")
                     .at(self.name())
-                    .next("restart it by what started it; llmsql apply without --restart changes the files"));
+                    .next(format!(
+                        "restart it by what started it; {} without --restart changes the files",
+                        self.root.command("apply")
+                    )));
             }
         };
         // Opened here, since the server's own user may not be let in where whoever started it has put its log.

@@ -226,7 +226,7 @@ impl Shape {
         match literal {
             Literal::Text(text) => self.texts.push(text.clone()),
             Literal::Number(n) => self.numbers.push(*n),
-            Literal::Time(_) => self.during += 1,
+            Literal::Time(_) | Literal::Span(_) => self.during += 1,
         }
     }
 }

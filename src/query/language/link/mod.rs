@@ -137,7 +137,11 @@ impl Linker<'_, '_> {
                 Shape::Quoted => add(1.5, start, start + 1, Piece::Text(token.text.clone(), true)),
                 _ => {}
             }
-            if let Some(n) = super::words::number_word(&token.lower) {
+            // "the one with the highest price" is no number.
+            let before = start.checked_sub(1).and_then(|p| tokens.get(p)).map_or("", |t| t.lower.as_str());
+            let row = token.lower == "one"
+                && (before == "the" || matches!(cues::of(before), Some(Cue::Superlative(_, Some(_)))));
+            if let Some(n) = super::words::number_word(&token.lower).filter(|_| !row) {
                 add(0.65, start, start + 1, Piece::Number(n));
             }
             self.proper_name(tokens, start, &mut add);

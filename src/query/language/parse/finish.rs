@@ -10,6 +10,7 @@ impl Parser<'_, '_> {
     /// What still waits at the end.
     pub(super) fn finish(&mut self) {
         self.flush_column();
+        self.end_others();
         if let Some((quality, at)) = self.wait.measure.take() {
             match self.quality_column(Some(quality)) {
                 Some((column, _)) => {

@@ -4,6 +4,7 @@ use super::{Reader, State, Word, limit};
 use crate::query::language::cues::{Cue, Quality};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand};
+use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
     pub(super) fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
@@ -15,9 +16,15 @@ impl Reader<'_, '_, '_> {
                 return self.take_column(s, column, words, at);
             }
         }
-        if let (Some(op), Some(n)) = (s.op, s.number) {
+        s.named = column;
+        // "distinct errors" of a table of errors are those of their column; rows differ anyway.
+        if s.distinct && column.is_some_and(|c| !self.log.shown.starts_with(&[c])) {
+            return column.map_or((), |column| self.take_column(s, column, words, at));
+        }
+        s.left += usize::from(std::mem::take(&mut s.distinct));
+        if let (Some(op), Some(n), false) = (s.op, s.number, s.unit > 0.0) {
             (s.op, s.number) = (None, None);
-            s.having = Some((op, n));
+            s.having = Some((Expr::Count, op, n));
             return;
         }
         if s.number == Some(0.0) {
@@ -35,7 +42,40 @@ impl Reader<'_, '_, '_> {
             }
             return;
         }
-        if std::mem::take(&mut s.count) || s.share || s.running {
+        // "top 2 errors" of a table of errors, "the top 3 messages of each unit", "the share of each error": by their column.
+        if let Some(column) = column
+            && (s.top.is_some()
+                && s.number.is_some()
+                && (!self.log.shown.starts_with(&[column]) || matches!(words.get(at + 1), Some(Word::Cue(Cue::Each))))
+                || s.each && s.share)
+        {
+            return self.take_column(s, column, words, at);
+        }
+        // "the average number of requests".
+        if s.count && s.agg == Some(Agg::Avg) {
+            (s.count, s.agg, s.mean) = (false, None, true);
+            s.figures.push(Expr::Count);
+            s.rows = true;
+            return;
+        }
+        // "the total of orders": of what they amount to.
+        if s.agg == Some(Agg::Sum)
+            && !s.count
+            && let Some(amount) = self.amount()
+        {
+            s.agg = None;
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
+            if std::mem::take(&mut s.by) {
+                s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
+            }
+            s.figures.push(figure);
+            s.rows = true;
+            return;
+        }
+        if s.share && s.figures.is_empty() {
+            self.base(s);
+        }
+        if std::mem::take(&mut s.count) || s.share || s.running || s.moving.is_some() {
             s.figures.push(Expr::Count);
             s.rows = true;
             return;
@@ -57,16 +97,72 @@ impl Reader<'_, '_, '_> {
     pub(super) fn superlative(&self, s: &mut State, words: &[Word], at: usize) {
         let Some((most, Some(quality))) = s.most else { return };
         let next = words.get(at + 1);
+        if matches!(next, Some(Word::Gap | Word::Elapsed(..))) {
+            return;
+        }
         if matches!(next, Some(Word::Column(c)) if self.measure(*c)) || matches!(next, Some(Word::Cue(Cue::Agg(_)))) {
             return;
         }
         let stems = |c: ColumnId| self.index.column(c).words.stems.clone();
-        let duration = self.log.duration.and_then(|c| quality.measured_by(&stems(c)).map(|(_, grows)| (c, grows)));
+        let duration = self
+            .log
+            .duration
+            .or(self.log.size)
+            .and_then(|c| quality.measured_by(&stems(c)).map(|(_, grows)| (c, grows)));
         if let Some((column, grows)) = duration {
             s.most = None;
             s.query.order.push((Expr::Column(column), most == grows));
             s.limit = s.limit.or(Some(1));
         }
+    }
+
+    /// What a row amounts to, as in `orders over 150`.
+    pub(super) fn amount(&self) -> Option<ColumnId> {
+        let named = |word: &&str| {
+            let own = |c: &ColumnId| self.measure(*c) && self.index.column(*c).own_words() == [*word];
+            self.index.columns(self.log.table).find(own)
+        };
+        ["total", "amount", "price"].iter().find_map(named)
+    }
+
+    /// The whole of a share is named: what follows is said of the part.
+    fn base(&self, s: &mut State) {
+        s.shared = s.shared.map(|(from, base)| (from, base.or(Some(s.query.filter.len()))));
+    }
+
+    /// The time from one column to another.
+    pub(super) fn elapsed(&self, s: &mut State, from: ColumnId, to: ColumnId, asked: bool) {
+        let elapsed = Expr::Elapsed(from, to);
+        (s.event, s.column) = (None, None);
+        if let (Some(op), Some(n)) = (s.op, s.number)
+            && s.unit > 0.0
+        {
+            (s.op, s.number) = (None, None);
+            let span = Operand::Literal(Literal::Span(n * s.unit / 1000.0));
+            return self.push(s, Cond::Compare(elapsed, op, span));
+        }
+        match (s.most.take(), s.agg.take()) {
+            (Some((most, _)), None) => {
+                s.query.order.push((elapsed, most));
+                s.limit = s.limit.or(Some(1));
+                self.push(s, Cond::Null(to, false));
+            }
+            (None, Some(agg)) => {
+                for agg in std::iter::once(agg).chain(std::mem::take(&mut s.aggs)) {
+                    s.figures.push(Expr::Agg(agg, Box::new(elapsed.clone())));
+                }
+            }
+            (None, None) => s.elapsed = Some((elapsed, asked)),
+            (Some(_), Some(_)) => s.left += 1,
+        }
+    }
+
+    /// Whether a column's values add up, as bytes and calls do.
+    pub(super) fn adds_up(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
+        ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))
+            && !mean.iter().any(|w| words.has(w))
     }
 
     /// A comparison by a quality as it reads on the scale of the column that measures it: what is slower takes longer,
@@ -101,6 +197,12 @@ impl Reader<'_, '_, '_> {
         if let (Some(op), Some(n)) = (s.op, s.number) {
             (s.op, s.number) = (None, None);
             let literal = Operand::Literal(Literal::Number(n));
+            // "users from more than 3 addresses": so many different ones of each.
+            if self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column) {
+                s.left += usize::from(s.shown.is_empty() || s.having.is_some());
+                s.having = Some((Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column))), op, n));
+                return;
+            }
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
@@ -124,7 +226,9 @@ impl Reader<'_, '_, '_> {
                 s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
                 return;
             }
-            s.query.order.push((figure.unwrap_or(Expr::Column(column)), most));
+            let groups = matches!(s.shown.as_slice(), [one] if !self.log.shown.starts_with(&[*one]) && !self.measure(*one) && !self.index.is_unique(*one));
+            let whole = (groups && self.adds_up(column)).then(|| Expr::Agg(Agg::Sum, Box::new(Expr::Column(column))));
+            s.query.order.push((figure.or(whole).unwrap_or(Expr::Column(column)), most));
             s.limit = s.limit.or(Some(1));
             return;
         }
@@ -135,7 +239,17 @@ impl Reader<'_, '_, '_> {
             if !listed {
                 s.agg = None;
             }
+            s.left += usize::from(
+                self.index.kind(column) == Kind::Text && !matches!(agg, Agg::Min | Agg::Max | Agg::Distinct),
+            );
             let figure = Expr::Agg(agg, Box::new(Expr::Column(column)));
+            if !listed && !s.aggs.is_empty() {
+                s.figures.push(figure);
+                let further = std::mem::take(&mut s.aggs).into_iter();
+                s.figures.extend(further.map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column)))));
+                s.left += usize::from(s.by || s.order);
+                return;
+            }
             let by = std::mem::take(&mut s.by);
             if by || s.order {
                 s.query.order.push((figure, s.ranked.unwrap_or(true)));
@@ -150,7 +264,9 @@ impl Reader<'_, '_, '_> {
         }
         if s.each {
             s.each = false;
-            if s.query.order.iter().any(|(e, _)| !e.is_aggregate()) {
+            let ranked = s.ranked.is_some() && s.limit.is_some() && s.query.order.is_empty();
+            let several = !s.shown.is_empty() || !s.query.group.is_empty();
+            if s.query.order.iter().any(|(e, _)| !e.is_aggregate()) || ranked && several {
                 s.within = Some(column);
             } else {
                 s.query.group.push(Expr::Column(column));
@@ -166,7 +282,13 @@ impl Reader<'_, '_, '_> {
             Some(Word::Text(_) | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named))
         ) || matches!(next, Some(Word::Value(c, _)) if *c == column)
             || matches!(next, Some(Word::Number(_))) && self.index.kind(column).is_number();
-        if follows && (s.rows || s.count || !s.figures.is_empty() || !s.shown.is_empty() || !s.query.filter.is_empty())
+        if follows
+            && (s.rows
+                || s.count
+                || s.when
+                || !s.figures.is_empty()
+                || !s.shown.is_empty()
+                || !s.query.filter.is_empty())
         {
             s.column = Some(column);
             return;
@@ -181,6 +303,7 @@ impl Reader<'_, '_, '_> {
             return;
         }
         if s.share && measure && s.figures.is_empty() {
+            self.base(s);
             s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(column))));
             return;
         }
@@ -203,7 +326,11 @@ impl Reader<'_, '_, '_> {
         let grouped =
             s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
         let down = s.ranked.take().unwrap_or(true);
-        if grouped && measure {
+        if s.shown.is_empty() && !s.query.group.is_empty() && measure {
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            s.figures.push(figure.clone());
+            s.query.order.push((figure, down));
+        } else if grouped && measure {
             let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
             s.query.group.extend(group);
             let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));

@@ -2,12 +2,13 @@
 
 use super::{Reader, State};
 use crate::query::language::index::ColumnId;
-use crate::query::language::logic::{Bucket, Cond, Expr, Literal, Operand, Query};
+use crate::query::language::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Query};
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
     pub(super) fn finish(&self, mut s: State) -> Option<Query> {
         let table = self.log.table;
+        self.settle(&mut s);
         s.left += [s.count && !s.rows, s.agg.is_some(), s.op.is_some(), s.like.is_some(), s.between.is_some(), s.not]
             .iter()
             .filter(|waits| **waits)
@@ -25,19 +26,40 @@ impl Reader<'_, '_, '_> {
         if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
             since_before(&mut query);
         }
+        if query.distinct && !query.group.is_empty() && s.figures.is_empty() {
+            query.distinct = false;
+            match s.shown.as_slice() {
+                [one] => s.figures.push(Expr::Agg(Agg::Distinct, Box::new(Expr::Column(*one)))),
+                _ => s.left += 1,
+            }
+            s.shown.clear();
+        }
+        let part = self.part(&mut s, &mut query);
+        if s.moving.is_some() && query.group.is_empty() {
+            query.group.extend(self.log.time.map(|t| Expr::Bucket(Bucket::Day, t)));
+        }
         let series = query.group.iter().any(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..)));
         // What is shown beside a figure of groups, or ranked by its rows, is what groups are made by.
-        let ranks = s.ranked.is_some() && query.order.is_empty() && s.within.is_none();
+        let ranks = s.ranked.is_some() && query.order.is_empty();
+        // "the top 5 hosts per day" are no 5 of all days.
+        let bucketed = |q: &Query| q.group.iter().any(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..)));
+        s.left += usize::from(ranks && s.limit.is_some() && bucketed(&query) && query.group.len() + s.shown.len() > 1);
         let aggregate_order = query.order.iter().any(|(e, _)| e.is_aggregate());
         if (s.having.is_some() || ranks || aggregate_order || !s.figures.is_empty()) && !query.distinct {
             for column in s.shown.drain(..) {
                 if self.measure(column) && !s.figures.is_empty() {
                     s.left += 1;
                 }
-                query.group.push(Expr::Column(column));
+                let group = Expr::Column(column);
+                if !query.group.contains(&group) {
+                    query.group.push(group);
+                }
             }
         }
-        if s.figures.is_empty() && (s.share || s.running || s.change.is_some() || series) && query.order.is_empty() {
+        if s.figures.is_empty()
+            && (s.share || s.running || s.moving.is_some() || s.change.is_some() || series)
+            && query.order.is_empty()
+        {
             s.figures.push(Expr::Count);
         }
         if s.count && s.figures.is_empty() {
@@ -46,9 +68,9 @@ impl Reader<'_, '_, '_> {
         if !query.group.is_empty() && s.figures.is_empty() && !ranks && !aggregate_order && s.having.is_none() {
             s.figures.push(Expr::Count);
         }
-        query
-            .having
-            .extend(s.having.map(|(op, n)| Cond::Compare(Expr::Count, op, Operand::Literal(Literal::Number(n)))));
+        query.having.extend(
+            s.having.take().map(|(figure, op, n)| Cond::Compare(figure, op, Operand::Literal(Literal::Number(n)))),
+        );
         if ranks {
             let figure = s.figures.first().cloned().unwrap_or(Expr::Count);
             query.order.push((figure, s.ranked.unwrap_or(true)));
@@ -59,8 +81,17 @@ impl Reader<'_, '_, '_> {
         if let Some(within) = s.within {
             query.limit_by = vec![within];
             s.shown.retain(|c| *c != within);
-            query.select.push(Expr::Column(within));
+            let whole = Expr::Column(within);
+            if ranks {
+                query.group.retain(|e| *e != whole);
+                query.order.retain(|(e, _)| *e != whole);
+                query.group.insert(0, whole);
+            } else {
+                query.select.push(whole);
+            }
         }
+        query.skip = s.skip;
+        s.left += usize::from(s.skip > 0 && (query.limit != Some(1) || query.order.is_empty() || s.within.is_some()));
         query.select.extend(query.group.iter().cloned());
         let shown = if s.shown.is_empty() && s.figures.is_empty() && query.group.is_empty() {
             // What ranks rows is shown beside them.
@@ -73,9 +104,15 @@ impl Reader<'_, '_, '_> {
             std::mem::take(&mut s.shown)
         };
         query.select.extend(shown.into_iter().map(Expr::Column));
+        query.select.extend(self.log.time.filter(|_| s.gap).map(Expr::Gap));
         let single = s.figures.len() == 1;
+        s.left += usize::from(!single && (s.moving.is_some() || !part.is_empty()));
         for figure in std::mem::take(&mut s.figures) {
-            let figure = if s.share && !query.group.is_empty() {
+            let figure = if !part.is_empty() {
+                Expr::ShareIf(Box::new(figure), part.clone())
+            } else if let Some(groups) = s.moving {
+                Expr::Moving(Box::new(figure), groups)
+            } else if s.share && !query.group.is_empty() {
                 Expr::ShareOf(Box::new(figure))
             } else if s.running {
                 Expr::Running(Box::new(figure))
@@ -97,6 +134,10 @@ impl Reader<'_, '_, '_> {
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
+        // A figure of all rows has no order.
+        if figure && query.group.is_empty() && !query.order.is_empty() {
+            return None;
+        }
         if counted && loose || !query.having.is_empty() && query.group.is_empty() {
             return None;
         }
@@ -113,6 +154,7 @@ impl Reader<'_, '_, '_> {
             query.filter.push(Cond::In(column, Box::new(inner), false));
             query.distinct = true;
         }
+        self.apart(&s, &mut query)?;
         if query.order.is_empty() {
             query.order.extend(
                 query
@@ -134,6 +176,176 @@ impl Reader<'_, '_, '_> {
         let known: Vec<Cond> = query.group.iter().filter_map(null).collect();
         query.filter.extend(known);
         (s.left == 0).then_some(query)
+    }
+
+    /// What still waits when all is said finds its place.
+    fn settle(&self, s: &mut State) {
+        if s.fresh && s.shown.is_empty() {
+            s.shown.extend(s.named);
+        }
+        s.left += usize::from(s.order && s.query.order.is_empty());
+        if let Some((elapsed, asked)) = s.elapsed.take() {
+            s.left += usize::from(!asked);
+            s.figures.push(Expr::Agg(Agg::Avg, Box::new(elapsed)));
+        }
+        // What has happened has a time at which it did.
+        if let Some(event) = s.event.take().filter(|e| Some(*e) != self.log.time) {
+            s.query.filter.push(Cond::Null(event, false));
+            s.rows = true;
+        }
+        // How many of each of the top there are is shown with them.
+        if !self.log.plain && s.top.is_some() && s.ranked.is_some() && s.figures.is_empty() && s.query.order.is_empty()
+        {
+            s.figures.push(Expr::Count);
+        }
+        if s.gap {
+            s.left += usize::from(self.log.time.is_none() || !s.figures.is_empty() || !s.query.group.is_empty());
+            let most = s.most.take().map(|m| m.0).or(s.agg.take().map(|agg| agg != Agg::Min));
+            if let (Some(time), Some(most)) = (self.log.time, most) {
+                s.query.order = vec![(Expr::Gap(time), most)];
+                s.limit = s.limit.or(Some(1));
+                s.shown = vec![time];
+            } else {
+                s.left += 1;
+            }
+        }
+        // "traffic by day" adds it up.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+            && self.measure(*one)
+            && self.adds_up(*one)
+            && s.query.order.is_empty()
+        {
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.shown.clear();
+        }
+        if s.none.is_some() && s.shown.is_empty() && s.figures.is_empty() {
+            s.shown.extend(s.named);
+        }
+        let counted = s.figures == [Expr::Count];
+        if s.agg == Some(Agg::Avg) && counted && s.query.group.len() + s.shown.len() == 1 {
+            (s.agg, s.mean) = (None, true);
+        }
+        if s.mean {
+            let shown = std::mem::take(&mut s.shown).into_iter().map(Expr::Column);
+            s.query.group.extend(shown);
+            match (s.query.group.pop(), s.query.group.is_empty() && counted && s.ranked.is_none()) {
+                (Some(group), true) => {
+                    let groups = Expr::Agg(Agg::Distinct, Box::new(group));
+                    s.figures = vec![Expr::Ratio(Box::new(Expr::Count), Box::new(groups))];
+                }
+                _ => s.left += 1,
+            }
+        }
+        if s.compare {
+            self.compare(s);
+        }
+    }
+
+    /// `compare web1 and web2`, `today against yesterday`: a group of each.
+    fn compare(&self, s: &mut State) {
+        let equal = |c: &Cond| match c {
+            Cond::Compare(Expr::Column(column), Op::Eq, _) => Some(*column),
+            _ => None,
+        };
+        let days = |c: &Cond| match c {
+            Cond::During(time, from, to) if *from > jiff::civil::DateTime::MIN && *to < jiff::civil::DateTime::MAX => {
+                Some((*time, (to.date() - from.date()).get_days()))
+            }
+            _ => None,
+        };
+        let group = s.query.filter.iter().find_map(|cond| {
+            let Cond::Any(all) = cond else { return None };
+            let column = all.iter().map(equal).collect::<Option<Vec<ColumnId>>>().and_then(|c| c.first().copied());
+            let spans = all.iter().map(days).collect::<Option<Vec<(ColumnId, i32)>>>();
+            let bucket = spans.and_then(|spans| match spans.as_slice() {
+                [(time, 1), (_, 1)] => Some(Expr::Bucket(Bucket::Day, *time)),
+                [(time, 7), (_, 7)] => Some(Expr::Bucket(Bucket::Week, *time)),
+                [(time, 28..=31), (_, 28..=31)] => Some(Expr::Bucket(Bucket::Month, *time)),
+                _ => None,
+            });
+            column.map(Expr::Column).or(bucket)
+        });
+        match group.filter(|_| !s.figures.is_empty() || s.count || s.rows) {
+            Some(group) => {
+                if s.figures.is_empty() {
+                    s.figures.push(Expr::Count);
+                }
+                s.query.group.push(group);
+            }
+            None => s.left += 1,
+        }
+    }
+
+    /// The conditions of the part whose share is asked for.
+    fn part(&self, s: &mut State, query: &mut Query) -> Vec<Cond> {
+        let Some((from, base)) = s.shared else { return Vec::new() };
+        let time = |c: &Cond| matches!(c, Cond::During(..));
+        let base = base.unwrap_or(from);
+        let after: Vec<Cond> = query.filter.split_off(base.min(query.filter.len()));
+        let (times, after): (Vec<Cond>, Vec<Cond>) = after.into_iter().partition(time);
+        if !after.is_empty() {
+            query.filter.extend(times);
+            return after;
+        }
+        // "the share of failed requests" is one of all; "per host" leaves open whether of the host's or of the failed.
+        let before: Vec<Cond> = query.filter.split_off(from.min(query.filter.len()));
+        let (own, before): (Vec<Cond>, Vec<Cond>) = before.into_iter().partition(time);
+        query.filter.extend(own);
+        query.filter.extend(times);
+        let grouped = !query.group.is_empty() || !s.shown.is_empty();
+        if !grouped {
+            s.left += usize::from(before.is_empty());
+            return before;
+        }
+        let has = |t: &super::Token| matches!(t.lower.as_str(), "does" | "do" | "did" | "has" | "have");
+        s.left += usize::from(!before.is_empty() && !self.tokens.iter().any(has));
+        query.filter.extend(before);
+        Vec::new()
+    }
+
+    /// Values of the one column shown by all of their rows: those that have no other, or none before.
+    fn apart(&self, s: &State, query: &mut Query) -> Option<()> {
+        let column = match query.select.as_slice() {
+            [Expr::Column(column)] => Some(*column),
+            _ => None,
+        };
+        let inner = |filter: Vec<Cond>| {
+            let column = column?;
+            let mut filter = filter;
+            if self.index.column(column).column.nullable {
+                filter.push(Cond::Null(column, false));
+            }
+            let select = vec![Expr::Column(column)];
+            Some(Query { select, tables: vec![self.log.table], filter, ..Query::default() })
+        };
+        if let Some(from) = s.only {
+            let only = query.filter.split_off(from.min(query.filter.len()));
+            let [cond @ Cond::Compare(..)] = only.as_slice() else { return None };
+            let other = inner(vec![super::negated(cond.clone())])?;
+            query.filter.push(Cond::In(column?, Box::new(other), false));
+            query.distinct = true;
+        }
+        if s.fresh {
+            let mut times = query.filter.iter().filter_map(|c| match c {
+                Cond::During(time, from, _) if *from > jiff::civil::DateTime::MIN => Some((*time, *from)),
+                _ => None,
+            });
+            let (time, from) = times.next().filter(|_| true)?;
+            if times.next().is_some() {
+                return None;
+            }
+            let before = inner(vec![Cond::During(time, jiff::civil::DateTime::MIN, from)])?;
+            query.filter.push(Cond::In(column?, Box::new(before), false));
+            query.distinct = true;
+        }
+        // "which units logged an error" names each once.
+        let repeats = column.is_some_and(|c| {
+            let named = !self.measure(c) && !self.index.kind(c).is_time();
+            named && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
+        });
+        query.distinct |=
+            s.which && repeats && query.group.is_empty() && query.order.is_empty() && query.limit.is_none();
+        Some(())
     }
 }
 

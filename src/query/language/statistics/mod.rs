@@ -7,13 +7,17 @@ mod columns;
 mod finish;
 mod stretches;
 
+use std::ops::Range;
+
 use super::cues::{Cue, Quality};
 use super::dates;
 use super::index::{ColumnId, Index};
 use super::link::Linker;
 use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Place, Query};
-use super::operations::Log;
+use super::operations::{Log, Status};
+use super::restate;
 use super::words::Token;
+use super::write::quote_text;
 use crate::query::schema::Kind;
 
 /// What a stretch of the question is.
@@ -35,6 +39,31 @@ enum Word {
     Unit(f64),
     Took,
     Time(bool),
+    /// When something happened last or first.
+    Moment(bool),
+    /// A number of bytes.
+    Bytes(f64),
+    /// The second, third and so on.
+    Nth(u64),
+    /// What happened to rows, by the column that dates it.
+    Event(ColumnId),
+    /// The time from one column to another; the flag says that it is asked for.
+    Elapsed(ColumnId, ColumnId, bool),
+    /// Nothing else: `only`.
+    Only,
+    /// Not before: `new`, `first seen`.
+    Fresh,
+    Gap,
+    /// A mean over so many groups.
+    Moving(u32),
+    /// The rows that have most or least of a quality first.
+    Most(bool, Quality),
+    /// The rows that have most or least of a column.
+    Ranked(ColumnId, bool),
+    /// In the order of time.
+    OverTime,
+    /// Sets one beside another; between the two where the flag is set.
+    Against(bool),
 }
 
 /// Reads a question about one table of operations data.
@@ -63,6 +92,8 @@ struct State {
     count: bool,
     distinct: bool,
     agg: Option<Agg>,
+    /// Further figures of the same column.
+    aggs: Vec<Agg>,
     each: bool,
     by: bool,
     most: Option<(bool, Option<Quality>)>,
@@ -82,34 +113,101 @@ struct State {
     running: bool,
     change: Option<bool>,
     when: bool,
-    having: Option<(Op, f64)>,
+    having: Option<(Expr, Op, f64)>,
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
     /// Words that were not understood.
     left: usize,
+    skip: u64,
+    event: Option<ColumnId>,
+    elapsed: Option<(Expr, bool)>,
+    /// Conditions said since a share was asked for, and those since its whole was named.
+    shared: Option<(usize, Option<usize>)>,
+    mean: bool,
+    only: Option<usize>,
+    fresh: bool,
+    gap: bool,
+    moving: Option<u32>,
+    compare: bool,
+    which: bool,
+    /// The column by which rows were named.
+    named: Option<ColumnId>,
+    /// The unit of the number that waits, in milliseconds.
+    unit: f64,
 }
 
 impl Reader<'_, '_, '_> {
-    /// The query of the question, where it is one about the table and all its words are understood.
+    /// The query of the question, where it is one about the table and all its words are understood; and whether it asks
+    /// for nothing that a plain reading has no form for.
     #[must_use]
-    pub fn read(&self) -> Option<Query> {
+    pub fn read(&self) -> Option<(Query, bool)> {
         let words = self.words()?;
         let about =
             |w: &Word| !matches!(w, Word::Cue(_) | Word::Number(_) | Word::Unit(_) | Word::Date(_) | Word::Text(_));
         if !words.iter().any(about) {
             return None;
         }
-        let mut state = State::default();
+        let other =
+            |w: &[Word]| matches!(w, [Word::Cue(Cue::Each | Cue::By), Word::Column(c)] if c.table != self.log.table);
+        let weak = self.log.plain && !words.iter().any(special);
+        if weak && !words.windows(2).any(other) {
+            return None;
+        }
+        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"));
+        let mut state = State { which, ..State::default() };
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
         }
-        self.finish(state)
+        self.finish(state).map(|query| (query, weak))
+    }
+
+    /// What each stretch of a question that is wholly understood became, with its tokens.
+    #[must_use]
+    pub fn explained(&self) -> Vec<(Range<usize>, String)> {
+        let said =
+            |(word, tokens): (Option<Word>, Range<usize>)| (tokens, word.map(|w| self.meaning(&w)).unwrap_or_default());
+        self.stretches().unwrap_or_default().into_iter().map(said).collect()
+    }
+
+    fn meaning(&self, word: &Word) -> String {
+        let index = self.index;
+        match word {
+            Word::Cue(cue) => cue.to_string(),
+            Word::Rows(_) => format!("rows of {}", index.table(self.log.table).table.name),
+            Word::Column(column) => format!("column {}", index.full_name(*column)),
+            Word::Value(column, text) => format!("value {} of {}", quote_text(text), index.full_name(*column)),
+            Word::Cond(cond) => restate::condition(index, cond),
+            Word::Rate(_, sql) => sql.clone(),
+            Word::Number(n) => format!("number {n}"),
+            Word::Text(text) => format!("text {}", quote_text(text)),
+            Word::Date(_) => "time".to_owned(),
+            Word::Series(expr) => format!("for each {}", restate::expression(index, expr)),
+            Word::Change => "change against the stretch before".to_owned(),
+            Word::Unit(_) => "unit".to_owned(),
+            Word::Took => {
+                self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
+            }
+            Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Moment(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Bytes(_) => "unit".to_owned(),
+            Word::Nth(nth) => format!("number {nth} in the order"),
+            Word::Event(column) => format!("column {}", index.full_name(*column)),
+            Word::Elapsed(from, to, _) => restate::expression(index, &Expr::Elapsed(*from, *to)),
+            Word::Only => "nothing else".to_owned(),
+            Word::Fresh => "not before".to_owned(),
+            Word::Gap => "time since the row before".to_owned(),
+            Word::Moving(groups) => format!("mean of {groups}"),
+            Word::Most(..) => "in the order of".to_owned(),
+            Word::Ranked(column, _) => format!("by column {}", index.full_name(*column)),
+            Word::OverTime => "in the order of time".to_owned(),
+            Word::Against(_) => "beside each other".to_owned(),
+        }
     }
 
     fn measure(&self, column: ColumnId) -> bool {
         let info = self.index.column(column);
-        let code = matches!(&self.log.status, Some(super::operations::Status::Http(c) | super::operations::Status::Priority(c)) if *c == column);
+        let code = matches!(&self.log.status, Some(Status::Http(c) | Status::Priority(c)) if *c == column);
         self.index.kind(column).is_number() && !info.key && !code && !info.words.has("id") && !info.words.has("pid")
     }
 
@@ -124,9 +222,28 @@ impl Reader<'_, '_, '_> {
                     && s.column.is_none()
                     && matches!(words.get(at - 1), Some(Word::Cond(_) | Word::Value(..)))
                     && s.query.filter.last().is_some_and(|c| reads(c, *column)) => {}
+            // "the Network team": said with its value.
+            Word::Column(column)
+                if column.table != self.log.table
+                    && !s.each
+                    && matches!(words.get(at.wrapping_sub(1)), Some(Word::Value(value, _)) if value.table == column.table) =>
+                {}
             Word::Column(column) => self.take_column(s, *column, words, at),
-            Word::Rate(name, sql) => s.figures.push(Expr::Metric(self.log.table, name.clone(), sql.clone())),
+            Word::Rate(name, sql) => {
+                let figure = Expr::Metric(self.log.table, name.clone(), sql.clone());
+                match s.most.take() {
+                    Some((most, _)) if s.shown.len() == 1 => {
+                        s.query.order.push((figure, most));
+                        s.limit = s.limit.or(Some(1));
+                    }
+                    most => {
+                        s.most = most;
+                        s.figures.push(figure);
+                    }
+                }
+            }
             Word::Value(column, text) => {
+                self.of_most(s, next);
                 if let Some(place) = s.like.take() {
                     let column = s.column.take().unwrap_or(*column);
                     self.push(s, Cond::Like(column, place, text.clone(), false));
@@ -136,8 +253,23 @@ impl Reader<'_, '_, '_> {
                 let op = if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq };
                 self.push(s, Cond::Compare(Expr::Column(*column), op, Operand::Literal(Literal::Text(text.clone()))));
             }
+            // "404 errors": the kind is said with the code.
+            Word::Cond(cond)
+                if self.is_told(s, cond)
+                    && matches!(words.get(at.wrapping_sub(1)), Some(Word::Number(_) | Word::Cond(_))) =>
+            {
+                s.rows = true;
+            }
             Word::Cond(cond) => {
-                s.rows |= !matches!(next, Some(Word::Rows(_)));
+                let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
+                self.of_most(s, next);
+                // "errors and warnings": no row is both.
+                s.or |= self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
+                if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
+                    s.number = None;
+                    s.none = Some(s.query.filter.len());
+                }
+                s.rows |= alone;
                 self.push(s, cond.clone());
             }
             Word::Text(text) => match s.like.take() {
@@ -163,14 +295,108 @@ impl Reader<'_, '_, '_> {
                     s.figures.push(Expr::Count);
                     s.ranked = s.frequent.take();
                 }
-                s.query.group.push(expr.clone());
+                // "the busiest hour" is one, "the busiest hours" are all in their order.
+                if let Some(top) = s.top.filter(|_| s.number.is_some()) {
+                    s.limit = s.number.take().and_then(limit);
+                    s.ranked = Some(top);
+                }
+                if s.ranked.is_some() && self.is_single(at, words) {
+                    s.limit = s.limit.or(Some(1));
+                }
+                let expr = match (expr, s.event) {
+                    (Expr::Bucket(bucket, _), Some(event)) => Expr::Bucket(*bucket, event),
+                    (other, _) => other.clone(),
+                };
+                s.query.group.push(expr);
                 s.each = false;
             }
             Word::Change => s.change = Some(false),
             Word::Took => s.column = self.log.duration,
-            Word::Unit(_) => {}
+            Word::Unit(_) | Word::Bytes(_) => {}
             Word::Time(latest) => self.time(s, *latest, words, at),
+            Word::Moment(latest) => {
+                let agg = if *latest { Agg::Max } else { Agg::Min };
+                match self.log.time {
+                    Some(time) => s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time)))),
+                    None => s.left += 1,
+                }
+            }
+            Word::Nth(nth) => s.skip = nth.saturating_sub(1),
+            Word::Event(column) => {
+                let since = matches!(next, Some(Word::Cue(Cue::Compare(..) | Cue::In)));
+                let dated = |at: usize| matches!(words.get(at), Some(Word::Date(_)));
+                if s.not && (dated(at + 1) || since && dated(at + 2)) {
+                    s.event = Some(*column);
+                } else if std::mem::take(&mut s.not) {
+                    self.push(s, Cond::Null(*column, true));
+                } else {
+                    s.event = Some(*column);
+                }
+            }
+            Word::Elapsed(from, to, asked) => self.elapsed(s, *from, *to, *asked),
+            Word::Only if s.shown.len() == 1 && !s.count => s.only = Some(s.query.filter.len()),
+            Word::Only => s.left += usize::from(!s.shown.is_empty() || s.count),
+            Word::Fresh => s.fresh = true,
+            Word::Gap => s.gap = true,
+            Word::Moving(groups) => s.moving = Some(*groups),
+            Word::Most(most, quality) => {
+                s.most = Some((*most, Some(*quality)));
+                self.superlative(s, words, at);
+                s.limit = None;
+            }
+            Word::Ranked(column, most) => {
+                s.limit = s.number.take().and_then(limit);
+                let several = |t: &Token| {
+                    t.lower.ends_with('s') && self.index.table(self.log.table).words.stems.last() == Some(&t.stem)
+                };
+                if s.limit.is_none() && !self.tokens.iter().any(several) {
+                    s.limit = Some(1);
+                }
+                s.query.order.push((Expr::Column(*column), *most));
+            }
+            Word::OverTime => match self.log.time.filter(|_| !s.shown.is_empty() && s.query.order.is_empty()) {
+                Some(time) => {
+                    s.shown.insert(0, time);
+                    s.query.order.push((Expr::Column(time), false));
+                }
+                None => s.left += 1,
+            },
+            Word::Against(between) => {
+                s.or |= between;
+                s.compare = true;
+            }
         }
+    }
+
+    /// "most errors": of the groups.
+    fn of_most(&self, s: &mut State, next: Option<&Word>) {
+        if !matches!(next, Some(Word::Rows(_) | Word::Cond(_) | Word::Column(_)))
+            && s.most.is_some_and(|m| m.1.is_none())
+        {
+            s.ranked = s.most.take().map(|m| m.0);
+            s.limit = s.limit.or(Some(1));
+        }
+    }
+
+    /// Whether the last condition says the same of the column that another is about.
+    fn is_told(&self, s: &State, cond: &Cond) -> bool {
+        let mut own = Vec::new();
+        cond.columns(&mut own);
+        s.query.filter.last().is_some_and(|last| own.iter().any(|c| reads(last, *c)))
+    }
+
+    /// Whether a column's name is said of several, `paths`.
+    fn is_said_of_several(&self, column: ColumnId) -> bool {
+        let stems = &self.index.column(column).words.stems;
+        self.tokens.iter().any(|t| t.lower.ends_with('s') && stems.last() == Some(&t.stem))
+    }
+
+    /// Whether a stretch of the calendar is one, not all: "hour", not "hours".
+    fn is_single(&self, at: usize, words: &[Word]) -> bool {
+        let several = |t: &Token| {
+            matches!(t.lower.as_str(), "minutes" | "hours" | "days" | "weeks" | "months" | "quarters" | "years")
+        };
+        at > 0 && words.get(at - 1).is_some() && !self.tokens.iter().any(several)
     }
 
     fn cue(&self, s: &mut State, cue: Cue, words: &[Word], at: usize) {
@@ -183,7 +409,34 @@ impl Reader<'_, '_, '_> {
                 let figure = Query { select: vec![Expr::Agg(agg, Box::new(Expr::Column(column)))], ..Query::default() };
                 self.push(s, Cond::Compare(Expr::Column(column), op, Operand::Query(Box::new(figure))));
             }
+            Cue::Agg(agg) if s.elapsed.is_some() => {
+                if let Some((elapsed, _)) = s.elapsed.take() {
+                    s.figures.push(Expr::Agg(agg, Box::new(elapsed)));
+                }
+            }
+            // "the slowest path on average", "slowest paths by p95".
+            Cue::Agg(agg)
+                if next.is_none()
+                    && s.agg.is_none()
+                    && s.figures.is_empty()
+                    && s.query.group.is_empty()
+                    && matches!((s.query.order.as_slice(), s.shown.as_slice()), ([(Expr::Column(_), _)], [_])) =>
+            {
+                s.by = false;
+                let several = s.shown.iter().any(|c| self.is_said_of_several(*c));
+                s.limit = s.limit.filter(|n| *n > 1 || !several);
+                if let Some((expr, _)) = s.query.order.first_mut() {
+                    *expr = Expr::Agg(agg, Box::new(expr.clone()));
+                    s.figures.push(expr.clone());
+                }
+            }
+            // "p50, p95 and p99 of request time".
+            Cue::Agg(agg) if s.agg.is_some() => match at.checked_sub(1).and_then(|p| words.get(p)) {
+                Some(Word::Cue(Cue::And)) => s.aggs.push(agg),
+                _ => s.left += 1,
+            },
             Cue::Agg(agg) => s.agg = Some(agg),
+            Cue::HowMuch(Some(_)) if matches!(next, Some(Word::Elapsed(..))) => {}
             Cue::Distinct => s.distinct = true,
             Cue::Each => s.each = true,
             Cue::By if matches!(next, Some(Word::Column(_))) => {
@@ -194,6 +447,8 @@ impl Reader<'_, '_, '_> {
                 }
             }
             Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
+            // "top 3 hours by errors": by how many there are.
+            Cue::By if matches!(next, Some(Word::Cond(_))) && s.ranked.is_some() && s.limit.is_some() => {}
             Cue::And
                 if s.each
                     || !s.query.group.is_empty()
@@ -209,7 +464,9 @@ impl Reader<'_, '_, '_> {
             Cue::Frequent(most) => {
                 s.limit = s.number.take().and_then(limit).or(s.limit);
                 match next {
-                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
+                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_)) | Word::Value(..) | Word::Cond(_)) => {
+                        s.frequent = Some(most)
+                    }
                     _ => {
                         s.ranked = Some(most);
                         s.limit = s.limit.or(Some(1));
@@ -228,10 +485,14 @@ impl Reader<'_, '_, '_> {
             Cue::Between => s.between = Some(None),
             // "paths never requested with DELETE": no row of the path is one, not only some row is none.
             Cue::Not | Cue::But | Cue::Without if self.shares_rows(s, next) => s.none = Some(s.query.filter.len()),
+            Cue::Not if matches!(next, Some(Word::Event(_))) => s.not = true,
             Cue::Not | Cue::But | Cue::Without => s.not = true,
             Cue::Or => s.or = true,
             Cue::Contains(place) => s.like = Some(place),
-            Cue::Share => s.share = true,
+            Cue::Share => {
+                s.share = true;
+                s.shared = Some((s.query.filter.len(), None));
+            }
             Cue::Running => s.running = true,
             Cue::Change(percent) => s.change = Some(percent),
             Cue::When => s.when = true,
@@ -257,7 +518,12 @@ impl Reader<'_, '_, '_> {
         let named = |c: &ColumnId| {
             self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
         };
-        matches!(s.shown.as_slice(), [one] if named(one))
+        let shown = match s.shown.as_slice() {
+            [] if s.rows && s.which => s.named,
+            [one] => Some(*one),
+            _ => None,
+        };
+        shown.is_some_and(|c| named(&c))
             && s.none.is_none()
             && s.column.is_none()
             && !s.count
@@ -265,7 +531,13 @@ impl Reader<'_, '_, '_> {
             && s.query.group.is_empty()
             && matches!(
                 next,
-                Some(Word::Rows(_) | Word::Value(..) | Word::Cond(_) | Word::Cue(Cue::With | Cue::In | Cue::By))
+                Some(
+                    Word::Rows(_)
+                        | Word::Value(..)
+                        | Word::Cond(_)
+                        | Word::Date(_)
+                        | Word::Cue(Cue::With | Cue::In | Cue::By | Cue::Compare(Op::Ge, None))
+                )
             )
     }
 
@@ -275,6 +547,51 @@ impl Reader<'_, '_, '_> {
             let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
             if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
         };
+        if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
+            s.column = None;
+            let words = &self.index.column(column).words;
+            let own =
+                [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
+            let op = s.op.take().unwrap_or(Op::Eq);
+            let literal = Operand::Literal(Literal::Number(n * unit / own));
+            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
+            return;
+        }
+        if s.column.is_none()
+            && !matches!(next, Some(Word::Rows(_) | Word::Column(_) | Word::Unit(_)))
+            && let Some(op) = s.op
+        {
+            // "an error rate above 10 %": of the groups shown.
+            if matches!(s.figures.last(), Some(Expr::Metric(..))) && s.having.is_none() && s.shown.len() == 1 {
+                s.op = None;
+                s.having = s.figures.pop().map(|figure| (figure, op, n));
+                return;
+            }
+            // "orders over 150": by what they amount to.
+            if let Some(amount) = self.amount().filter(|_| s.rows && s.figures.is_empty()) {
+                s.op = None;
+                let literal = Operand::Literal(Literal::Number(n));
+                return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
+            }
+        }
+        let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
+        if let Some(Status::Http(column)) = &self.log.status
+            && free
+            && (100.0..600.0).contains(&n)
+            && n.fract() == 0.0
+            && (s.count
+                || s.when
+                || s.share
+                || s.most.is_some()
+                || !s.figures.is_empty()
+                || matches!(next, Some(Word::Cond(_))))
+            && !matches!(next, Some(Word::Column(_)))
+            && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
+        {
+            s.rows |= !matches!(next, Some(Word::Rows(_)));
+            self.of_most(s, next.filter(|n| !matches!(n, Word::Unit(_))));
+            return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
+        }
         if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
             s.number = Some(n);
             return;
@@ -295,6 +612,9 @@ impl Reader<'_, '_, '_> {
         if matches!(next, Some(Word::Unit(_))) {
             s.column = s.column.or(self.log.duration);
         }
+        if let Some(Word::Unit(unit)) = next {
+            s.unit = *unit;
+        }
         match s.column.take() {
             Some(column) => {
                 let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
@@ -306,7 +626,9 @@ impl Reader<'_, '_, '_> {
     }
 
     fn date(&self, s: &mut State, place: usize) {
-        let Some((time, span)) = self.log.time.zip(self.dated.get(place)) else {
+        let event = s.event.take();
+        let told = event.or(self.log.time);
+        let Some((time, span)) = told.zip(self.dated.get(place)) else {
             s.left += 1;
             return;
         };
@@ -319,6 +641,17 @@ impl Reader<'_, '_, '_> {
         };
         s.column = None;
         s.between = None;
+        // "not modified since March": before it; "not in March": at another time.
+        if event.is_some() && std::mem::take(&mut s.not) {
+            let Cond::During(_, from, to) = cond else { return };
+            let before = Cond::During(time, jiff::civil::DateTime::MIN, from);
+            let other = match to {
+                jiff::civil::DateTime::MAX => before,
+                _ => Cond::Any(vec![before, Cond::During(time, to, jiff::civil::DateTime::MAX)]),
+            };
+            s.query.filter.push(other);
+            return;
+        }
         self.push(s, cond);
     }
 
@@ -352,7 +685,9 @@ impl Reader<'_, '_, '_> {
         let time = |c: &Cond| matches!(c, Cond::During(..));
         let or = std::mem::take(&mut s.or);
         s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
-        let cond = if std::mem::take(&mut s.not) { negated(cond) } else { cond };
+        let not = std::mem::take(&mut s.not);
+        s.left += usize::from(not && !matches!(cond, Cond::Compare(..) | Cond::Like(..)));
+        let cond = if not { negated(cond) } else { cond };
         match s.query.filter.last_mut() {
             Some(last) if same(last, &cond) || or => {
                 let earlier = last.clone();
@@ -366,6 +701,18 @@ impl Reader<'_, '_, '_> {
             }
             _ => s.query.filter.push(cond),
         }
+    }
+}
+
+/// Whether a word asks for what a plain reading has no form for.
+fn special(word: &Word) -> bool {
+    match word {
+        Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
+        Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
+        Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
+        Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),
+        Word::Cue(cue) => matches!(cue, Cue::Share | Cue::Running | Cue::Top(_)),
+        _ => false,
     }
 }
 

@@ -1,36 +1,43 @@
 //! The stretches of a question: what each of its phrases is to a table of operations data.
 
+use std::ops::Range;
+
 use super::super::cues::{self, Cue};
-use super::super::index::ColumnId;
+use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
-use super::super::logic::{Bucket, Expr, Part};
+use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
-    /// The stretches of the question, the longest first at each place; none where a word is not understood.
+    /// The stretches of the question that say something, the longest first at each place; none where a word is not
+    /// understood.
     pub(super) fn words(&self) -> Option<Vec<Word>> {
-        let mut words = Vec::new();
+        Some(self.stretches()?.into_iter().filter_map(|(word, _)| word).collect())
+    }
+
+    /// All stretches of the question in order, with the tokens they take.
+    pub(super) fn stretches(&self) -> Option<Vec<(Option<Word>, Range<usize>)>> {
+        let mut found: Vec<(Option<Word>, Range<usize>)> = Vec::new();
+        let mut contains = false;
         let mut at = 0;
-        while at < self.tokens.len() {
+        while let Some(token) = self.tokens.get(at) {
             // What is contained is a text, whatever else it may mean.
-            let text = self.tokens.get(at).filter(|t| t.is_word() && cues::of(&t.lower).is_none());
-            if let (Some(Word::Cue(Cue::Contains(_))), Some(token)) = (words.last(), text) {
-                words.push(Word::Text(token.text.clone()));
-                at += 1;
-                continue;
+            let text = contains && token.is_word() && cues::of(&token.lower).is_none();
+            let (word, next) = match if text { None } else { self.word(at) } {
+                _ if text => (Some(Word::Text(token.text.clone())), at + 1),
+                Some((word, next)) => (word, next.max(at + 1)),
+                None if matches!(token.shape, Shape::Mark(_)) => (None, at + 1),
+                None => return None,
+            };
+            if let Some(word) = &word {
+                contains = matches!(word, Word::Cue(Cue::Contains(_)));
             }
-            match self.word(at) {
-                Some((word, next)) => {
-                    words.extend(word);
-                    at = next.max(at + 1);
-                }
-                None if self.tokens.get(at).is_some_and(|t| !matches!(t.shape, Shape::Mark(_))) => return None,
-                None => at += 1,
-            }
+            found.push((word, at..next));
+            at = next;
         }
-        Some(words)
+        Some(found)
     }
 
     /// What begins at a token, none for words that say nothing, and the token after it.
@@ -41,7 +48,7 @@ impl Reader<'_, '_, '_> {
             let next = self.tokens.iter().position(|t| t.start >= date.end).unwrap_or(self.tokens.len());
             return Some((Some(Word::Date(place)), next));
         }
-        for length in (1..=6.min(self.tokens.len() - at)).rev() {
+        for length in (1..=7.min(self.tokens.len() - at)).rev() {
             let phrase = self.tokens.get(at..at + length)?;
             let dated = |t: &Token| self.dated.iter().any(|d| d.certain && d.start == t.start);
             let word = if phrase.iter().skip(1).any(dated) { self.compared(phrase) } else { self.phrase(phrase, at) };
@@ -73,36 +80,43 @@ impl Reader<'_, '_, '_> {
         if phrase.iter().any(|t| matches!(t.shape, Shape::Quoted)) {
             return None;
         }
-        if let Some(word) = self.own(&lower) {
+        if let Some(word) = self.spoken(phrase, &lower, at).or_else(|| self.own(&lower)) {
             return Some(word);
         }
         let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
-        if let Some(cond) = self.log.condition(&stems) {
+        let table = &self.index.table(self.log.table).words.stems;
+        let rows = table.iter().map(String::as_str).eq(stems.iter().copied());
+        if let Some(cond) = self.log.condition(&stems).filter(|_| !rows) {
             return Some(Some(Word::Cond(cond)));
         }
-        if let Some(column) = self.value(phrase) {
+        if let Some(column) = self.value(phrase).filter(|_| !rows) {
             return Some(Some(column));
         }
         let cue = cues::of(&lower);
         if phrase.iter().all(Token::is_word) {
             if let Some(column) = self.written(phrase).filter(|_| phrase.len() > 1 || cue != Some(Cue::Count)) {
-                let rows = phrase.len() == 1 && self.log.rows.contains(&phrase.first().map_or("", |t| t.stem.as_str()));
+                let rows = rows
+                    || phrase.len() == 1 && self.log.rows.contains(&phrase.first().map_or("", |t| t.stem.as_str()));
                 return Some(Some(if rows { Word::Rows(Some(column)) } else { Word::Column(column) }));
             }
             if phrase.len() == 1 && self.log.rows.contains(&phrase.first().map_or("", |t| t.stem.as_str())) {
                 return Some(Some(Word::Rows(None)));
             }
-            if let Some(column) = self.glued(&stems) {
+            if rows && !table.is_empty() {
+                return Some(Some(Word::Rows(None)));
+            }
+            if let Some(column) = self.glued(&stems).or_else(|| self.referred(&stems)) {
                 return Some(Some(Word::Column(column)));
             }
             let ends = |t: Option<&Token>| t.is_some_and(|t| is_filler(&t.lower));
-            let named = !ends(phrase.first()) && !ends(phrase.last()) && (cue.is_none() || phrase.len() > 1);
+            let article = |t: &Token| matches!(t.lower.as_str(), "a" | "an" | "the");
+            let named = stems.len() <= 5
+                && !phrase.iter().any(article)
+                && !ends(phrase.first())
+                && !ends(phrase.last())
+                && (cue.is_none() || phrase.len() > 1);
             if named && let Some(column) = self.column(&stems) {
                 return Some(Some(Word::Column(column)));
-            }
-            let table = &self.index.table(self.log.table).words.stems;
-            if !table.is_empty() && table.iter().map(String::as_str).eq(stems.iter().copied()) {
-                return Some(Some(Word::Rows(None)));
             }
         }
         match cue {
@@ -145,6 +159,14 @@ impl Reader<'_, '_, '_> {
                 | "occur"
                 | "happen"
                 | "read"
+                | "see"
+                | "appeared"
+                | "appear"
+                | "placed"
+                | "place"
+                | "found"
+                | "active"
+                | "got"
                 | "status"
                 | "result"
                 | "results"
@@ -187,8 +209,7 @@ impl Reader<'_, '_, '_> {
             "days of the week" | "day of the week" | "weekday" | "weekdays" => {
                 return series(&|t| Expr::Part(Part::Weekday, t));
             }
-            "which hour" | "which day" | "which week" | "which month" | "busiest hour" | "busiest day"
-            | "what hour" | "what day" => {
+            "which hour" | "which day" | "which week" | "which month" | "which minute" | "what hour" | "what day" => {
                 let unit = bucket(tail)?;
                 return series(&|t| Expr::Bucket(unit, t));
             }
@@ -217,10 +238,27 @@ impl Reader<'_, '_, '_> {
                 let sql = self.log.rate(self.index, true)?;
                 return Some(Some(Word::Rate("success_rate".to_owned(), sql)));
             }
+            "cache hit ratio" | "cache hit rate" | "hit ratio" | "buffer hit ratio" | "hit rate" => {
+                let sql = self.log.hits(self.index)?;
+                return Some(Some(Word::Rate("hit_percent".to_owned(), sql)));
+            }
+            "spill to disk" | "spilled to disk" | "spills to disk" | "spill" | "wrote temp blocks"
+            | "use temp files" | "used temp files" => {
+                let column = self
+                    .index
+                    .columns(self.log.table)
+                    .find(|c| self.index.column(*c).column.name == "temp_blks_written")?;
+                let none = Operand::Literal(Literal::Number(0.0));
+                return Some(Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Gt, none))));
+            }
             "took" | "take" | "takes" | "taking" | "lasted" | "last longer" => return Some(Some(Word::Took)),
             "ms" | "millisecond" | "milliseconds" => return Some(Some(Word::Unit(1.0))),
             "s" | "sec" | "second" | "seconds" => return Some(Some(Word::Unit(1000.0))),
             "minutes" => return Some(Some(Word::Unit(60_000.0))),
+            "hours" => return Some(Some(Word::Unit(3_600_000.0))),
+            "days" => return Some(Some(Word::Unit(86_400_000.0))),
+            "last time" | "the last time" => return time.map(|_| Some(Word::Moment(true))),
+            "first time" | "the first time" => return time.map(|_| Some(Word::Moment(false))),
             "latest" | "newest" | "most recent" | "last" | "the latest" | "the last" | "the most recent" => {
                 return Some(Some(Word::Time(true)));
             }
@@ -265,12 +303,45 @@ impl Reader<'_, '_, '_> {
             return Some(column);
         }
         // What a row took is a number; its "time" alone is when it happened.
-        let mut found: Vec<(ColumnId, f64)> = self.linker.names(stems).iter().filter_map(own).collect();
+        let short = |stem: &str| {
+            stem == "execut" && self.index.columns(self.log.table).any(|c| self.index.column(c).words.has("exec"))
+        };
+        let stems: &[&str] = &stems.iter().map(|s| if short(s) { "exec" } else { s }).collect::<Vec<_>>();
+        let names = self.linker.names(stems);
+        let mut found: Vec<(ColumnId, f64)> = names.iter().filter_map(own).collect();
         found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        if found.is_empty() {
+            let other = |c: &Candidate| match c.meaning {
+                Meaning::Column(column) if self.log.referred.contains(&column.table) && c.strength >= 0.95 => {
+                    Some((column, c.strength))
+                }
+                _ => None,
+            };
+            found.extend(names.iter().filter_map(other));
+        }
         let longer = stems.len() > 1 && stems.last() == Some(&"time");
+        if found.is_empty() {
+            found.extend(self.shortened(stems).map(|c| (c, 0.7)));
+        }
         let fits =
             |c: &ColumnId| !longer || self.index.kind(*c).is_number() || self.index.column(*c).words.words.len() > 1;
         found.iter().find(|(c, _)| fits(c)).map(|(c, _)| *c)
+    }
+
+    /// The column whose name without its unit is this, `cpu` of `cpu_percent`, or the only one that has all these words.
+    fn shortened(&self, stems: &[&str]) -> Option<ColumnId> {
+        let unit = |w: &&String| {
+            !matches!(w.as_str(), "percent" | "pct" | "byte" | "ms" | "second" | "kb" | "mb" | "gb" | "count")
+        };
+        let same = |own: &str, said: &str| own == said || (own, said) == ("use", "usag");
+        let own = |c: ColumnId| self.index.column(c).words.stems.iter().filter(unit);
+        let whole =
+            |c: &ColumnId| own(*c).count() == stems.len() && own(*c).zip(stems).all(|(own, said)| same(own, said));
+        let has = |c: &ColumnId| stems.len() > 1 && stems.iter().all(|s| own(*c).any(|o| same(o, s)));
+        let columns = || self.index.columns(self.log.table);
+        let mut having = columns().filter(has);
+        let only = having.next().filter(|_| having.next().is_none());
+        columns().find(whole).or(only)
     }
 
     /// The column that a phrase writes as the table does.
@@ -278,6 +349,135 @@ impl Reader<'_, '_, '_> {
         let stems = || phrase.iter().map(|t| t.stem.as_str());
         let same = |c: &ColumnId| self.index.column(*c).written.iter().map(String::as_str).eq(stems());
         self.index.columns(self.log.table).find(same)
+    }
+
+    /// What a row of a table that is referred to is called by.
+    fn referred(&self, stems: &[&str]) -> Option<ColumnId> {
+        let called =
+            |t: &&TableId| self.index.table(**t).words.stems.iter().map(String::as_str).eq(stems.iter().copied());
+        let table = self.log.referred.iter().find(called)?;
+        let named = |c: &&ColumnId| ["name", "title"].iter().any(|w| self.index.column(**c).words.has(w));
+        self.index.table(*table).display.first().filter(named).copied()
+    }
+
+    /// What is said of events, ranks and sizes; the words around it tell what it is.
+    fn spoken(&self, phrase: &[Token], lower: &str, at: usize) -> Option<Option<Word>> {
+        let before = at.checked_sub(1).and_then(|p| self.tokens.get(p));
+        let after = |n: usize| self.tokens.get(at + phrase.len() + n).map_or("", |t| t.lower.as_str());
+        let dated = |n: usize| {
+            let token = self.tokens.get(at + phrase.len() + n);
+            token.is_some_and(|t| self.dated.iter().any(|d| d.certain && d.start <= t.start && t.start < d.end))
+        };
+        let follows = |n: usize| cues::of(after(n)).or_else(|| cues::of(&format!("{} {}", after(n), after(n + 1))));
+        let word = match lower {
+            "second" | "2nd" => Some(2),
+            "third" | "3rd" => Some(3),
+            "fourth" | "4th" => Some(4),
+            "fifth" | "5th" => Some(5),
+            _ => None,
+        };
+        if let Some(nth) = word {
+            let ranked = matches!(follows(0), Some(Cue::Superlative(..) | Cue::Frequent(_)));
+            return ranked.then_some(Some(Word::Nth(nth)));
+        }
+        let bytes = match lower {
+            "kb" | "kilobyte" | "kilobytes" => Some(1e3),
+            "mb" | "megabyte" | "megabytes" => Some(1e6),
+            "gb" | "gigabyte" | "gigabytes" => Some(1e9),
+            "tb" | "terabyte" | "terabytes" => Some(1e12),
+            "kib" => Some(1024.0),
+            "mib" => Some(1_048_576.0),
+            "gib" => Some(1_073_741_824.0),
+            "bytes" | "byte" => Some(1.0),
+            _ => None,
+        };
+        if let Some(bytes) = bytes.filter(|_| before.is_some_and(|t| matches!(t.shape, Shape::Number(_)))) {
+            return Some(Some(Word::Bytes(bytes)));
+        }
+        let topped = || at.checked_sub(2).and_then(|p| self.tokens.get(p)).is_some_and(|t| t.lower == "top");
+        let ranked = before.is_some_and(|t| {
+            matches!(cues::of(&t.lower), Some(Cue::Frequent(_)))
+                || t.lower == "peak"
+                || matches!(t.shape, Shape::Number(_)) && topped()
+        });
+        let unit = match lower {
+            "minute" | "minutes" => Some(Bucket::Minute),
+            "hour" | "hours" => Some(Bucket::Hour),
+            "day" | "days" => Some(Bucket::Day),
+            "week" | "weeks" => Some(Bucket::Week),
+            "month" | "months" => Some(Bucket::Month),
+            _ => None,
+        };
+        if let (Some(unit), Some(time), true) = (unit, self.log.time, ranked) {
+            return Some(Some(Word::Series(Expr::Bucket(unit, time))));
+        }
+        match lower {
+            "trend of" | "trend in" | "the trend of" | "the trend in" if self.log.time.is_some() => return Some(None),
+            "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
+            "largest" | "the largest" | "biggest" | "the biggest" | "smallest" | "the smallest" => {
+                let table = &self.index.table(self.log.table).words.stems;
+                let rows = self.tokens.get(at + phrase.len()).is_some_and(|t| table.as_slice() == [t.stem.clone()]);
+                let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
+                return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
+            }
+            "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
+            "only" => return Some(Some(Word::Only)),
+            "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
+            | "interval between" | "time between two" => return Some(Some(Word::Gap)),
+            "compare" | "comparison of" => return Some(Some(Word::Against(false))),
+            "vs" | "versus" | "compared to" | "compared with" | "against" | "and compared to" => {
+                return Some(Some(Word::Against(true)));
+            }
+            "first seen" | "first appeared" | "first logged" | "seen first" | "newly seen" => {
+                return Some(Some(Word::Fresh));
+            }
+            "new" if dated(0) || after(0) == "since" && dated(1) => return Some(Some(Word::Fresh)),
+            "new" if self.log.event("created").is_some() => return Some(None),
+            "slow" => {
+                let Some(Cue::Superlative(most, Some(quality))) = cues::of("slowest") else { return None };
+                return Some(Some(Word::Most(most, quality)));
+            }
+            "bots" | "bot" | "crawlers" | "crawler" | "spiders" => {
+                let agent = self.log.agent?;
+                let like = |text: &str| Cond::Like(agent, Place::Inside, text.to_owned(), false);
+                return Some(Some(Word::Cond(Cond::Any(["bot", "crawl", "spider"].map(like).to_vec()))));
+            }
+            "space" | "disk space" => return self.log.size.map(|c| Some(Word::Column(c))),
+            _ => {}
+        }
+        if let Some(groups) = moving(lower) {
+            return Some(Some(Word::Moving(groups)));
+        }
+        self.happened(phrase, lower, before, at)
+    }
+
+    /// What happened to a row, and how long it took until it did.
+    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>, at: usize) -> Option<Option<Word>> {
+        if self.log.events.is_empty() {
+            return None;
+        }
+        let status = before.is_some_and(|t| matches!(t.lower.as_str(), "status" | "state" | "=" | "is"));
+        if let ([token], false) = (phrase, status && before.is_some_and(|t| t.lower != "is")) {
+            let asked = self.tokens.iter().take(at).any(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+            let event = self.log.event(&token.lower).or_else(|| self.log.deed(&token.stem).filter(|_| asked));
+            return event.map(|column| Some(Word::Event(column)));
+        }
+        let last = lower.rsplit(' ').next()?;
+        let words: Vec<&str> = lower.split(' ').collect();
+        let lasts = ["time to", "to", "time taken to", "time it takes to", "time it took to"];
+        let asks = ["how long does it take to", "how long did it take to", "how long it takes to", "how long to"];
+        let head = lower.get(..lower.len() - last.len())?.trim_end();
+        let asked = asks.contains(&head);
+        if asked || lasts.contains(&head) {
+            let (from, to) = self.log.time.zip(self.log.deed(&phrase.last()?.stem))?;
+            return (from != to).then_some(Some(Word::Elapsed(from, to, asked)));
+        }
+        if let ["time", "from" | "between", _, "to" | "and", _] = words.as_slice() {
+            let stem = |at: usize| phrase.get(at).map(|t| t.stem.as_str());
+            let (from, to) = self.log.deed(stem(2)?).zip(self.log.deed(stem(4)?))?;
+            return (from != to).then_some(Some(Word::Elapsed(from, to, false)));
+        }
+        None
     }
 
     /// A column of PostgreSQL's catalogue, whose names are no English words.
@@ -295,7 +495,9 @@ impl Reader<'_, '_, '_> {
             return None;
         }
         let own = |lower: &str| {
-            let found = self.index.values(lower).iter().find(|v| v.column.table == self.log.table);
+            let values = self.index.values(lower);
+            let found = values.iter().find(|v| v.column.table == self.log.table);
+            let found = found.or_else(|| values.iter().find(|v| self.log.referred.contains(&v.column.table)));
             found.map(|v| Word::Value(v.column, v.text.clone()))
         };
         let lower = text.to_lowercase();
@@ -306,6 +508,15 @@ impl Reader<'_, '_, '_> {
         let found = self.index.values(&text.to_lowercase()).iter().find(|v| v.column.table == self.log.table);
         found.map_or_else(|| Word::Text(text.to_owned()), |v| Word::Value(v.column, v.text.clone()))
     }
+}
+
+/// The groups of `7 day moving average`, or of one that does not say how many.
+fn moving(lower: &str) -> Option<u32> {
+    let head =
+        lower.strip_suffix(" average").and_then(|h| h.strip_suffix("moving").or_else(|| h.strip_suffix("rolling")))?;
+    let mut words = head.split([' ', '-']).filter(|w| !w.is_empty());
+    let groups = words.next()?.parse::<u32>().ok().filter(|n| (2..=1000).contains(n))?;
+    matches!(words.next(), Some("day" | "hour" | "week" | "month" | "minute")).then_some(groups)
 }
 
 /// Names of PostgreSQL's catalogue that are no English words.

@@ -66,3 +66,68 @@ SELECT TIMESTAMP '2026-03-14 00:00:00' + INTERVAL (i * 1423) SECOND AS "timestam
      'disk full on /var', 'reloaded configuration'][1 + (i * i % 7)] AS message
 FROM range(300) t(i);
 COPY journal TO 'FOLDER/journal.ndjson' (FORMAT JSON);
+
+-- An application's own tables: tickets of teams, and orders of customers, some not yet closed, paid or shipped.
+CREATE TABLE teams AS
+SELECT i + 1 AS id, ['Network', 'Database', 'Storage', 'Frontend'][i + 1] AS name FROM range(4) t(i);
+COPY teams TO 'FOLDER/desk/teams.csv' (HEADER);
+CREATE TABLE tickets AS
+SELECT i + 1 AS id,
+    ['Disk full', 'Slow query', 'Login fails', 'Certificate expired', 'Packet loss'][1 + (i * 7 % 5)] || ' ' || i AS title,
+    1 + (i * 11 % 4) AS team_id,
+    ['ann', 'ben', 'cleo', 'dan', 'eva'][1 + (i * 13 % 5)] AS assignee,
+    ['low', 'medium', 'high', 'urgent'][1 + (i * i % 11) % 4] AS priority,
+    CASE WHEN i % 5 = 0 THEN ['open', 'in progress'][1 + i % 2] ELSE 'closed' END AS status,
+    TIMESTAMP '2026-02-02 07:00:00' + INTERVAL (i * 17911) SECOND AS opened_at,
+    CASE WHEN i % 5 <> 0 THEN TIMESTAMP '2026-02-02 07:00:00' + INTERVAL (i * 17911 + 3600 + i * 7919 % 400000) SECOND END
+        AS closed_at
+FROM range(210) t(i);
+COPY tickets TO 'FOLDER/desk/tickets.csv' (HEADER);
+
+CREATE TABLE customers AS
+SELECT i + 1 AS id, 'Customer ' || chr(65 + i::INTEGER) AS name, ['DE', 'FR', 'US', 'JP'][1 + (i * 3 % 4)] AS country,
+    TIMESTAMP '2025-11-01 09:00:00' + INTERVAL (i * 401) HOUR AS created_at
+FROM range(20) t(i);
+COPY customers TO 'FOLDER/shop/customers.csv' (HEADER);
+CREATE TABLE orders AS
+SELECT i + 1 AS id, 1 + (i * 7 % 18) AS customer_id,
+    ['shipped', 'paid', 'shipped', 'cancelled', 'shipped', 'pending'][1 + (i * 5 % 6)] AS status,
+    round(10 + (i * 7919 % 20000) / 100.0, 2) AS total,
+    TIMESTAMP '2026-01-01 08:00:00' + INTERVAL (i * 22013) SECOND AS created_at,
+    CASE WHEN i * 5 % 6 NOT IN (3, 5)
+        THEN TIMESTAMP '2026-01-01 08:00:00' + INTERVAL (i * 22013 + 600 + i * 137 % 90000) SECOND END AS paid_at,
+    CASE WHEN i * 5 % 6 IN (0, 2, 4)
+        THEN TIMESTAMP '2026-01-01 08:00:00' + INTERVAL (i * 22013 + 100000 + i * 911 % 300000) SECOND END AS shipped_at
+FROM range(300) t(i);
+COPY orders TO 'FOLDER/shop/orders.csv' (HEADER);
+
+-- Errors of services, logins, files, and figures of hosts.
+CREATE TABLE errors AS
+SELECT TIMESTAMP '2026-03-10 00:00:00' + INTERVAL (i * 2741) SECOND AS occurred_at,
+    ['billing', 'search', 'gateway'][1 + (i * 5 % 7) % 3] AS service,
+    ['timeout', 'connection refused', 'null pointer', 'disk full', 'bad request'][1 + (i * i + i * 3) % 11 % 5] AS error,
+    ['warning', 'error', 'critical'][1 + (i * 3 % 5) % 3] AS severity
+FROM range(260) t(i);
+COPY errors TO 'FOLDER/errors.ndjson' (FORMAT JSON);
+CREATE TABLE logins AS
+SELECT TIMESTAMP '2026-03-12 00:00:00' + INTERVAL (i * 1999) SECOND AS "time",
+    ['root', 'alice', 'bob', 'deploy'][1 + (i * 7 % 9) % 4] AS username,
+    '192.0.2.' || (i * 13 % 29) AS ip,
+    i * 11 % 4 <> 1 AS success
+FROM range(270) t(i);
+COPY logins TO 'FOLDER/logins.csv' (HEADER);
+CREATE TABLE files AS
+SELECT '/var/' || ['log', 'lib', 'backup', 'cache'][1 + i % 4] || '/' || 'f' || i AS path,
+    ['root', 'postgres', 'www-data'][1 + (i * 5 % 3)] AS owner,
+    (i * i * 104729 % 90000000) AS size_bytes,
+    TIMESTAMP '2025-06-01 00:00:00' + INTERVAL (i * 61) HOUR AS modified_at
+FROM range(110) t(i);
+COPY files TO 'FOLDER/files.csv' (HEADER);
+CREATE TABLE metrics AS
+SELECT TIMESTAMP '2026-03-16 00:00:00' + INTERVAL (i // 3 * 15) MINUTE AS ts,
+    ['db1', 'db2', 'web1'][1 + i % 3] AS host,
+    round((i * 7919 % 1000) / 10.0, 1) AS cpu_percent,
+    2000000000 + i * 104729 % 6000000000 AS memory_bytes,
+    round(40 + (i * 31 % 550) / 10.0, 1) AS disk_used_percent
+FROM range(720) t(i);
+COPY metrics TO 'FOLDER/metrics.csv' (HEADER);
