@@ -47,7 +47,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  llmsql index rebuild public.docs_idx --dry-run\n  llmsql index rebuild --table docs --set-probes database\n  \
                       llmsql index rebuild docs_idx --method swap --opclass vector_ip_ops\n\nFrom cron, every night:\n  \
-                      llmsql index rebuild --all --if-needed --window 01:00-05:00 --textfile /var/lib/node_exporter/llmsql_index.prom"
+                      llmsql index rebuild --all --if-needed --window 01:00-05:00 \\\n      --textfile /var/lib/node_exporter/llmsql_index.prom"
     )]
     Rebuild(Box<rebuild::Arguments>),
     /// Measure how many of the nearest rows queries find, and find the smallest probes for a target

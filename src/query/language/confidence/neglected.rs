@@ -2,16 +2,17 @@
 
 use super::super::assign::{Item, Part};
 use super::super::cues::Cue;
+use super::super::index::Index;
 use super::super::logic::{Agg, Cond, Expr, Query};
 use super::super::words::{Shape, Token, number_word};
 
 /// Whether a reading leaves out a word that changes what is asked; such a reading is no answer.
 #[must_use]
-pub fn neglects(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Query) -> bool {
     let cue = |part: &Part| {
         let Item::Cue(cue) = &part.item else { return false };
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
-        !holds(*cue, phrase, query)
+        !holds(index, *cue, phrase, query)
     };
     parts.iter().any(cue) || leaves_out_never_or_only(tokens, query)
 }
@@ -33,7 +34,7 @@ pub fn leaves_out_never_or_only(tokens: &[Token], query: &Query) -> bool {
 }
 
 /// Whether a query has what a cue asks for.
-fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
+fn holds(index: &Index<'_>, cue: Cue, phrase: &[Token], query: &Query) -> bool {
     let said = phrase.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ");
     let shown = |fits: &dyn Fn(&Expr) -> bool| {
         let own = |e: &Expr| matches!(e, Expr::Metric(..)) || fits(e);
@@ -48,6 +49,12 @@ fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
             ) =>
         {
             grouped()
+        }
+        // "the oldest of each team" is more than one.
+        Cue::Each if query.limit == Some(1) && query.select.iter().all(|e| !e.is_aggregate()) => grouped(),
+        // Nothing is slow or large by its number.
+        Cue::Superlative(_, Some(_)) => {
+            !matches!(query.order.first(), Some((Expr::Column(c), _)) if index.column(*c).key && query.limit.is_some())
         }
         Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
         Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_) | Expr::ShareIf(..))),
