@@ -492,7 +492,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l m -d 'hnsw: connections a layer (2 to 100)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l ef-construction -d 'hnsw: candidates while building (4 to 1000)' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l window -d 'Start only in these hours of this host\'s clock, as in 01:00-05:00; outside them do nothing' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'Give up after waiting that long for other sessions\' transactions, as in 10min; 0 waits for ever' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l max-wait -d 'How long the whole run waits for other sessions\' transactions before it gives up, over all indexes, as in 10min; 0 waits for ever' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l jobs -d 'Tables to work on at the same time' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l workers -d 'Parallel workers of a build [default: half of max_parallel_workers, at most 4, shared between the jobs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand index; and __fish_seen_subcommand_from rebuild" -l method -d 'How the new index takes the place of the old' -r -f -a "reindex\t'ALTER INDEX SET and REINDEX CONCURRENTLY: keeps name, operator class and comment'
@@ -810,7 +810,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s o -l output -d 'Write the result into this file, whole or not at all' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s o -l output -d 'Write the result into this file, whole or not at all; without --format the ending of its name says how (.csv, .json, .jsonl, .md, .parquet, .yaml), and under any other name it is a table' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l chart -d 'Draw a result that is a series as a chart in the terminal' -r -f -a "auto\t'Lines where the result goes along time, bars otherwise'
 bar\t'A bar a row'
 line\t'A line from left to right'"

@@ -5,7 +5,7 @@ use crate::root::Root;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -113,12 +113,34 @@ impl State {
         Ok(State { connection })
     }
 
+    /// Opens another user's state, to read it only; `None` where there is none or this user may not read it.
+    #[must_use]
+    pub fn of_another(folder: &Path) -> Option<State> {
+        let file = folder.join("state.db");
+        std::fs::File::open(&file).ok()?;
+        let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        // What it holds is data, whoever wrote it.
+        connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 1000").ok()?;
+        Some(State { connection })
+    }
+
+    /// Writes what follows to the disk when the state is closed, and not after each change.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn flush_at_end(&self) -> Result<()> {
+        self.connection
+            .pragma_update(None, "synchronous", "NORMAL")
+            .map_err(|e| Error::failed("state.open", "the state cannot be used").because(e))
+    }
+
     /// The database, for modules that keep tables of their own in it.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Adds a run over an index. `place` is server and database, `name` the index.
+    /// Adds a run over an index. `place` is the database, by a name that does not depend on how it is reached; `name`
+    /// the index.
     ///
     /// # Errors
     /// Those of writing.

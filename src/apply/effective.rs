@@ -182,7 +182,7 @@ pub fn sysctl(overlay: &Overlay<'_>) -> BTreeMap<String, Placed> {
         let Some(bytes) = overlay.read(&path) else { continue };
         for entry in sysctl::Document::parse(&bytes).entries() {
             let placed = |value: &str| Placed { value: value.to_owned(), file: path.clone(), line: entry.line };
-            if let Some(other) = twin(entry.key).filter(|other| found.contains_key(*other)) {
+            if let Some(other) = twin(entry.key).filter(|other| entry.value != "0" && found.contains_key(*other)) {
                 found.insert(other.to_owned(), placed("0"));
             }
             found.insert(entry.key.to_owned(), placed(entry.value));

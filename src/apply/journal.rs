@@ -7,6 +7,7 @@
 
 use super::change::ChangeSet;
 use crate::error::{Error, Exit, Result};
+use crate::formats::redact::redact;
 use crate::output::file;
 use crate::root::Root;
 use crate::state;
@@ -270,11 +271,12 @@ impl Journal {
         Ok(id)
     }
 
-    /// Marks how a generation ended.
+    /// Marks how a generation ended. The message may have lines of a server's log in it: no password of them is kept.
     ///
     /// # Errors
     /// The mark cannot be written: the generation then still waits (exit 4).
     pub fn end(&self, id: i64, outcome: Outcome, message: Option<&str>) -> Result<()> {
+        let message = message.map(|m| String::from_utf8_lossy(&redact(m.as_bytes()).0).into_owned());
         self.connection
             .execute(
                 "UPDATE generations SET outcome = ?, ended = ?, message = ? WHERE id = ?",
@@ -390,7 +392,8 @@ mod tests {
         let id = journal.begin(&record()).unwrap();
         let again = Journal::read(&state).unwrap().unwrap();
         assert_eq!(again.none_pending().unwrap_err().exit, Exit::RecoverFirst);
-        journal.end(id, Outcome::Done, None).unwrap();
+        journal.end(id, Outcome::Done, Some("FATAL: in \"host=a password=hunter2\"")).unwrap();
+        assert_eq!(again.generation(id).unwrap().message.unwrap(), "FATAL: in \"host=a password=REDACTED");
         again.none_pending().unwrap();
         assert_eq!(again.generation(id).unwrap().outcome, Outcome::Done);
         assert_eq!(again.generation(9).unwrap_err().exit, Exit::Usage);

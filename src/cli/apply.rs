@@ -63,8 +63,9 @@ pub struct Way {
     /// Restart servers whose new values need it, and prove them after
     ///
     /// PostgreSQL and PgBouncer where a value waits for that, NGINX where it refuses to reload because a zone of shared
-    /// memory has another key or path than before; nothing else of ours needs it. It is done by systemd where that has
-    /// started the server, else with its own program and arguments. Clients lose their connections.
+    /// memory has another key or path than before. It is done by systemd where that has started the server, else with its
+    /// own program and arguments. Clients lose their connections. New limits of units (LimitNOFILE) count at their next
+    /// start too: `llmsql status` names those that wait, with the command.
     #[arg(long, conflicts_with = "dry_run")]
     restart: bool,
     #[command(flatten)]

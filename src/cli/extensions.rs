@@ -19,7 +19,8 @@ const FOLDER: &str = "/var/lib/duckdb/extensions";
 #[command(after_help = "Examples:
   llmsql extensions list
   llmsql extensions install httpfs --from ./httpfs.duckdb_extension.gz
-  llmsql extensions install postgres_scanner sqlite_scanner --from /mnt/usb/duckdb
+  llmsql extensions install postgres_scanner sqlite_scanner \\
+      --from /mnt/usb/duckdb
   llmsql extensions install httpfs --from https://mirror.example/duckdb
   llmsql extensions verify
   llmsql extensions sql --s3-region eu-central-1 --http-timeout 2min > load.sql")]

@@ -25,7 +25,7 @@ use serde::Serialize;
 pub enum Command {
     /// Say what should be safer, why, and by which exact SQL; nothing is changed
     #[command(
-        after_help = "Examples:\n  llmsql harden check --dsn postgresql://postgres@db1/llm_analytics\n  llmsql harden check --readonly-role reports --app-role app --write-schema analytics\n  llmsql harden check --format json | jq '.findings[] | select(.status == \"fails\")'"
+        after_help = "Examples:\n  llmsql harden check --dsn postgresql://postgres@db1/llm_analytics\n  llmsql harden check --readonly-role reports --app-role app \\\n      --write-schema analytics\n  llmsql harden check --format json \\\n      | jq '.findings[] | select(.status == \"fails\")'"
     )]
     Check(CheckArguments),
     /// Make the changes that check shows, prove them by logins, and undo them if one fails
@@ -34,7 +34,7 @@ pub enum Command {
     /// route has to log in before anything is final: the connection itself, and each --route. What was changed is kept
     /// in the state folder, and `harden rollback` takes it back.
     #[command(
-        after_help = "Examples:\n  llmsql harden apply --dry-run\n  llmsql harden apply --yes --route 'host=127.0.0.1 port=6432 dbname=llm_analytics user=app'\n  llmsql harden apply --app-role app --write-schema analytics --isolate analytics.query_logs=client_ip:app.client_ip"
+        after_help = "Examples:\n  llmsql harden apply --dry-run\n  llmsql harden apply --yes \\\n      --route 'host=127.0.0.1 port=6432 dbname=llm_analytics user=app'\n  llmsql harden apply --app-role app --write-schema analytics \\\n      --isolate analytics.query_logs=client_ip:app.client_ip"
     )]
     Apply(ApplyArguments),
     /// Take back what the last run changed, or an interrupted one

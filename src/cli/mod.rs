@@ -32,14 +32,23 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::root::Root;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "llmsql", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "llmsql",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 80
+)]
 pub struct Cli {
     /// Options every subcommand takes.
     #[command(flatten)]
@@ -55,6 +64,9 @@ pub struct Global {
     /// Form of the result on stdout; query has csv, jsonl, markdown and parquet as well
     #[arg(long, global = true, value_enum, default_value_t, env = "LLMSQL_FORMAT", help_heading = "Global options")]
     pub format: Format,
+    /// Whether the form was asked for, by the option or its variable.
+    #[arg(skip)]
+    pub format_given: bool,
     /// A tree that stands for the host's file system, such as a mounted image
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub root: Option<PathBuf>,
@@ -138,7 +150,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
         return ExitCode::from(crate::query::worker::main(std::io::stdin()));
     }
-    let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
+    let parsed = Cli::command().try_get_matches_from(&args).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.global.format_given = matches.value_source("format").is_some_and(|s| s != ValueSource::DefaultValue);
+        Ok(cli)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => return usage(&e, wanted_format(&args)),
     };
@@ -193,8 +210,17 @@ fn run(cli: Cli) -> Result<Exit> {
 /// means "changes"), told like every other error.
 fn usage(error: &clap::Error, format: Format) -> ExitCode {
     let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if help || format != Format::Json {
-        // clap knows which of stdout and stderr its message belongs to; there is nothing to do if it cannot be shown.
+    if help {
+        // A reader that has seen enough is no failure; a full disk is one.
+        if let Err(e) = error.print().and_then(|()| std::io::stdout().flush())
+            && e.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let error = Error::failed("output.write", "cannot write the result").at("stdout").because(e);
+            output::error(&error, format);
+            return ExitCode::from(error.exit.code());
+        }
+    } else if format != Format::Json {
+        // It goes to stderr; there is nothing to do if it cannot be shown.
         let _ = error.print();
     } else {
         output::error(&as_error(error), format);

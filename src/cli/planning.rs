@@ -64,6 +64,11 @@ impl Planning {
         // Which files they are only the configuration says.
         let named = |key: &str| profile.text(key).filter(|path| path.starts_with('/'));
         if let Some(root) = self.host(global) {
+            for component in keys::COMPONENTS {
+                if let Some(unit) = profile.text(&format!("limits.units.{component}.name")) {
+                    crate::facts::read_unit(&root, unit, *component == "postgresql", &mut facts);
+                }
+            }
             for service in ["nginx", "postgresql"] {
                 let file = |part: &str| named(&format!("{service}.{part}"));
                 if let (Some(certificate), Some(key)) = (file("tls_certificate"), file("tls_certificate_key")) {
@@ -86,6 +91,13 @@ impl Planning {
     #[must_use]
     pub fn with_profile(mut self, name: Option<String>) -> Self {
         self.profile = name.or(self.profile);
+        self
+    }
+
+    /// The same, with the profile that is in force by itself.
+    #[must_use]
+    pub fn without_profile(mut self) -> Self {
+        self.profile = None;
         self
     }
 

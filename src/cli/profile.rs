@@ -69,7 +69,10 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<()> {
         match self.action {
             Action::List(planning) => list(&planning, global),
-            Action::Show { name, planning } => show(&planning.with_profile(name), global),
+            Action::Show { name, planning } => {
+                let named = name.is_some();
+                show(&planning.with_profile(name), named, global)
+            }
         }
     }
 }
@@ -107,8 +110,18 @@ fn list(planning: &Planning, global: &Global) -> Result<()> {
     output::stdout(&format!("{}\n\n* in force on this host: {} ({})\n", table.trim_fmt(), profile.name, profile.rule))
 }
 
-fn show(planning: &Planning, global: &Global) -> Result<()> {
-    let (profile, chain) = planning.profile_and_chain(global)?;
+fn show(planning: &Planning, named: bool, global: &Global) -> Result<()> {
+    let (mut profile, chain) = planning.profile_and_chain(global)?;
+    if named {
+        // It was asked for by its name, and by no flag.
+        let (_, force) = planning.clone().without_profile().facts_and_profile(global)?;
+        profile.rule = if force.name == profile.name {
+            format!("in force here: {}", force.rule)
+        } else {
+            format!("not in force here, {} is ({})", force.name, force.rule)
+        };
+        profile.values.remove("plan.profile");
+    }
     let values: Vec<Effective> = profile.values.iter().map(|(key, sourced)| Effective::new(key, sourced)).collect();
     let (source, description) =
         chain.into_iter().next().map(|e| (e.source.to_string(), e.file.description)).unwrap_or_default();
@@ -116,11 +129,18 @@ fn show(planning: &Planning, global: &Global) -> Result<()> {
     if global.format != Format::Table {
         return output::document(&shown, global.format);
     }
-    let mut text = format!("{} ({})\nchosen: {}\n", shown.name, shown.source, shown.rule);
+    let width = output::plan::width();
+    let mut text = String::new();
+    let label = if named { shown.rule.clone() } else { format!("chosen: {}", shown.rule) };
+    for line in [format!("{} ({})", shown.name, shown.source), label] {
+        output::plan::paragraph(&mut text, &line, "", width);
+    }
     if shown.chain.len() > 1 {
         text += &format!("extends: {}\n", shown.chain.join(" → "));
     }
-    text += &format!("\n{}\n\n", shown.description);
+    text.push('\n');
+    output::plan::paragraph(&mut text, &shown.description, "", width);
+    text.push('\n');
     if shown.values.is_empty() {
         text += "It sets nothing: the plan derives every value from the host's facts.\n";
     } else {

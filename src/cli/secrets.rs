@@ -44,7 +44,7 @@ pub enum Command {
     Init(Init),
     /// Show each secret's age, where it is used, what is due, weak or open to others; never a value
     #[command(
-        after_help = "Examples:\n  llmsql secrets status\n  llmsql secrets status --detailed-exitcode   # 2 where something is due or wrong, for cron"
+        after_help = "Examples:\n  llmsql secrets status\n  llmsql secrets status --detailed-exitcode   # 2 where one is due or wrong"
     )]
     Status(StatusArguments),
     /// Rotate secrets everywhere at once: env file, server and PgBouncer, proved by logins before it is final
@@ -54,7 +54,7 @@ pub enum Command {
     /// failure puts everything back (3, or 12 for a login), and after a kill `secrets recover` does. What was stays, for
     /// `secrets restore`. API_KEY_SALT is never part of --all: name it, and keys made under the old one stay valid.
     #[command(
-        after_help = "Examples:\n  llmsql secrets rotate POSTGRES_PASSWORD\n  llmsql secrets rotate --due --yes                     # from cron; needs [secrets] reload\n  llmsql secrets rotate APP_PASSWORD --strategy alternate\n  llmsql secrets rotate JWT_SECRET_KEY --no-overlap      # the old key has leaked\n  llmsql secrets rotate VENDOR_TOKEN --value credential:vendor --yes --no-reload"
+        after_help = "Examples:\n  llmsql secrets rotate POSTGRES_PASSWORD\n  llmsql secrets rotate --due --yes                 # needs [secrets] reload\n  llmsql secrets rotate APP_PASSWORD --strategy alternate\n  llmsql secrets rotate JWT_SECRET_KEY --no-overlap  # the old key has leaked\n  llmsql secrets rotate VENDOR_TOKEN --value credential:vendor --yes --no-reload"
     )]
     Rotate(Box<Rotate>),
     /// Log in with every secret everywhere it should work; 12 where one does not

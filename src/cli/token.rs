@@ -22,7 +22,7 @@ pub enum Command {
     /// With JWT_SECRET_KEY by JWT_ALGORITHM (HS256 or EdDSA) of the env file; it lives JWT_EXPIRE_MINUTES unless told
     /// otherwise, and carries the id of its key.
     #[command(
-        after_help = "Examples:\n  llmsql token mint --subject ada --audience api\n  llmsql token mint --subject ci --expires 12h --claim 'scope=\"read\"' --claim 'level=3'"
+        after_help = "Examples:\n  llmsql token mint --subject ada --audience api\n  llmsql token mint --subject ci --expires 12h \\\n      --claim 'scope=\"read\"' --claim 'level=3'"
     )]
     Mint(Mint),
     /// Check a token: signature, expiry, audience, key; print what it says, or end with 12

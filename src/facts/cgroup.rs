@@ -1,13 +1,16 @@
-//! What a cgroup allows, in the hierarchies of version 1 and 2, found through the mount table: that of PostgreSQL's own
-//! unit where it runs in one, else this process's, which stands for it.
+//! What a cgroup allows, in the hierarchies of version 1 and 2, found through the mount table: that of the running
+//! PostgreSQL, else the place its unit would have, with what the unit's files set. This process's own stands for it in a
+//! container, whose limits hold for all in it; outside of one, what a login's session or another service may use says
+//! nothing of PostgreSQL.
 //!
 //! The kernel's documents are `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/`; which part of a hierarchy a
 //! mount shows is told by mountinfo's root field (cgroup_namespaces(7)).
 
-use super::Facts;
 use super::cluster::Postmaster;
 use super::mount::Mount;
 use super::read::{Host, Set, parse_list};
+use super::unit::Told;
+use super::{Facts, Unit};
 use procfs::{FromBufRead, ProcessCGroups};
 
 /// From here on a limit of version 1 means "none": it stands for the highest number of pages, whatever their size.
@@ -15,17 +18,26 @@ const NO_LIMIT_V1: u64 = 1 << 62;
 /// The same on kernels of 32 bits: 2^31 − 1 pages of 4 kB.
 const NO_LIMIT_V1_32BIT: u64 = ((1 << 31) - 1) * 4096;
 
-/// Fills in the limits of memory and CPU, and what the plan counts with.
+/// Fills in the limits of memory and CPU, and what the plan counts with. `unit` is the one PostgreSQL would be started by.
 pub(super) fn collect(
     host: &Host,
     mounts: &[Mount],
     online: Option<&Set>,
     postmaster: Option<&Postmaster>,
+    unit: Option<&Unit>,
     facts: &mut Facts,
 ) {
-    let unit = postmaster.filter(|p| in_a_unit_of_its_own(host, p.pid));
-    facts.container.cgroup_of = unit.map(|p| p.cluster.clone());
-    let subject = Subject { host, pid: unit.map(|p| p.pid) };
+    let running = postmaster.filter(|p| in_a_cgroup_of_its_own(host, p.pid));
+    facts.container.cgroup_of = running.map(|p| p.cluster.clone());
+    // What its unit's files say counts from its next start on, and while it runs its cgroup has it.
+    let unit = unit.filter(|_| running.is_none() && facts.container.systemd != Some(false));
+    let subject = match (running, facts.container.kind.as_deref()) {
+        (Some(postmaster), _) => Subject::process(host, postmaster.pid),
+        // Windows' subsystem has a kernel of its own, in which sessions are sessions.
+        (None, Some(kind)) if kind != "wsl" => Subject::own(host),
+        _ if postmaster.is_some() => Subject::own(host),
+        _ => Subject::service(host, unit),
+    };
     let hierarchies = hierarchies(&subject, mounts);
     let v2_everywhere = hierarchies.iter().any(|h| h.unified) && !hierarchies.iter().any(|h| h.has_controller());
     if let Some(main) = hierarchies.iter().find(|h| h.controls("memory")).or(hierarchies.first()) {
@@ -35,14 +47,23 @@ pub(super) fn collect(
         host.absent("container.cgroup_version", "no cgroup hierarchy is mounted");
     }
 
-    facts.memory.limit_bytes = hierarchies.iter().filter_map(|h| h.memory_limit(host)).min();
+    let by_unit = unit.and_then(|unit| unit.memory_max(host, facts.memory.total_bytes));
+    let limit = hierarchies.iter().filter_map(|h| h.memory_limit(host)).chain(by_unit).min_by_key(|told| told.value);
+    facts.memory.limit_bytes = limit.as_ref().map(|told| told.value);
+    facts.memory.limit_from = limit.map(|told| told.file);
     facts.memory.effective_bytes = match (facts.memory.total_bytes, facts.memory.limit_bytes) {
         (Some(total), Some(limit)) => Some(total.min(limit)),
         (total, limit) => total.or(limit),
     };
-    facts.cpu.quota = hierarchies.iter().filter_map(|h| h.cpu_quota(host)).min_by(f64::total_cmp);
+    let by_unit = unit.and_then(|unit| unit.cpu_quota(host));
+    facts.cpu.quota = hierarchies.iter().filter_map(|h| h.cpu_quota(host)).chain(by_unit).min_by(f64::total_cmp);
 
-    let sets: Vec<Set> = hierarchies.iter().filter_map(|h| h.cpuset(host)).chain(affinity(&subject)).collect();
+    let sets: Vec<Set> = hierarchies
+        .iter()
+        .filter_map(|h| h.cpuset(host))
+        .chain(affinity(&subject))
+        .chain(unit.map(|unit| unit.cpu_sets(host)).unwrap_or_default())
+        .collect();
     if let Some(online) = online {
         let allowed: Set = online.iter().copied().filter(|cpu| sets.iter().all(|set| set.contains(cpu))).collect();
         // No CPU at all would be no host: the sets are of another moment then, or another host's.
@@ -65,30 +86,68 @@ fn effective(online: Option<u32>, cpuset: Option<u32>, quota: Option<f64>) -> Op
 /// Whose cgroup is asked.
 struct Subject<'a> {
     host: &'a Host<'a>,
-    /// The process; this one where there is none.
-    pid: Option<u32>,
+    /// Its file `cgroup` in /proc, or what that would be.
+    cgroup: String,
+    /// Its file `cpuset`.
+    cpuset: Option<String>,
+    /// Its file `status`.
+    status: Option<String>,
 }
 
-impl Subject<'_> {
-    /// The process's file in /proc.
-    fn read(&self, name: &str) -> Option<String> {
-        match self.pid {
-            Some(pid) => self.host.text(&format!("/proc/{pid}/{name}")),
-            None => self.host.own(name).map(|(_, text)| text),
+impl<'a> Subject<'a> {
+    fn process(host: &'a Host<'a>, pid: u32) -> Self {
+        let read = |name: &str| host.text(&format!("/proc/{pid}/{name}"));
+        Subject { host, cgroup: read("cgroup").unwrap_or_default(), cpuset: read("cpuset"), status: read("status") }
+    }
+
+    fn own(host: &'a Host<'a>) -> Self {
+        let read = |name: &str| host.own(name).map(|(_, text)| text);
+        Subject { host, cgroup: read("cgroup").unwrap_or_default(), cpuset: read("cpuset"), status: read("status") }
+    }
+
+    /// A service that does not run: in each hierarchy the place of its unit, or of services at large, where this process
+    /// is in a session or in a unit of its own.
+    fn service(host: &'a Host<'a>, unit: Option<&Unit>) -> Self {
+        let mut subject = Subject::own(host);
+        let place = unit.map_or_else(|| "/system.slice".to_owned(), Unit::cgroup);
+        let (mut lines, mut moved) = (Vec::new(), false);
+        for line in subject.cgroup.lines() {
+            let mut parts = line.splitn(3, ':');
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some(number), Some(controllers), Some(path)) if unit.is_some() || is_a_units(path) => {
+                    moved = true;
+                    lines.push(format!("{number}:{controllers}:{place}"));
+                }
+                _ => lines.push(line.to_owned()),
+            }
         }
+        subject.cgroup = lines.join("\n");
+        if moved {
+            // Services inherit what the first process may run on, and not what a session was bound to.
+            subject.status = host.text("/proc/1/status").or(subject.status);
+            subject.cpuset = None;
+        }
+        subject
     }
 }
 
-/// Whether a process runs in a service of systemd that is not this process's, and that can be seen from here.
-fn in_a_unit_of_its_own(host: &Host, pid: u32) -> bool {
+/// Whether a cgroup is that of a login or of a unit of systemd; not if it is a container's or PostgreSQL's own, whose
+/// limits are meant.
+fn is_a_units(path: &str) -> bool {
+    let meant = ["docker", "libpod", "lxc", "kube", "crio", "containerd", "machine.slice", "/postgresql"];
+    !meant.iter().any(|mark| path.contains(mark))
+        && path.split('/').any(|part| part == "user.slice" || part.ends_with(".scope") || part.ends_with(".service"))
+}
+
+/// Whether a process is in another cgroup than this one, which can be seen from here.
+fn in_a_cgroup_of_its_own(host: &Host, pid: u32) -> bool {
     let own = host.own("cgroup").map(|(_, text)| text);
-    host.text(&format!("/proc/{pid}/cgroup"))
-        .is_some_and(|text| text.contains(".service") && !text.contains("/..") && Some(&text) != own.as_ref())
+    host.text(&format!("/proc/{pid}/cgroup")).is_some_and(|text| !text.contains("/..") && Some(&text) != own.as_ref())
 }
 
 /// The CPUs the process may run on, as the kernel tells it.
 fn affinity(subject: &Subject) -> Option<Set> {
-    let status = subject.read("status")?;
+    let status = subject.status.as_deref()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     parse_list(list).filter(|set| !set.is_empty())
 }
@@ -108,9 +167,8 @@ struct Hierarchy {
 /// Every mounted hierarchy the process has a place in.
 fn hierarchies(subject: &Subject, mounts: &[Mount]) -> Vec<Hierarchy> {
     let host = subject.host;
-    let told = subject.read("cgroup").unwrap_or_default();
     // Read line by line: a line of an odd form does not spoil the rest.
-    let lines = told.lines().filter_map(|line| ProcessCGroups::from_buf_read(line.as_bytes()).ok());
+    let lines = subject.cgroup.lines().filter_map(|line| ProcessCGroups::from_buf_read(line.as_bytes()).ok());
     let groups: Vec<_> = lines.flat_map(|groups| groups.0).collect();
     let mut found = Vec::new();
     for group in &groups {
@@ -134,7 +192,7 @@ fn hierarchies(subject: &Subject, mounts: &[Mount]) -> Vec<Hierarchy> {
     }
     // Older than cgroups, and still told beside them.
     if !found.iter().any(|h: &Hierarchy| h.controls("cpuset"))
-        && let Some(path) = subject.read("cpuset").map(|text| text.trim().to_owned())
+        && let Some(path) = subject.cpuset.as_deref().map(|text| text.trim().to_owned())
     {
         let fits = |mount: &&Mount| {
             mount.filesystem == "cpuset" || mount.filesystem == "cgroup" && mount.options.iter().any(|o| o == "cpuset")
@@ -207,27 +265,31 @@ impl Hierarchy {
         self.unified || self.controllers.iter().any(|c| c == controller)
     }
 
-    /// The smallest limit from this cgroup up.
-    fn memory_limit(&self, host: &Host) -> Option<u64> {
+    /// The smallest limit from this cgroup up, and the file that tells it.
+    fn memory_limit(&self, host: &Host) -> Option<Told<u64>> {
         if !self.controls("memory") {
             return None;
         }
         let name = if self.unified { "memory.max" } else { "memory.limit_in_bytes" };
-        let limits = self.dirs.iter().filter_map(|dir| host.limit(&format!("{dir}/{name}"), memory));
+        let limits = self.dirs.iter().filter_map(|dir| {
+            let file = format!("{dir}/{name}");
+            host.limit(&file, memory).map(|value| Told { value, file })
+        });
         if self.unified {
-            return limits.min();
+            return limits.min_by_key(|told| told.value);
         }
         // Where a parent cannot be seen, the kernel still tells its limit here.
         let inherited = self.dirs.first().and_then(|dir| {
-            let path = format!("{dir}/memory.stat");
-            let text = host.text(&path)?;
+            let file = format!("{dir}/memory.stat");
+            let text = host.text(&file)?;
             let told = text.lines().find_map(|line| line.strip_prefix("hierarchical_memory_limit "))?;
-            memory(told.trim()).unwrap_or_else(|| {
-                host.absent(path, "its hierarchical_memory_limit is no limit");
+            let value = memory(told.trim()).unwrap_or_else(|| {
+                host.absent(file.clone(), "its hierarchical_memory_limit is no limit");
                 None
-            })
+            })?;
+            Some(Told { value, file })
         });
-        limits.chain(inherited).min()
+        limits.chain(inherited).min_by_key(|told| told.value)
     }
 
     /// The smallest bandwidth from this cgroup up, in CPUs.
@@ -260,8 +322,8 @@ impl Hierarchy {
             &["cpuset.effective_cpus", "cpuset.cpus", "effective_cpus", "cpus"]
         };
         self.dirs.iter().flat_map(|dir| names.iter().map(move |name| format!("{dir}/{name}"))).find_map(|path| {
-            let line = host.line(&path)?;
-            parse_list(&line).filter(|set| !set.is_empty())
+            // An empty one has its parent's.
+            host.limit(&path, |line| parse_list(line).map(|set| (!set.is_empty()).then_some(set)))
         })
     }
 }

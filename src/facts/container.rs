@@ -129,6 +129,12 @@ fn systemd(host: &Host) -> Option<bool> {
     match host.line("/proc/1/comm").as_deref() {
         Some("systemd") => Some(true),
         Some(_) => Some(false),
+        // An image that does not run has an empty /run.
+        None if !host.root.is_live()
+            && ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|path| host.root.exists(path)) =>
+        {
+            Some(true)
+        }
         None if host.root.exists("/run") => Some(false),
         None => {
             host.absent("container.systemd", "neither /run nor /proc/1/comm is there");

@@ -125,10 +125,19 @@ pub(super) fn architecture(host: &Host, release: Option<&str>) -> Option<String>
     found
 }
 
-/// Whether PostgreSQL could use io_uring, and why. Nothing is tried: what is asked is the kernel's release, its switch
-/// and what is known of the container's filter of system calls.
-pub(super) fn io_uring(host: &Host, kernel: &Kernel, container: &Container) -> (Option<bool>, Option<String>) {
-    let because = |usable, why: String| (usable, Some(why));
+/// Whether PostgreSQL could use io_uring.
+pub(super) struct IoUring {
+    pub usable: Option<bool>,
+    /// Why, or why not.
+    pub reason: String,
+    /// Whether a ring was asked for.
+    pub tried: bool,
+}
+
+/// Whether PostgreSQL could use io_uring, and why: by the kernel's release, its switch and the group that may use it all
+/// the same, and on the live host by setting up a ring, which tells of filters (seccomp, security modules) too.
+pub(super) fn io_uring(host: &Host, kernel: &Kernel, container: &Container) -> IoUring {
+    let because = |usable, reason: String| IoUring { usable, reason, tried: false };
     let Some(release) = &kernel.release else { return because(None, "the kernel's release is not known".into()) };
     let Some((major, minor)) = version(release) else {
         return because(None, format!("the kernel's release {release} cannot be compared with 5.1"));
@@ -136,14 +145,19 @@ pub(super) fn io_uring(host: &Host, kernel: &Kernel, container: &Container) -> (
     if (major, minor) < (5, 1) {
         return because(Some(false), format!("the kernel {release} is older than 5.1"));
     }
+    let mut allowed = "no switch forbids it".to_owned();
     match kernel.sysctl.get("kernel.io_uring_disabled").map(String::as_str) {
         Some("2") => return because(Some(false), "kernel.io_uring_disabled is 2: off for everybody".into()),
-        Some("1") => {
-            return because(
-                Some(false),
-                "kernel.io_uring_disabled is 1: off for processes outside kernel.io_uring_group".into(),
-            );
-        }
+        Some("1") => match in_group(host) {
+            Ok(group) => {
+                allowed =
+                    format!("kernel.io_uring_disabled is 1, and postgres is in group {group} (kernel.io_uring_group)");
+            }
+            Err(why) => {
+                let off = "kernel.io_uring_disabled is 1: off for processes outside kernel.io_uring_group";
+                return because(Some(false), format!("{off}; {why}"));
+            }
+        },
         None if kernel.sysctl.is_empty() => {
             return because(
                 None,
@@ -151,6 +165,35 @@ pub(super) fn io_uring(host: &Host, kernel: &Kernel, container: &Container) -> (
             );
         }
         _ => {}
+    }
+    if host.root.is_live()
+        && let Some(ring) = ring()
+    {
+        let (usable, reason) = match ring {
+            Ok(()) => (Some(true), format!("a ring was set up here, the kernel is {release}, {allowed}")),
+            Err(e) => match e.raw_os_error().map(nix::errno::Errno::from_raw) {
+                Some(nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => {
+                    let inside = container.kind.as_ref().map(|kind| format!(" of this {kind} container"));
+                    let inside = inside.unwrap_or_default();
+                    // Of this process alone the switch may be the cause, which does not keep postgres from it.
+                    let sure = allowed.starts_with("no switch");
+                    let why = "a filter of system calls (seccomp) or a security module forbids it";
+                    (sure.then_some(false), format!("io_uring_setup was tried and refused: {why}{inside}"))
+                }
+                Some(nix::errno::Errno::ENOSYS) => (
+                    Some(false),
+                    format!(
+                        "io_uring_setup was tried: the kernel {release} was built without it, or a filter hides it"
+                    ),
+                ),
+                Some(nix::errno::Errno::ENOMEM) => {
+                    let why = "no locked memory is left for a ring (RLIMIT_MEMLOCK); the service's own limit counts";
+                    (None, format!("io_uring_setup was tried: {why}"))
+                }
+                _ => (None, format!("io_uring_setup was tried and failed: {e}")),
+            },
+        };
+        return IoUring { usable, reason, tried: true };
     }
     let filtered = host
         .own("status")
@@ -171,9 +214,47 @@ pub(super) fn io_uring(host: &Host, kernel: &Kernel, container: &Container) -> (
         }
         _ => because(
             Some(true),
-            format!("the kernel {release} has it, no switch forbids it and no filter of system calls is known"),
+            format!("the kernel {release} has it, {allowed} and no filter of system calls is known; it was not tried"),
         ),
     }
+}
+
+/// Sets up a small ring and lets go of it. `None` where this program was built without the interface's definitions.
+fn ring() -> Option<std::io::Result<()>> {
+    #[cfg(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "loongarch64",
+        target_arch = "powerpc64"
+    ))]
+    return Some(io_uring::IoUring::new(4).map(drop));
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "loongarch64",
+        target_arch = "powerpc64"
+    )))]
+    None
+}
+
+/// The name of the group that may use io_uring where the switch is 1, if the user postgres is in it; else why not.
+fn in_group(host: &Host) -> Result<String, String> {
+    let gid = host.line("/proc/sys/kernel/io_uring_group").filter(|gid| gid.parse::<u32>().is_ok());
+    let Some(gid) = gid else { return Err("that is no group".to_owned()) };
+    let groups = host.text("/etc/group").unwrap_or_default();
+    let group =
+        groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|f| f.get(2) == Some(&gid.as_str()));
+    let name = group.as_ref().and_then(|f| f.first()).map_or_else(|| gid.clone(), |name| (*name).to_owned());
+    let listed =
+        group.as_ref().and_then(|f| f.get(3)).is_some_and(|members| members.split(',').any(|m| m == "postgres"));
+    let users = host.text("/etc/passwd").unwrap_or_default();
+    let primary = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .any(|fields| fields.first() == Some(&"postgres") && fields.get(3) == Some(&gid.as_str()));
+    if listed || primary { Ok(name) } else { Err(format!("that is {name}, in which postgres is not")) }
 }
 
 /// The first two numbers of a release: `6.1.0-32-amd64` is (6, 1).

@@ -20,11 +20,14 @@ mod mount;
 mod process;
 mod read;
 mod software;
+mod unit;
 
 pub use kernel::{SYSCTL_KEYS, sysctl_path};
 pub use load::load;
 pub use measure::{Failure, Measured, Request, measure};
 pub use software::ask_programs;
+pub(crate) use unit::OUR_DROP_IN;
+pub use unit::of_cluster as unit_of_cluster;
 
 use crate::root::Root;
 use read::Host;
@@ -58,6 +61,8 @@ pub struct Facts {
     pub container: Container,
     /// What is installed.
     pub software: Software,
+    /// Services of the stack that systemd has files of, and what these set.
+    pub units: Vec<Unit>,
     /// Certificates: of the clusters that serve TLS, and those that the configuration names.
     pub certificates: Vec<Certificate>,
     /// What a live server said (`plan --dsn`), where it was asked.
@@ -122,6 +127,8 @@ pub struct Memory {
     pub available_bytes: Option<u64>,
     /// The smallest limit of the cgroup and its parents; `None` where there is none.
     pub limit_bytes: Option<u64>,
+    /// The file that tells this limit: of the cgroup, or of a unit of systemd.
+    pub limit_from: Option<String>,
     /// `min(total, limit)`: what the plan counts with.
     pub effective_bytes: Option<u64>,
     /// `SwapTotal`.
@@ -208,6 +215,8 @@ pub struct Kernel {
     pub io_uring: Option<bool>,
     /// Why, or why not.
     pub io_uring_reason: Option<String>,
+    /// Whether a ring was asked for, on the live host; what a tree tells is no proof.
+    pub io_uring_tried: bool,
     /// A tuned profile that would override sysctl files (`reapply_sysctl`), if one is active.
     pub tuned_profile: Option<String>,
 }
@@ -242,7 +251,8 @@ pub struct Container {
     pub cgroup_version: Option<u8>,
     /// The cgroup whose limits count, as a path below the hierarchy's mount.
     pub cgroup: Option<String>,
-    /// The running cluster whose unit that is (`18/main`); `None` where it is this process's own.
+    /// The running cluster whose cgroup that is (`18/main`); `None` where it is this process's own, or the place that
+    /// a service has.
     pub cgroup_of: Option<String>,
     /// Whether systemd is the init system.
     pub systemd: Option<bool>,
@@ -327,6 +337,19 @@ pub struct Cluster {
     pub wal_segment_bytes: Option<u64>,
     /// Settings its files set now (conf.d and postgresql.auto.conf included), last one wins, by name.
     pub settings: BTreeMap<String, ClusterSetting>,
+}
+
+/// A unit of systemd.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Unit {
+    /// `postgresql@18-main.service`.
+    pub name: String,
+    /// What its file and drop-ins set of `Slice`, `MemoryMax`, `MemoryLimit`, `CPUQuota`, `AllowedCPUs`, `CPUAffinity`
+    /// and `LimitNOFILE`, the last one wins; llmsql's own drop-in is left out.
+    pub settings: BTreeMap<String, ClusterSetting>,
+    /// The slices it lies in, the topmost first.
+    pub slices: Vec<Unit>,
 }
 
 /// A setting a cluster's files make now.
@@ -455,6 +478,25 @@ pub fn read_certificate(root: &Root, path: &str, key: &str, facts: &mut Facts) {
     }
 }
 
+/// Reads a service that the configuration names into the facts, where systemd has files of it. If it is PostgreSQL's, its
+/// limits are those that count, unless a server runs, which has its own.
+pub fn read_unit(root: &Root, name: &str, postgresql: bool, facts: &mut Facts) {
+    if facts.units.iter().any(|unit| unit.name == name) {
+        return;
+    }
+    let host = Host::new(root);
+    let Some(unit) = unit::one(&host, name) else { return };
+    if postgresql && facts.container.cgroup_of.is_none() {
+        let (cpu, online) = cpu::collect(&host);
+        facts.cpu = cpu;
+        cgroup::collect(&host, &mount::table(&host), online.as_ref(), None, Some(&unit), facts);
+    }
+    facts.units.push(unit);
+    facts.absent.extend(host.into_absent());
+    facts.absent.sort();
+    facts.absent.dedup();
+}
+
 /// Reads a cluster whose place is known, such as that of a container.
 #[must_use]
 pub fn cluster_at(root: &Root, name: &str, major: u32, config: &str, data_dir: Option<String>) -> Cluster {
@@ -479,25 +521,32 @@ pub fn collect(root: &Root) -> Facts {
     facts.disks = disk::collect(&host, &mounts);
     facts.kernel = kernel::collect(&host);
     facts.architecture = kernel::architecture(&host, facts.kernel.release.as_deref());
-    (facts.kernel.io_uring, facts.kernel.io_uring_reason) = kernel::io_uring(&host, &facts.kernel, &facts.container);
+    let ring = kernel::io_uring(&host, &facts.kernel, &facts.container);
+    facts.kernel.io_uring = ring.usable;
+    facts.kernel.io_uring_reason = Some(ring.reason);
+    facts.kernel.io_uring_tried = ring.tried;
     facts.limits = limits::collect(&host);
     let processes = process::collect(&host);
     facts.memory.foreign_bytes = facts.memory.page_size_bytes.and_then(|page| process::foreign_bytes(&processes, page));
     facts.software = software::collect(&host, &processes);
     let postmaster = cluster::postmaster(&host, &facts.software.clusters, &processes);
-    cgroup::collect(&host, &mounts, online.as_ref(), postmaster.as_ref(), &mut facts);
+    facts.units = unit::collect(&host, &facts.software.clusters, &facts.software.postgresql);
+    let starts = |unit: &&Unit| unit.name.starts_with("postgresql");
+    let unit = facts.units.iter().find(starts).cloned();
+    cgroup::collect(&host, &mounts, online.as_ref(), postmaster.as_ref(), unit.as_ref(), &mut facts);
     facts.certificates = certificate::of_clusters(&host, &facts.software.clusters);
     facts.measurements = measure::kept(&host);
     facts.absent = host.into_absent();
     facts
 }
 
-/// Processors and memory alone, within the limits of this process's cgroup: what is quick to read.
+/// Processors and memory alone, within the limits of the container or of services at large: what is quick to read.
 #[must_use]
 pub fn resources(root: &Root) -> (Cpu, Memory) {
     let host = Host::new(root);
     let (cpu, online) = cpu::collect(&host);
     let mut facts = Facts { cpu, memory: memory::collect(&host), ..Facts::default() };
-    cgroup::collect(&host, &mount::table(&host), online.as_ref(), None, &mut facts);
+    facts.container = container::collect(&host);
+    cgroup::collect(&host, &mount::table(&host), online.as_ref(), None, None, &mut facts);
     (facts.cpu, facts.memory)
 }

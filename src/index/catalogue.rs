@@ -3,8 +3,8 @@
 use super::note::Note;
 use super::rebuild::{OLD_SUFFIX, SWAP_SUFFIX};
 use super::{DEFAULT_EF_CONSTRUCTION, DEFAULT_EF_SEARCH, DEFAULT_LISTS, DEFAULT_M, Element, Method, Metric};
-use crate::error::{Error, Result};
-use crate::postgres::connect::{RowExt, Session, quote_ident};
+use crate::error::{Error, Exit, Result};
+use crate::postgres::connect::{RowExt, Session, quote_ident, server_error};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tokio_postgres::Row;
@@ -75,6 +75,12 @@ pub struct VectorIndex {
     /// Share of NULLs in the column, where statistics may be read.
     #[serde(skip)]
     pub null_share: Option<f64>,
+    /// The server's own estimate of the rows that the index holds.
+    #[serde(skip)]
+    pub index_rows: f64,
+    /// A function that the index calls and whose owner this session's role has no reason to trust: reading the rows by
+    /// the index's expression would run that owner's code with this role's rights. REINDEX runs it as the table's owner.
+    pub foreign_code: Option<String>,
     /// Its tablespace, where it is not the database's own.
     pub tablespace: Option<String>,
     /// Folder of that tablespace.
@@ -213,6 +219,10 @@ pub struct Server {
     pub place: String,
     /// The database.
     pub database: String,
+    /// The cluster's own number and the database's OID, whatever way the connection took; `None` where this role may
+    /// not know them.
+    #[serde(skip)]
+    pub identity: Option<String>,
     /// `server_version_num`.
     pub version_num: u32,
     /// Whether it is a standby.
@@ -280,20 +290,39 @@ impl Server {
 /// Reads the server.
 ///
 /// # Errors
-/// Those of the connection.
+/// Those of the connection, and that it goes through a statement pooler (exit 13).
 pub async fn server(session: &Session) -> Result<Server> {
+    session.under(&[], read_server(session)).await.map_err(|error| {
+        // PgBouncer's words, where every statement may get another back end.
+        let by_statement = server_error(&error).is_some_and(|e| e.message.contains("statement pooling"));
+        if by_statement { pooled(session, "statement") } else { error }
+    })
+}
+
+/// The error of a connection whose back end is not its own.
+#[must_use]
+pub fn pooled(session: &Session, how: &str) -> Error {
+    Error::new(Exit::Precondition, "index.pooler", format!("the connection goes through a {how} pooler"))
+        .at(session.place())
+        .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's")
+}
+
+async fn read_server(session: &Session) -> Result<Server> {
     let row = session
         .query_one(
             "SELECT current_database()::text AS database, current_setting('server_version_num')::int AS num, \
              pg_is_in_recovery() AS standby, current_setting('is_superuser') = 'on' AS superuser, \
+             has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS identified, \
              pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all, \
              current_setting('block_size')::int8 AS block, \
-             (SELECT setting::int8 * 1024 FROM pg_settings WHERE name = 'maintenance_work_mem') AS mwm, \
-             (SELECT setting::int8 * current_setting('block_size')::int8 FROM pg_settings WHERE name = 'shared_buffers') AS sb, \
+             pg_size_bytes(current_setting('maintenance_work_mem')) AS mwm, \
+             pg_size_bytes(current_setting('shared_buffers')) AS sb, \
              current_setting('max_parallel_maintenance_workers')::int AS pmw, \
              current_setting('max_parallel_workers')::int AS pw, \
-             (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS dir, current_setting('port') AS port, \
+             CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS dir, \
+             current_setting('port') AS port, \
              (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS pgvector, \
+             (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector') AS schema, \
              (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pageinspect') AS pageinspect, \
              (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'tsm_system_rows') AS rows",
             &[],
@@ -306,7 +335,53 @@ pub async fn server(session: &Session) -> Result<Server> {
         (Some(_), false) => Some("only a superuser may read an index's pages".to_owned()),
         (Some(_), true) => None,
     };
-    let probes = session
+    let unsigned = |column: &str| -> Result<u64> { Ok(u64::try_from(row.value::<i64>(column)?).unwrap_or_default()) };
+    let small = |column: &str| -> Result<u32> { Ok(u32::try_from(row.value::<i32>(column)?).unwrap_or_default()) };
+    let mut server = Server {
+        place: session.place().to_owned(),
+        database: row.value("database")?,
+        identity: if row.value("identified")? { Some(identity(session).await?) } else { None },
+        version_num: small("num")?,
+        standby: row.value("standby")?,
+        superuser,
+        sees_all: row.value("sees_all")?,
+        pgvector: row.value("pgvector")?,
+        pageinspect: if pages_unreadable.is_none() { installed } else { None },
+        pages_unreadable,
+        system_rows: row.value("rows")?,
+        block_bytes: unsigned("block")?,
+        maintenance_work_mem: unsigned("mwm")?,
+        shared_buffers: unsigned("sb")?,
+        parallel_maintenance_workers: small("pmw")?,
+        parallel_workers: small("pw")?,
+        data_directory: row.value("dir")?,
+        port: row.value("port")?,
+        probes: probes(session).await?,
+        session_probes: None,
+    };
+    if server.version_num < 140_000 {
+        return Err(Error::usage("postgresql.version", "this server is older than PostgreSQL 14")
+            .at(session.place())
+            .next("PostgreSQL 14 and later are supported"));
+    }
+    if let Some(schema) = row.value::<Option<String>>("schema")? {
+        // Any call into the library loads it, and only then are its settings there.
+        let sql = format!(
+            "SELECT '[1]'::{}.vector::text, current_setting('ivfflat.probes', true) AS probes",
+            quote_ident(&schema)
+        );
+        let row = session.query_one(&sql, &[]).await?;
+        server.session_probes = row.value::<Option<String>>("probes")?.and_then(|p| p.parse().ok());
+    }
+    Ok(server)
+}
+
+/// The probes configured for roles and databases, as far as they concern this one.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn probes(session: &Session) -> Result<Vec<ProbesSetting>> {
+    session
         .query(
             "SELECT split_part(c, '=', 1) AS setting, r.rolname::text AS role, s.setdatabase <> 0 AS database, \
              split_part(c, '=', 2) AS value \
@@ -325,52 +400,24 @@ pub async fn server(session: &Session) -> Result<Server> {
                 value: r.value("value")?,
             })
         })
-        .collect::<Result<Vec<_>>>()?;
-    let unsigned = |column: &str| -> Result<u64> { Ok(u64::try_from(row.value::<i64>(column)?).unwrap_or_default()) };
-    let small = |column: &str| -> Result<u32> { Ok(u32::try_from(row.value::<i32>(column)?).unwrap_or_default()) };
-    let mut server = Server {
-        place: session.place().to_owned(),
-        database: row.value("database")?,
-        version_num: small("num")?,
-        standby: row.value("standby")?,
-        superuser,
-        sees_all: row.value("sees_all")?,
-        pgvector: row.value("pgvector")?,
-        pageinspect: if pages_unreadable.is_none() { installed } else { None },
-        pages_unreadable,
-        system_rows: row.value("rows")?,
-        block_bytes: unsigned("block")?,
-        maintenance_work_mem: unsigned("mwm")?,
-        shared_buffers: unsigned("sb")?,
-        parallel_maintenance_workers: small("pmw")?,
-        parallel_workers: small("pw")?,
-        data_directory: row.value("dir")?,
-        port: row.value("port")?,
-        probes,
-        session_probes: None,
-    };
-    if server.version_num < 140_000 {
-        return Err(Error::usage("postgresql.version", "this server is older than PostgreSQL 14")
-            .at(session.place())
-            .next("PostgreSQL 14 and later are supported"));
-    }
-    if let Some(schema) = extension_schema(session).await? {
-        // Any call into the library loads it, and only then are its settings there.
-        session.query(&format!("SELECT '[1]'::{}.vector::text", quote_ident(&schema)), &[]).await?;
-        let row = session.query_one("SELECT current_setting('ivfflat.probes', true) AS probes", &[]).await?;
-        server.session_probes = row.value::<Option<String>>("probes")?.and_then(|p| p.parse().ok());
-    }
-    Ok(server)
+        .collect()
 }
 
-async fn extension_schema(session: &Session) -> Result<Option<String>> {
-    let row = session
-        .query_opt(
-            "SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector'",
-            &[],
-        )
-        .await?;
-    row.map(|r| r.value("schema")).transpose()
+/// Whether the database has other ivfflat indexes than this one, which its probes serve too.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn has_others(session: &Session, index: &VectorIndex) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+               JOIN pg_am a ON a.oid = c.relam AND a.amname = 'ivfflat' JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind = 'i' AND i.indisvalid AND (n.nspname, c.relname) <> ($1, $2)) AS others";
+    session.query_one(sql, &[(&index.schema, Type::TEXT), (&index.name, Type::TEXT)]).await?.value("others")
+}
+
+async fn identity(session: &Session) -> Result<String> {
+    let sql = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid::text AS identity \
+               FROM pg_database WHERE datname = current_database()";
+    session.query_one(sql, &[]).await?.value("identity")
 }
 
 /// The vector indexes of the session's database, and what failed rebuilds left.
@@ -378,7 +425,7 @@ async fn extension_schema(session: &Session) -> Result<Option<String>> {
 /// # Errors
 /// Those of the connection.
 pub async fn indexes(session: &Session) -> Result<(Vec<VectorIndex>, Vec<Leftover>)> {
-    let rows = session.query(SQL, &[]).await?;
+    let rows = session.under(&[], session.query(SQL, &[])).await?;
     let mut all: Vec<VectorIndex> = Vec::new();
     let mut odd: Vec<VectorIndex> = Vec::new();
     for row in &rows {
@@ -447,7 +494,8 @@ pub fn gone(session: &Session, index: &VectorIndex) -> Error {
 /// Those of the connection.
 pub async fn find(session: &Session, schema: &str, name: &str) -> Result<Option<VectorIndex>> {
     let sql = format!("SELECT * FROM ({SQL}) x WHERE schema = $1 AND name = $2");
-    let row = session.query_opt(&sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await?;
+    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] = [(&schema, Type::TEXT), (&name, Type::TEXT)];
+    let row = session.under(&[], session.query_opt(&sql, &params)).await?;
     row.as_ref().map(read).transpose().map(Option::flatten)
 }
 
@@ -465,7 +513,12 @@ SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relki
  (SELECT s.null_frac::float8 FROM pg_stats s JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = i.indkey[0] \
    WHERE s.schemaname = n.nspname AND s.tablename = t.relname AND s.attname = ta.attname AND NOT s.inherited) AS nulls, \
  (SELECT p.relname::text FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) AS parent, \
- ts.spcname::text AS tablespace, nullif(pg_tablespace_location(ts.oid), '') AS folder \
+ ts.spcname::text AS tablespace, nullif(pg_tablespace_location(ts.oid), '') AS folder, c.reltuples::float8 AS index_rows, \
+ (SELECT min(p.oid::regprocedure::text || ' of ' || quote_ident(r.rolname)) FROM pg_depend d \
+   LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid \
+   JOIN pg_proc p ON p.oid = CASE WHEN d.refclassid = 'pg_proc'::regclass THEN d.refobjid ELSE o.oprcode END \
+   JOIN pg_roles r ON r.oid = p.proowner JOIN pg_language l ON l.oid = p.prolang AND l.lanpltrusted \
+   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND NOT r.rolsuper AND r.rolname <> current_user) AS foreign_code \
  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('ivfflat', 'hnsw') \
  JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class t ON t.oid = i.indrelid \
  JOIN pg_opclass oc ON oc.oid = i.indclass[0] JOIN pg_namespace ocn ON ocn.oid = oc.opcnamespace \
@@ -519,6 +572,8 @@ fn read(row: &Row) -> Result<Option<VectorIndex>> {
         dead: unsigned("dead")?,
         inserted: unsigned("inserted")?,
         null_share: row.value("nulls")?,
+        index_rows: row.value("index_rows")?,
+        foreign_code: row.value("foreign_code")?,
         tablespace: row.value("tablespace")?,
         tablespace_folder: row.value("folder")?,
     }))
@@ -527,15 +582,19 @@ fn read(row: &Row) -> Result<Option<VectorIndex>> {
 /// Settings to read rows under: a policy is an error and not a wrong answer, and no timeout of the database cuts it.
 pub(super) const ALL_ROWS: &[&str] = &["row_security = off", "statement_timeout = 0"];
 
-/// Rows the index holds, counted.
+/// Rows the index holds, counted; where its code is not to be run ([`VectorIndex::foreign_code`]), the server's own
+/// estimate. Says whether it counted.
 ///
 /// # Errors
 /// Those of the connection; a row-security policy is an error and not a wrong count.
-pub async fn count_rows(session: &Session, index: &VectorIndex) -> Result<u64> {
+pub async fn count_rows(session: &Session, index: &VectorIndex) -> Result<(u64, bool)> {
+    if index.foreign_code.is_some() {
+        return Ok((index.index_rows.max(0.0).round() as u64, false));
+    }
     let sql = format!("SELECT count(*) AS rows FROM {} WHERE {}", index.quoted_table(), index.condition());
     let row = session.under(ALL_ROWS, session.query_one(&sql, &[])).await;
     let row = row.map_err(|e| e.at(format!("{} {}", session.place(), index.label())))?;
-    Ok(u64::try_from(row.value::<i64>("rows")?).unwrap_or_default())
+    Ok((u64::try_from(row.value::<i64>("rows")?).unwrap_or_default(), true))
 }
 
 /// Rows the index holds: the planner's estimate where it can be trusted, counted otherwise. Says whether it counted.
@@ -548,7 +607,7 @@ pub async fn rows(session: &Session, index: &VectorIndex) -> Result<(u64, bool)>
     {
         return Ok(((estimate * (1.0 - nulls)).round() as u64, false));
     }
-    Ok((count_rows(session, index).await?, true))
+    count_rows(session, index).await
 }
 
 #[cfg(test)]

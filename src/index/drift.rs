@@ -20,8 +20,8 @@ const SAMPLE: u64 = 5000;
 /// Rows assigned at least.
 const LEAST_SAMPLE: u64 = 300;
 
-/// Multiplications the assignment may take: less than a second.
-const EFFORT: u64 = 2_000_000_000;
+/// Multiplications the assignment may take at the most: less than a second.
+pub const EFFORT: u64 = 2_000_000_000;
 
 /// What the pages of an index say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -55,7 +55,8 @@ pub async fn built(session: &Session, server: &Server, index: &VectorIndex) -> R
         return Ok(None);
     }
     let sql = format!("SELECT {}.get_raw_page($1, 'main', 0) AS page", quote_ident(schema));
-    let row = session.query_one(&sql, &[(&index.quoted(), Type::TEXT)]).await?;
+    let name = index.quoted();
+    let row = session.under(&[], session.query_one(&sql, &[(&name, Type::TEXT)])).await?;
     let page: &[u8] = row.value("page")?;
     let at = |offset: usize| u16_at(page, offset).map(u32::from);
     Ok(Some(match index.method {
@@ -97,7 +98,7 @@ pub async fn of_sample(
     index: &VectorIndex,
     sample: &Sample,
 ) -> Result<Option<Drift>> {
-    begin(session, server, index, sample).await?.end().await
+    begin(session, server, index, sample, EFFORT).await?.end().await
 }
 
 /// A drift that is being computed, on a thread of its own.
@@ -114,16 +115,23 @@ impl Measuring {
     }
 }
 
-/// As [`of_sample`], but returns as soon as nothing more is to be read.
+/// As [`of_sample`], but returns as soon as nothing more is to be read, and assigns no more rows than that many
+/// multiplications allow (yet some hundreds).
 ///
 /// # Errors
 /// As [`of_sample`].
-pub async fn begin(session: &Session, server: &Server, index: &VectorIndex, sample: &Sample) -> Result<Measuring> {
+pub async fn begin(
+    session: &Session,
+    server: &Server,
+    index: &VectorIndex,
+    sample: &Sample,
+    effort: u64,
+) -> Result<Measuring> {
     let schema = server.pageinspect.as_ref().filter(|_| readable(server, index) && !sample.0.is_empty());
     let Some(schema) = schema else { return Ok(Measuring(None)) };
-    let centres = centres(session, schema, index).await?;
+    let centres = session.under(&[], centres(session, schema, index)).await?;
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
-    let most = usize::try_from((EFFORT / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
+    let most = usize::try_from((effort.min(EFFORT) / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
     let (points, metric) = (Arc::clone(&sample.0), index.metric);
     // Beside the network's thread, which shows progress and hears signals meanwhile.
     Ok(Measuring(Some(tokio::task::spawn_blocking(move || {
@@ -307,7 +315,7 @@ pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, row
         Element::Bit => "pg_catalog.bit_send".to_owned(),
         Element::Sparsevec => return Ok(Sample::default()),
     };
-    if rows == 0 || !readable(server, index) {
+    if rows == 0 || !readable(server, index) || index.foreign_code.is_some() {
         return Ok(Sample::default());
     }
     let sql = format!(

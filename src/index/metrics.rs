@@ -22,7 +22,7 @@ const METRICS: &[Metric] = &[
 ];
 
 /// What the runs over these indexes came to.
-fn of(outcomes: &[Outcome], exit: u8, now: i64) -> Metrics {
+fn of(outcomes: &[Outcome], databases_failed: usize, exit: u8, now: i64) -> Metrics {
     let mut metrics = Metrics::default();
     let plans = || outcomes.iter().filter_map(|o| o.plan.as_deref());
     for (name, help, value) in METRICS {
@@ -33,6 +33,7 @@ fn of(outcomes: &[Outcome], exit: u8, now: i64) -> Metrics {
     for (name, help, value) in [
         ("rebuilt", "Indexes the last run rebuilt.", count(Action::Rebuilt)),
         ("failed", "Indexes the last run failed to rebuild.", count(Action::Failed)),
+        ("databases_failed", "Databases the last run could not look at.", databases_failed as f64),
         ("run_exit_code", "Exit code of the last run.", f64::from(exit)),
         ("run_timestamp_seconds", "When the last run ended.", now as f64),
     ] {
@@ -49,6 +50,6 @@ fn labels_of(plan: &IndexPlan) -> String {
 ///
 /// # Errors
 /// Those of writing.
-pub fn write(path: &Path, outcomes: &[Outcome], exit: u8) -> Result<()> {
-    of(outcomes, exit, jiff::Timestamp::now().as_second()).write(path)
+pub fn write(path: &Path, outcomes: &[Outcome], databases_failed: usize, exit: u8) -> Result<()> {
+    of(outcomes, databases_failed, exit, jiff::Timestamp::now().as_second()).write(path)
 }

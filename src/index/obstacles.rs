@@ -53,8 +53,9 @@ impl IndexPlan {
         self.find_builds(session).await?;
         self.find_transactions(session, server).await?;
         self.find_locks(session).await?;
-        self.find_replicas(session).await;
         self.find_disk(session, server).await;
+        // The last, since what may fail there ends the transaction.
+        self.find_replicas(session).await;
         Ok(())
     }
 

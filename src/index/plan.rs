@@ -279,10 +279,9 @@ pub async fn plan(
     wish: &Wish,
     look: Look,
 ) -> Result<IndexPlan> {
-    let (rows, counted) = if look.count {
-        (catalogue::count_rows(session, index).await?, true)
-    } else {
-        catalogue::rows(session, index).await?
+    let (rows, counted) = match look.count {
+        true => catalogue::count_rows(session, index).await?,
+        false => catalogue::rows(session, index).await?,
     };
     let mut plan = IndexPlan {
         database: server.database.clone(),
@@ -304,6 +303,14 @@ pub async fn plan(
         obstacles: Vec::new(),
         assumptions: Vec::new(),
     };
+    if let Some(function) = &index.foreign_code {
+        plan.assumptions.push(format!(
+            "the rows are as many as the server's statistics say, and neither drift nor recall is measured, since the \
+             index calls {function}, whose code would run with the rights of {} (connect as the table's owner, {})",
+            session.user(),
+            index.owner
+        ));
+    }
     match index.method {
         Method::Ivfflat => plan.ivfflat(server, wish),
         Method::Hnsw => plan.hnsw(server, wish),
@@ -314,7 +321,7 @@ pub async fn plan(
         DriftFrom::Later => plan.weigh(None),
     }
     plan.estimate(server);
-    plan.find_obstacles(session, server, leftovers).await?;
+    session.under(&[], plan.find_obstacles(session, server, leftovers)).await?;
     Ok(plan)
 }
 
@@ -363,7 +370,8 @@ impl IndexPlan {
     /// Those of [`drift::measure`].
     pub async fn measure_drift(&mut self, session: &Session, server: &Server) -> Result<()> {
         let drift = drift::measure(session, server, &self.index, self.rows).await?;
-        if drift.is_none() && self.rows > 0 && self.index.method == Method::Ivfflat {
+        let expected = self.rows > 0 && self.index.method == Method::Ivfflat && self.index.foreign_code.is_none();
+        if drift.is_none() && expected {
             self.assumptions.push(format!(
                 "the imbalance of the lists is not measured, since {}",
                 server.pages_unreadable.as_deref().unwrap_or("its pages hold nothing")

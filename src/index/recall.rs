@@ -3,7 +3,7 @@
 use super::catalogue::{ALL_ROWS, Server, VectorIndex};
 use super::drift::sample_from;
 use super::{MAX_LISTS, Method};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{RowExt, Session, quote_literal};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -69,8 +69,14 @@ pub struct Queries {
 /// Samples queries from the table.
 ///
 /// # Errors
-/// Those of the connection, and a table without rows.
+/// Those of the connection, a table without rows, and an index whose code is not to be run (exit 13).
 pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, rows: u64, wish: Wish) -> Result<Queries> {
+    if let Some(function) = &index.foreign_code {
+        let what = format!("the index calls {function}, whose code would run with the rights of {}", session.user());
+        return Err(Error::new(Exit::Precondition, "index.foreign_code", what)
+            .at(format!("{} {}", session.place(), index.label()))
+            .next(format!("connect as the table's owner, {}", index.owner)));
+    }
     let sql = format!(
         "SELECT ({})::text AS value {} LIMIT {}",
         index.expression,

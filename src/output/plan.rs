@@ -2,10 +2,31 @@
 
 use crate::facts::Facts;
 use crate::plan::invariants::{Invariant, Premise};
-use crate::plan::{Basis, Check, Component, Finding, Plan, Setting, Severity, TakesEffect};
+use crate::plan::{Basis, Check, Component, Finding, Input, Plan, Setting, Severity, TakesEffect};
 use crate::units;
 use console::{Style, measure_text_width, truncate_str};
 use std::fmt::Write;
+
+/// A key that can be configured and is no setting of this plan: an input, or a setting that is not planned here.
+#[derive(Debug, serde::Serialize)]
+pub struct Unplanned {
+    /// `host.ram`.
+    pub key: String,
+    /// What it is to this plan.
+    pub state: String,
+    /// What an input is counted with, and where that comes from.
+    pub input: Option<Input>,
+    /// Who set it.
+    pub set_by: Option<String>,
+    /// What it is for.
+    pub about: Option<&'static str>,
+    /// What it takes.
+    pub takes: String,
+    /// The server's own limits.
+    pub limits: Option<String>,
+    /// How it is set.
+    pub set_with: String,
+}
 
 /// Values wider than this do not widen their column.
 const VALUE_WIDTH: usize = 16;
@@ -222,13 +243,7 @@ pub fn setting(setting: &Setting, limits: Option<&str>, width: usize) -> String 
         field(&mut out, "cap", cap, width);
     }
     for input in &setting.reason.inputs {
-        let basis = match input.basis {
-            Basis::Measured => "measured",
-            Basis::Configured => "configured",
-            Basis::Assumed => "assumed",
-            Basis::Derived => "derived",
-        };
-        field(&mut out, "input", &format!("{} = {} ({basis}: {})", input.name, input.value, input.source), width);
+        field(&mut out, "input", &shown_input(input), width);
     }
     let winner = setting.origin.as_ref().map_or_else(|| "derived by the plan".to_owned(), ToString::to_string);
     field(&mut out, "set by", &winner, width);
@@ -248,6 +263,36 @@ pub fn setting(setting: &Setting, limits: Option<&str>, width: usize) -> String 
         field(&mut out, "note", note, width);
     }
     out
+}
+
+/// Everything known of a key without a setting in the plan.
+#[must_use]
+pub fn unplanned(key: &Unplanned, width: usize) -> String {
+    let mut out = String::new();
+    let mut title = String::new();
+    paragraph(&mut title, &format!("{} {}", key.key, key.state), "", width);
+    let _ = write!(out, "{}", Style::new().bold().apply_to(title));
+    field(&mut out, "about", key.about.unwrap_or_default(), width);
+    if let Some(told) = &key.input {
+        field(&mut out, "here", &shown_input(told), width);
+    }
+    let unset = if key.input.is_some() { "nobody" } else { "nobody; its default holds, where it has one" };
+    field(&mut out, "set by", key.set_by.as_deref().unwrap_or(unset), width);
+    field(&mut out, "takes", &key.takes, width);
+    field(&mut out, "limits", key.limits.as_deref().unwrap_or_default(), width);
+    field(&mut out, "set with", &key.set_with, width);
+    out
+}
+
+/// An input with what it rests on.
+fn shown_input(input: &Input) -> String {
+    let basis = match input.basis {
+        Basis::Measured => "measured",
+        Basis::Configured => "configured",
+        Basis::Assumed => "assumed",
+        Basis::Derived => "derived",
+    };
+    format!("{} = {} ({basis}: {})", input.name, input.value, input.source)
 }
 
 /// Everything known of one premise, and of what else the plan says under its name.

@@ -1,10 +1,10 @@
 //! The API server's settings.
 
-use super::Component;
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
 use super::nginx::{LOG_CHAIN, TIERS};
 use super::pgbouncer::at_least;
+use super::{Component, containers};
 use crate::value::Value;
 
 const API: Component = Component::Api;
@@ -79,16 +79,15 @@ fn database(draft: &mut Draft<'_>) {
         Some(Value::Int(port)) => Some(*port),
         _ => None,
     };
-    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
+    let (pooler, place) = containers::address(host, API, Component::PgBouncer);
+    let (direct, _) = containers::address(host, API, Component::PostgreSql);
+    let server = host.profile.text("postgresql.host").unwrap_or(&direct);
     let (address, port, why) = match pooled {
-        Some(port) => ("127.0.0.1", port, "through the pooler on this host"),
-        None => (
-            server,
-            i64::from(host.cluster().and_then(|c| c.port).unwrap_or(5432)),
-            "the server itself (postgresql.host)",
-        ),
+        Some(port) if place == "this host" => (pooler.as_str(), port, "through the pooler on this host".to_owned()),
+        Some(port) => (pooler.as_str(), port, format!("through the pooler: {place}")),
+        None => (server, i64::from(containers::port(host)), "the server itself (postgresql.host)".to_owned()),
     };
-    draft.put(API, "database_host", text(address), constant(why));
+    draft.put(API, "database_host", text(address), constant(why.clone()));
     draft.put(API, "database_port", Value::Int(port), constant(why));
     let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
     draft.put(API, "database_name", text(database), constant("postgresql.database"));
@@ -98,10 +97,12 @@ fn database(draft: &mut Draft<'_>) {
 fn serving(draft: &mut Draft<'_>) {
     let host = draft.host;
     let text = |t: &str| Value::Text(t.to_owned());
-    let (listen, why) = if host.has(Component::Nginx) {
+    let (listen, why) = if containers::holds(host, API) {
+        ("0.0.0.0", "a container of its own, which the proxy reaches by its network; publish no port of it")
+    } else if host.has(Component::Nginx) && !containers::holds(host, Component::Nginx) {
         ("127.0.0.1", "the proxy lives on this host; nothing else needs to reach the API")
     } else {
-        ("0.0.0.0", "the proxy lives on another host")
+        ("0.0.0.0", "the proxy lives on another host, or in a container")
     };
     draft.put(API, "host", text(listen), constant(why));
     let upstream = match draft.value("nginx.api_upstream") {
@@ -112,8 +113,23 @@ fn serving(draft: &mut Draft<'_>) {
     draft.put(API, "port", Value::Int(upstream.unwrap_or(8000)), constant(why));
     let why = "75s: longer than the 60s nginx keeps an idle connection, so that none is closed as a request arrives";
     draft.put(API, "keepalive_timeout", Value::Millis(75_000), constant(why));
-    let proxies = if host.has(Component::Nginx) { vec!["127.0.0.1".to_owned()] } else { Vec::new() };
-    let why = "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else";
+    let contained = containers::holds(host, API) || containers::holds(host, Component::Nginx);
+    // What is no network is refused under its own name.
+    let plain = |subnet: &&str| subnet.chars().all(|c| c.is_ascii_hexdigit() || ".:/".contains(c));
+    let (proxies, why) = match (host.has(Component::Nginx), contained) {
+        (true, true) => (
+            vec![host.profile.text("containers.subnet").filter(plain).unwrap_or(containers::SUBNET).to_owned()],
+            "whose X-Forwarded-For and X-Forwarded-Proto are believed: the containers' network, in which the proxy is",
+        ),
+        (true, false) => (
+            vec!["127.0.0.1".to_owned()],
+            "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else",
+        ),
+        (false, _) => (
+            Vec::new(),
+            "whose X-Forwarded-For and X-Forwarded-Proto are believed: the proxy on this host, nobody else",
+        ),
+    };
     draft.put(API, "forwarded_allow_ips", Value::List(proxies), constant(why));
     for (name, (_, _, hourly)) in ["quota_free", "quota_premium", "quota_enterprise"].into_iter().zip(TIERS) {
         let why = "the guide's requests an hour for a key of this tier; the edge limits each second";

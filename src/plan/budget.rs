@@ -245,19 +245,86 @@ impl Budget {
         Budget::for_ram(host, host.ram.value)
     }
 
-    /// The smallest whole number of MB of RAM, up to 64TB, that everything would fit in.
+    /// A whole number of MB of RAM, up to 64TB, with which this host's plan, pins included, is sound, and with one MB
+    /// less is not: the smallest, as far as more memory never makes a plan worse.
     #[must_use]
     pub fn smallest_ram(host: &Host<'_>) -> Option<u64> {
-        let fits = |mb: u64| Budget::for_ram(host, mb * MB).fits;
+        let sound = |mb: u64| Budget::for_ram(host, mb * MB).is_sound(host);
         let (mut low, mut high) = (host.ram.value / MB, 64 * 1024 * 1024);
-        if low >= high || !fits(high) {
+        if low >= high || !sound(high) {
             return None;
         }
         while low + 1 < high {
             let middle = low + (high - low) / 2;
-            if fits(middle) { high = middle } else { low = middle }
+            if sound(middle) { high = middle } else { low = middle }
         }
         Some(high * MB)
+    }
+
+    /// Whether no floor is gone under and all that is committed at worst is there.
+    #[must_use]
+    pub fn is_sound(&self, host: &Host<'_>) -> bool {
+        self.fits && self.committed(host) <= self.ram
+    }
+
+    /// Everything that is promised at worst, in bytes.
+    #[must_use]
+    pub fn committed(&self, host: &Host<'_>) -> u64 {
+        let pg = self.postgresql.as_ref().map_or(0, PostgresBudget::worst_case);
+        let duck = self.duckdb.as_ref().map_or(0, |d| d.share.max(d.memory_limit));
+        self.fixed(host).saturating_add(pg).saturating_add(duck)
+    }
+
+    /// The pins that keep a plan from being sound: one alone where unsetting it would do, else those that have to go
+    /// together. Empty where the host is too small without any of them too.
+    #[must_use]
+    pub fn guilty_pins(host: &Host<'_>) -> Vec<String> {
+        let sound_without = |keys: &[&str]| {
+            let mut profile = host.profile.clone();
+            profile.values.retain(|key, _| !keys.contains(&key.as_str()));
+            Host::new(host.facts, &profile).is_ok_and(|host| Budget::new(&host).is_sound(&host))
+        };
+        let pins: Vec<&str> = host.profile.values.keys().map(String::as_str).filter(|key| is_counted(key)).collect();
+        if let Some(one) = pins.iter().find(|pin| sound_without(&[pin])) {
+            return vec![(*one).to_owned()];
+        }
+        if !sound_without(&pins) {
+            return Vec::new();
+        }
+        let mut guilty = pins;
+        let mut tried = 0;
+        while let Some(pin) = guilty.get(tried).copied() {
+            let others: Vec<&str> = guilty.iter().copied().filter(|other| *other != pin).collect();
+            if sound_without(&others) {
+                guilty = others;
+            } else {
+                tried += 1;
+            }
+        }
+        guilty.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The pins without which less RAM would do than with them, where the host is too small all the same, and how much
+    /// would do without them.
+    #[must_use]
+    pub fn costly_pins(host: &Host<'_>, enough: Option<u64>) -> (Vec<String>, Option<u64>) {
+        let without = |keys: &[&str]| {
+            let mut profile = host.profile.clone();
+            profile.values.retain(|key, _| !keys.contains(&key.as_str()));
+            Host::new(host.facts, &profile).ok().and_then(|host| Budget::smallest_ram(&host))
+        };
+        let less = |ram: Option<u64>| ram.is_some_and(|ram| enough.is_none_or(|enough| ram < enough));
+        let pins: Vec<&str> = host.profile.values.keys().map(String::as_str).filter(|key| is_counted(key)).collect();
+        let all = without(&pins);
+        if !less(all) {
+            return (Vec::new(), None);
+        }
+        let alone: Vec<&str> = pins.iter().copied().filter(|pin| less(without(&[pin]))).collect();
+        let (pins, ram) = match without(&alone) {
+            ram if !alone.is_empty() && less(ram) => (alone, ram),
+            _ => (pins, all),
+        };
+        (pins.into_iter().map(str::to_owned).collect(), ram)
     }
 
     /// Reserve and fixed needs and other tenants, in bytes.
@@ -304,6 +371,12 @@ impl Budget {
         }
         Budget { ram, reserve, needs, rest, percent, postgresql, pools, duckdb, nginx, api_workers, fits }
     }
+}
+
+/// Whether a configured key is one that memory is counted with, and not what the host or its stack is.
+fn is_counted(key: &str) -> bool {
+    let tables = ["budget.", "postgresql.", "pgbouncer.", "nginx.", "api.", "duckdb.", "llm."];
+    key == "host.other_memory" || key != "postgresql.version" && tables.iter().any(|table| key.starts_with(table))
 }
 
 /// What the fixed needs come to, in bytes.

@@ -83,7 +83,7 @@ fn memory(host: &Host<'_>, budget: &Budget) -> Vec<Share> {
         shares.push(share("postgresql", pg.worst_case()));
     }
     if let Some(duck) = &budget.duckdb {
-        shares.push(share("duckdb", duck.share));
+        shares.push(share("duckdb", duck.share.max(duck.memory_limit)));
     }
     shares.extend(budget.needs.iter().map(|n| share(n.component.name(), n.bytes)));
     if host.other.value > 0 {

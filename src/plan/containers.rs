@@ -3,18 +3,81 @@
 use super::Component;
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
+use super::host::Host;
 use crate::units::{self, MB};
 use crate::value::Value;
 
 const BOX: Component = Component::Containers;
+/// The guide's gateway of the containers' network, which is the host itself.
+const GATEWAY: &str = "172.28.0.1";
+/// The guide's network of the containers.
+pub(super) const SUBNET: &str = "172.28.0.0/16";
+
+/// The components that a compose file has services of, with the guide's names of these; PostgreSQL's has its version.
+const SERVICES: [(Component, &str, &str); 6] = [
+    (Component::PostgreSql, "postgresql.service", "postgres"),
+    (Component::PgBouncer, "pgbouncer.service", "pgbouncer"),
+    (Component::Nginx, "nginx.service", "nginx"),
+    (Component::Api, "api.service", "api-server"),
+    (Component::DuckDb, "duckdb.service", "duckdb-server"),
+    (Component::Llm, "llm.service", "llm-gateway"),
+];
+
+/// Whether compose files are made here.
+pub(super) fn planned(host: &Host<'_>) -> bool {
+    // SQLite lives in the API's process.
+    host.profile.flag("host.containers").unwrap_or(host.facts.software.docker.is_some())
+        && !host.components.iter().all(|c| *c == Component::Sqlite)
+}
+
+/// Whether a component runs in a container: the operator says that the stack does, or compose files are made here and
+/// the host has no such program itself.
+pub(super) fn holds(host: &Host<'_>, component: Component) -> bool {
+    let software = &host.facts.software;
+    let native = match component {
+        Component::PostgreSql => !software.postgresql.is_empty(),
+        Component::PgBouncer => software.pgbouncer.is_some(),
+        Component::Nginx => software.nginx.is_some(),
+        Component::Api => software.uvicorn.is_some(),
+        Component::DuckDb => software.duckdb.is_some(),
+        Component::Llm => software.llm.is_some(),
+        _ => true,
+    };
+    planned(host) && host.has(component) && (host.profile.flag("host.containers") == Some(true) || !native)
+}
+
+/// The name under which one container reaches another: that of its service.
+pub(super) fn service(host: &Host<'_>, component: Component) -> String {
+    let Some((_, key, name)) = SERVICES.iter().find(|(c, ..)| *c == component) else { return String::new() };
+    match host.profile.text(&format!("containers.{key}")) {
+        Some(pinned) => pinned.to_owned(),
+        None if component == Component::PostgreSql => format!("{name}{}", host.major),
+        None => (*name).to_owned(),
+    }
+}
+
+/// Where `from` reaches `to`, and why there: containers by the names of their services, a container what runs on its host
+/// by the network's gateway, and all else on this host.
+pub(super) fn address(host: &Host<'_>, from: Component, to: Component) -> (String, &'static str) {
+    if !holds(host, from) {
+        return ("127.0.0.1".to_owned(), "this host");
+    }
+    if holds(host, to) {
+        return (service(host, to), "the name of its service in the compose files");
+    }
+    let gateway = host.profile.text("containers.gateway").unwrap_or(GATEWAY).to_owned();
+    (gateway, "the host itself, as a container reaches it: the network's gateway")
+}
+
+/// The port on which PostgreSQL is reached: the cluster's on this host, a container's own.
+pub(super) fn port(host: &Host<'_>) -> u16 {
+    let cluster = host.cluster().filter(|_| !holds(host, Component::PostgreSql));
+    cluster.and_then(|c| c.port).unwrap_or(5432)
+}
 
 pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
-    if !host.profile.flag("host.containers").unwrap_or(host.facts.software.docker.is_some()) {
-        return;
-    }
-    // SQLite lives in the API's process.
-    if host.components.iter().all(|c| *c == Component::Sqlite) {
+    if !planned(host) {
         return;
     }
     if let Some(pg) = &budget.postgresql {
@@ -41,11 +104,22 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     if budget.nginx.is_some() {
         draft.put(BOX, "nginx.nofile", nofile(draft), constant(files));
     }
+    for (component, key, _) in SERVICES.iter().filter(|(component, ..)| host.has(*component)) {
+        let name = service(host, *component);
+        let reason = match component {
+            Component::PostgreSql => {
+                rule("postgres and the major version", name.clone(), vec![host.major_input.clone()])
+                    .note("As the guide's postgres18; set that of your own docker-compose.yml.")
+            }
+            _ => constant("the guide's name of the service; set that of your own docker-compose.yml"),
+        };
+        draft.put(BOX, key, Value::Text(name), reason);
+    }
     let text = |t: &str| Value::Text(t.to_owned());
     let placement = "none: only swarm reads it; the guide's node.role == manager, where it is asked for";
     draft.put(BOX, "placement", text(""), constant(placement));
-    draft.put(BOX, "subnet", text("172.28.0.0/16"), constant("the guide's network, which nginx.metrics_allow names"));
-    draft.put(BOX, "gateway", text("172.28.0.1"), constant("the guide's constant"));
+    draft.put(BOX, "subnet", text(SUBNET), constant("the guide's network, which nginx.metrics_allow names"));
+    draft.put(BOX, "gateway", text(GATEWAY), constant("the guide's constant"));
 }
 
 /// The component's worst case, in whole MB.
@@ -89,8 +163,15 @@ fn postgresql(draft: &mut Draft<'_>, pg: &super::budget::PostgresBudget) {
         Value::Int(processes as i64),
         constant("at least the guide's 4096, and twice max_connections: each back end is a process"),
     );
-    let volume = "the named volume of the data; set that of your own docker-compose.yml";
-    draft.put(BOX, "postgresql.volume", text("postgres18_data"), constant(volume));
+    let major = || vec![host.major_input.clone()];
+    let image = format!("pgvector/pgvector:pg{}", host.major);
+    let reason = rule("pgvector's image of the planned version", image.clone(), major())
+        .note("Its version, the service's name, the volume and its path belong together.");
+    draft.put(BOX, "postgresql.image", Value::Text(image), reason);
+    let volume = format!("postgres{}_data", host.major);
+    let reason = rule("a named volume for each major version, whose data no other can read", volume.clone(), major())
+        .note("Set that of your own docker-compose.yml.");
+    draft.put(BOX, "postgresql.volume", Value::Text(volume), reason);
     let (path, why) = if host.major >= 18 {
         (
             "/var/lib/postgresql",

@@ -16,16 +16,26 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, duck: &DuckBudget
     let guide = host.sizing == Sizing::Guide;
     let share = units::human_bytes(duck.share);
     let limit = if guide {
-        constant("the guide's table, by the largest column not above the RAM; below 8 GB half of it")
+        rule(
+            "the guide's table, by the largest column not above the RAM; below 8 GB half of it",
+            "",
+            vec![host.ram.input.clone()],
+        )
     } else {
         rule(
             "80 % of DuckDB's share",
             format!("0.8·{share}"),
-            vec![derived(
-                "share",
-                share.clone(),
-                &format!("{} left after reserve, fixed needs and PostgreSQL", units::human_bytes(budget.rest)),
-            )],
+            vec![
+                derived(
+                    "share",
+                    share.clone(),
+                    &format!(
+                        "of {} left after reserve, fixed needs and other tenants",
+                        units::human_bytes(budget.rest)
+                    ),
+                ),
+                host.ram.input.clone(),
+            ],
         )
         .note("DuckDB exceeds its limit at times; the other fifth is for that.")
         .note("Written in KiB, MiB or GiB: DuckDB's own GB is a thousand million bytes.")

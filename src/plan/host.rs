@@ -417,11 +417,13 @@ fn ram(facts: &Facts, profile: &Profile) -> Result<(Num, bool)> {
             .at("facts memory.effective_bytes")
             .next("say how much there is with --ram, as in --ram 16GB"));
     }
-    let source = if facts.memory.limit_bytes.is_some_and(|l| Some(l) <= facts.memory.total_bytes) {
+    let limit = facts.memory.limit_bytes.filter(|limit| facts.memory.total_bytes.is_none_or(|total| *limit <= total));
+    let source = if limit.is_some() {
         let whose = facts.container.cgroup_of.as_ref().map(|cluster| format!(" of {cluster}")).unwrap_or_default();
-        format!("facts memory.limit_bytes (cgroup{whose})")
+        let file = facts.memory.limit_from.as_ref().map(|file| format!(", {file}")).unwrap_or_default();
+        format!("facts memory.limit_bytes: the cgroup limit{whose}{file}")
     } else {
-        "facts memory.total_bytes".to_owned()
+        "facts memory.total_bytes: /proc/meminfo, no cgroup limit is below it".to_owned()
     };
     Ok((Num { value, input: input("RAM", units::format_bytes(value), Basis::Measured, source) }, true))
 }

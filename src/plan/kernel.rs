@@ -1,4 +1,5 @@
-//! The kernel's settings (the guide's 4.1). Raise-only where more is better.
+//! The kernel's settings (the guide's 4.1). Each has its better direction, and what the host has is never made worse:
+//! kept where it is further that way than the guide's value.
 
 use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
@@ -68,6 +69,24 @@ fn raise(draft: &mut Draft<'_>, key: &'static str, wanted: u64, what: &str) {
     draft.put(KERNEL, key, Value::Int(i64::try_from(value).unwrap_or(i64::MAX)), reason);
 }
 
+/// A setting of which less is better: never above what the host has.
+fn lower(draft: &mut Draft<'_>, key: &'static str, wanted: u64, why: &str) {
+    let host = draft.host;
+    if !present(host, key) {
+        return;
+    }
+    let value = host.sysctl(key).map_or(wanted, |now| now.min(wanted));
+    let reason = if value < wanted { kept(key, value, &wanted.to_string()) } else { constant(why) };
+    draft.put(KERNEL, key, Value::Int(i64::try_from(value).unwrap_or(i64::MAX)), reason);
+}
+
+/// The reason of a value that stays as the host has it, since it is lower than the guide's.
+fn kept(key: &str, now: u64, wanted: &str) -> Reason {
+    let inputs = vec![input("now", now.to_string(), Basis::Measured, format!("facts kernel.sysctl[{key}]"))];
+    rule("min(the guide's, what the host has)", format!("min({wanted}, {now})"), inputs)
+        .note("The host has less than the guide asks for, which is better; it is kept.")
+}
+
 /// A setting of which a certain value is right.
 fn fixed(draft: &mut Draft<'_>, key: &'static str, value: i64, reason: Reason) {
     if present(draft.host, key) {
@@ -88,41 +107,17 @@ fn network(draft: &mut Draft<'_>) {
         somaxconn.unwrap_or(0).max(8192),
         "half-open connections; not below somaxconn",
     );
-    fixed(draft, "net.ipv4.tcp_fin_timeout", 30, constant("30 s: closed connections are forgotten sooner"));
-    fixed(draft, "net.ipv4.tcp_keepalive_time", 300, constant("300 s: a silent peer is asked after 5 min, not 2 h"));
-    fixed(draft, "net.ipv4.tcp_keepalive_probes", 3, constant("3 questions without an answer end the connection"));
-    fixed(draft, "net.ipv4.tcp_keepalive_intvl", 15, constant("15 s between questions"));
+    lower(draft, "net.ipv4.tcp_fin_timeout", 30, "30 s: closed connections are forgotten sooner");
+    lower(draft, "net.ipv4.tcp_keepalive_time", 300, "300 s: a silent peer is asked after 5 min, not 2 h");
+    lower(draft, "net.ipv4.tcp_keepalive_probes", 3, "3 questions without an answer end the connection");
+    lower(draft, "net.ipv4.tcp_keepalive_intvl", 15, "15 s between questions");
     fixed(draft, "net.ipv4.tcp_tw_reuse", 1, constant("1: outgoing connections may reuse ports in TIME_WAIT"));
 }
 
 fn memory(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
-    fixed(draft, "vm.swappiness", 10, constant("10: the page cache gives way before processes are swapped out"));
-    let ram = host.ram.value;
-    // A percentage of a large RAM is more than a disk can write in a pause anybody would accept.
-    if ram / 100 * 15 > 4 * GB {
-        let inputs = vec![host.ram.input.clone()];
-        let cap = "in bytes: 15 % of this RAM would be more than 4GB of unwritten data";
-        let bytes = |value: u64, formula: &str, inputs| rule(formula, units::format_bytes(value), inputs).cap(cap);
-        if ["vm.dirty_bytes", "vm.dirty_background_bytes"].iter().all(|key| present(host, key)) {
-            draft.put(
-                KERNEL,
-                "vm.dirty_bytes",
-                Value::Bytes(4 * GB),
-                bytes(4 * GB, "min(15 % of RAM, 4GB)", inputs.clone()),
-            );
-            let background = 1365 * MB;
-            draft.put(
-                KERNEL,
-                "vm.dirty_background_bytes",
-                Value::Bytes(background),
-                bytes(background, "a third of dirty_bytes, as the guide's 5 to 15", inputs),
-            );
-        }
-    } else {
-        fixed(draft, "vm.dirty_ratio", 15, constant("15 % of RAM may wait to be written"));
-        fixed(draft, "vm.dirty_background_ratio", 5, constant("from 5 % on the kernel writes in the background"));
-    }
+    lower(draft, "vm.swappiness", 10, "10: the page cache gives way before processes are swapped out");
+    dirty(draft);
     overcommit(draft, budget);
     let Some(pg) = budget.postgresql.as_ref().filter(|p| p.huge_pages) else { return };
     let now = host.sysctl("vm.nr_hugepages").or(host.facts.memory.huge_pages).filter(|_| host.ram_is_measured);
@@ -140,51 +135,136 @@ fn memory(draft: &mut Draft<'_>, budget: &Budget) {
     }
 }
 
+/// What may wait to be written, and from where on the kernel writes it: less is better. A percentage of a large RAM is
+/// more than a disk can write in a pause anybody would accept; there it is bytes. Of each pair of keys, setting one
+/// makes the other 0, so that the one the host uses is kept where it says less.
+fn dirty(draft: &mut Draft<'_>) {
+    let host = draft.host;
+    let ram = host.ram.value;
+    let large = ram / 100 * 15 > 4 * GB;
+    let mut whole = None;
+    for (bytes_key, ratio_key, wanted, percent, of_bytes, of_ratio) in [
+        ("vm.dirty_bytes", "vm.dirty_ratio", 4 * GB, 15, "min(15 % of RAM, 4GB)", "15 % of RAM may wait to be written"),
+        (
+            "vm.dirty_background_bytes",
+            "vm.dirty_background_ratio",
+            1365 * MB,
+            5,
+            "a third of dirty_bytes, as the guide's 5 to 15",
+            "from 5 % on the kernel writes in the background",
+        ),
+    ] {
+        let now_bytes = host.sysctl(bytes_key).filter(|n| *n > 0);
+        let now_ratio = host.sysctl(ratio_key).filter(|n| *n > 0);
+        let wanted = if large { wanted } else { ram / 100 * percent };
+        // The background's share is a third of the whole also where that was kept.
+        let wanted = units::floor_kb(whole.map_or(wanted, |whole: u64| wanted.min(whole / 3)));
+        let now = now_bytes.or_else(|| now_ratio.map(|n| ram / 100 * n));
+        let chosen = now.map_or(wanted, |now| now.min(wanted));
+        whole = whole.or(Some(chosen));
+        let less = now.is_some_and(|now| now < wanted);
+        if let Some(bytes) = now_bytes.filter(|_| less) {
+            if present(host, bytes_key) {
+                draft.put(KERNEL, bytes_key, Value::Bytes(bytes), kept(bytes_key, bytes, &wanted.to_string()));
+            }
+        } else if let Some(ratio) = now_ratio.filter(|_| less && now_bytes.is_none()) {
+            let shown = (wanted * 100 / ram.max(1)).to_string();
+            lower_to(draft, ratio_key, ratio, kept(ratio_key, ratio, &shown));
+        } else if large {
+            if present(host, bytes_key) {
+                let inputs = vec![host.ram.input.clone()];
+                let reason = rule(of_bytes, units::format_bytes(wanted), inputs)
+                    .cap("in bytes: 15 % of this RAM would be more than 4GB of unwritten data");
+                draft.put(KERNEL, bytes_key, Value::Bytes(wanted), reason);
+            }
+        } else {
+            let percent = (wanted * 100).div_ceil(ram.max(1)).clamp(1, percent);
+            lower_to(draft, ratio_key, percent, constant(of_ratio));
+        }
+    }
+}
+
+/// A percentage, where the kernel has the key.
+fn lower_to(draft: &mut Draft<'_>, key: &'static str, value: u64, reason: Reason) {
+    fixed(draft, key, i64::try_from(value).unwrap_or(i64::MAX), reason);
+}
+
 /// Strict overcommit is for a host of PostgreSQL alone, where what is planned and what is committed already fit under
-/// the limit; elsewhere DuckDB, Python and the LLM gateway reserve address space they never touch, and would fail.
+/// the limit; elsewhere DuckDB, Python and the LLM gateway reserve address space they never touch, and would fail. Where
+/// the operator has made it strict and the limit holds what is planned, it stays so.
 fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
     let host = draft.host;
     let alone = host.components.iter().all(|c| matches!(c, Component::PostgreSql | Component::Sqlite));
     let now = host.sysctl("vm.overcommit_memory");
     let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
     let shared = host.other.value > 0 || foreign > host.ram.value / 20;
-    let alone = alone && !shared && now != Some(1);
-    if let (true, true, Some(pg)) = (alone, host.owns_kernel(), budget.postgresql.as_ref())
+    let strict = budget.postgresql.as_ref().filter(|_| host.owns_kernel() && now == Some(2)).and_then(|pg| {
+        let limit = host.facts.memory.commit_limit_bytes.filter(|_| host.ram_is_measured)?;
+        let need = commit_need(host, pg);
+        (need <= limit).then_some((limit, need))
+    });
+    if let (true, true, Some(pg)) = (alone && !shared && now != Some(1), host.owns_kernel(), budget.postgresql.as_ref())
         && present(host, "vm.overcommit_ratio")
+        && !(strict.is_some() && in_kbytes(host))
         && let Some(ratio) = commit_ratio(host, pg)
     {
         let reason = constant("2: PostgreSQL gets an error it survives, instead of the kernel killing a process")
             .note("Only where PostgreSQL has the host to itself.");
         fixed(draft, "vm.overcommit_memory", 2, reason);
+        let had = host.sysctl("vm.overcommit_ratio").filter(|_| now == Some(2)).unwrap_or(0);
         let reason = rule(
             "what is planned and committed now, in percent of RAM less huge pages; at least the guide's 80",
             format!("{ratio} %"),
             vec![host.ram.input.clone(), derived("planned", units::human_bytes(pg.worst_case()), "memory.total")],
         );
-        let reason = if ratio > 80 { reason.note("The guide's 80 would not hold what is planned.") } else { reason };
-        fixed(draft, "vm.overcommit_ratio", ratio as i64, reason);
+        let reason = match ratio {
+            _ if had > ratio => reason.note(format!("The host has {had}, which allows more; it is kept.")),
+            81.. => reason.note("The guide's 80 would not hold what is planned."),
+            _ => reason,
+        };
+        fixed(draft, "vm.overcommit_ratio", ratio.max(had) as i64, reason);
         return;
     }
-    match now {
-        Some(1) => {
-            let reason = constant("as the host has it: something here was set up to need it")
-                .note("The guide's 2 is not for a shared host.");
-            fixed(draft, "vm.overcommit_memory", 1, reason);
+    if let Some((limit, need)) = strict {
+        let reason = constant("2, as the host has it: it was made strict, and what is planned fits under its limit")
+            .note(format!(
+                "CommitLimit is {}, planned and committed now are {}.",
+                units::human_bytes(limit),
+                units::human_bytes(need)
+            ));
+        fixed(draft, "vm.overcommit_memory", 2, reason);
+        if let Some(ratio) = host.sysctl("vm.overcommit_ratio").filter(|_| !in_kbytes(host)) {
+            let reason = constant("as the host has it: a part of the limit that is kept");
+            fixed(draft, "vm.overcommit_ratio", ratio as i64, reason);
         }
-        _ => {
-            let why = if alone {
-                "what is planned and committed now would come too near the limit of 2"
-            } else {
-                "other parts of the stack share the host and reserve memory they never touch"
-            };
-            fixed(
-                draft,
-                "vm.overcommit_memory",
-                0,
-                constant(format!("0: {why}")).note("The guide's 2 would make them fail."),
-            );
-        }
+        return;
     }
+    if now == Some(1) {
+        let reason = constant("1, as the host has it: something here was set up to need it")
+            .note("The guide's 2 would refuse it the memory.");
+        fixed(draft, "vm.overcommit_memory", 1, reason);
+        return;
+    }
+    let (why, note) = match (alone, shared) {
+        (false, _) => (
+            "other parts of the stack live here, which reserve more memory than they touch",
+            "With the guide's 2 such a reservation is refused, and the program fails.",
+        ),
+        (true, true) => (
+            "other programs share the host, of which nobody knows how much they reserve",
+            "With the guide's 2 PostgreSQL could be refused memory that is free.",
+        ),
+        (true, false) => (
+            "what is planned and committed now would come too near the limit that 2 sets",
+            "With the guide's 2 PostgreSQL could be refused memory that is free.",
+        ),
+    };
+    fixed(draft, "vm.overcommit_memory", 0, constant(format!("0: {why}")).note(note));
+}
+
+/// Whether the host says its limit in kB, in place of a percentage.
+fn in_kbytes(host: &Host<'_>) -> bool {
+    host.sysctl("vm.overcommit_kbytes").is_some_and(|kb| kb > 0)
 }
 
 /// vm.overcommit_ratio under which everything fits with strict overcommit, or `None` where none up to 95 does.

@@ -57,11 +57,19 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget) {
     let nginx = budget.nginx.as_ref().map_or(0, |n| (n.connections * 2).max(65_535));
     let pooler = budget.pools.as_ref().map_or(0, |p| p.clients + p.pools.value * (p.size + p.reserve) + 64);
     let wanted = 65_536.max(nginx).max(pooler);
-    let reason = rule(
+    let mut reason = rule(
         "max(65536, nginx's worker_rlimit_nofile, PgBouncer's clients and pools)",
         format!("max(65536, {nginx}, {pooler}) = {wanted}"),
         vec![],
     )
     .note("LimitNOFILE of every service of the stack; limits.d does not reach services.");
+    // Our drop-in is read after most others: what a service was given is not taken from it.
+    let given = host.facts.units.iter().filter_map(|unit| unit.nofile().map(|(n, file)| (n.min(nr_open), unit, file)));
+    let given = given.max_by_key(|(files, ..)| *files).filter(|(files, ..)| *files > wanted);
+    let wanted = given.map_or(wanted, |(files, ..)| files);
+    if let Some((files, unit, file)) = given {
+        reason.inputs.push(input(&unit.name, files.to_string(), Basis::Measured, file));
+        reason = reason.note(format!("{} has more than the stack needs; it is kept.", unit.name));
+    }
     draft.put(LIMITS, "units.nofile", nofile(wanted), within_nr_open(reason, wanted));
 }

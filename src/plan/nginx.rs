@@ -1,9 +1,9 @@
 //! NGINX's settings that the rest of the plan depends on (the guide's 3.1).
 
-use super::Component;
 use super::budget::{Budget, NginxBudget};
 use super::draft::{Draft, constant, derived, rule};
 use super::host::Sizing;
+use super::{Component, containers};
 use crate::facts::Facts;
 use crate::units;
 use crate::value::Value;
@@ -88,8 +88,12 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
     draft.put(NGINX, "llm_read_timeout", Value::Millis(900_000), constant("the guide's constant for /llm/"));
     let clients = budget.postgresql.as_ref().map(|p| p.clients);
     let limit = match (host.sizing, clients) {
-        (Sizing::Budget, Some(c)) => (20.min(c.max(1)), "min(20, C)"),
+        (Sizing::Budget, Some(c)) => (20.min((c / 2).max(1)), "min(20, C/2)"),
         _ => (20, "the guide's constant"),
+    };
+    let worked = match (host.sizing, clients) {
+        (Sizing::Budget, Some(c)) => format!("min(20, {c}/2) = {}", limit.0),
+        _ => limit.0.to_string(),
     };
     let inputs =
         clients.map(|c| derived("C", c.to_string(), "back ends that clients can occupy")).into_iter().collect();
@@ -97,7 +101,8 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
         NGINX,
         "limit_conn",
         Value::Int(limit.0 as i64),
-        rule(limit.1, limit.0.to_string(), inputs).note("One client address cannot occupy every back end."),
+        rule(limit.1, worked, inputs)
+            .note("One client address cannot occupy every back end: half of them are left for the others."),
     );
     draft.put(NGINX, "duckdb_rate", Value::Int(5), constant("5 requests a second, as the guide has it"));
     draft.put(NGINX, "llm_rate", Value::Int(1), constant("1 request a second, as the guide has it"));
@@ -124,9 +129,11 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
 fn serving(draft: &mut Draft<'_>) {
     let text = |t: &str| Value::Text(t.to_owned());
     let users = &draft.host.facts.software.users;
-    let user = USERS.iter().copied().find(|user| users.iter().any(|known| known == user));
+    let contained = containers::holds(draft.host, NGINX);
+    let user = USERS.iter().copied().find(|user| contained || users.iter().any(|known| known == user));
     let why = constant("the user the package made; the guide's nginx does not exist on Debian");
     match user {
+        Some(user) if contained => draft.put(NGINX, "user", text(user), constant("the user of nginx's image")),
         Some(user) => draft.put(NGINX, "user", text(user), why),
         None => draft.put(NGINX, "user", text("www-data"), why.note("None was found in /etc/passwd: Debian's name.")),
     }
@@ -141,10 +148,20 @@ fn serving(draft: &mut Draft<'_>) {
     let ipv6 = draft.host.facts.kernel.ipv6 != Some(false);
     let why = if ipv6 { "on: also [::]" } else { "off: this kernel has no IPv6, and nginx would not start" };
     draft.put(NGINX, "ipv6", Value::Bool(ipv6), constant(why));
-    let upstream = "this host, on the guide's port: names that do not resolve at start would keep nginx from starting";
-    draft.put(NGINX, "api_upstream", text("127.0.0.1:8000"), constant(upstream));
-    draft.put(NGINX, "duckdb_upstream", text("127.0.0.1:8001"), constant(upstream));
-    draft.put(NGINX, "llm_upstream", text("127.0.0.1:11434"), constant(upstream));
+    for (name, component, port) in [
+        ("api_upstream", Component::Api, 8000),
+        ("duckdb_upstream", Component::DuckDb, 8001),
+        ("llm_upstream", Component::Llm, 11434),
+    ] {
+        let (address, why) = containers::address(draft.host, NGINX, component);
+        let why = match address.as_str() {
+            "127.0.0.1" => "this host, on the guide's port: names that do not resolve at start would keep nginx from \
+                            starting"
+                .to_owned(),
+            _ => format!("{why}, on the guide's port"),
+        };
+        draft.put(NGINX, name, Value::Text(format!("{address}:{port}")), constant(why));
+    }
     let resolver = "none: no name is looked up while nginx runs; the guide's public resolver would learn private names";
     draft.put(NGINX, "resolver", text(""), constant(resolver));
     let certificate = "none: HTTPS is served only where a certificate is named";

@@ -1,9 +1,9 @@
 //! PgBouncer's settings (the guide's 1.2).
 
-use super::Component;
 use super::budget::{Budget, Pools};
 use super::draft::{Draft, constant, derived, rule};
 use super::host::{Sizing, input};
+use super::{Component, containers};
 use crate::value::Value;
 
 const BOUNCER: Component = Component::PgBouncer;
@@ -82,7 +82,9 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, pools: &Pools) {
     draft.put(BOUNCER, "client_idle_timeout", Value::Millis(0), constant("0: applications keep their connections"));
     let (listen, why) = if guide {
         ("*", "the guide's constant")
-    } else if host.has(Component::Api) {
+    } else if containers::holds(host, BOUNCER) {
+        ("*", "a container of its own, which others reach by its network; publish no port of it")
+    } else if host.has(Component::Api) && !containers::holds(host, Component::Api) {
         ("127.0.0.1", "the API lives on this host; nothing else needs to reach the pooler")
     } else {
         ("*", "clients connect from other hosts; what they must prove is in auth_type")
@@ -110,8 +112,9 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, pools: &Pools) {
     draft.put(BOUNCER, "log_disconnections", Value::Bool(true), constant("the guide's constant"));
     draft.put(BOUNCER, "log_pooler_errors", Value::Bool(true), constant("the guide's constant"));
     let database = host.profile.text("postgresql.database").unwrap_or("llm_analytics");
-    let server = host.profile.text("postgresql.host").unwrap_or("127.0.0.1");
-    let port = host.cluster().and_then(|c| c.port).unwrap_or(5432);
+    let (address, _) = containers::address(host, BOUNCER, Component::PostgreSql);
+    let server = host.profile.text("postgresql.host").unwrap_or(&address);
+    let port = containers::port(host);
     draft.put_as(
         BOUNCER,
         "databases",

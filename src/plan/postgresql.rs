@@ -42,7 +42,10 @@ fn text(word: &str) -> Value {
 fn share_input(host: &Host<'_>, budget: &Budget, pg: &PostgresBudget) -> Input {
     let value = units::human_bytes(pg.share);
     match host.sizing {
-        Sizing::Guide => input("S", value, host.ram.input.basis, "the whole RAM, as the guide has it"),
+        Sizing::Guide => {
+            let source = format!("the whole RAM, as the guide has it; {}", host.ram.input.source);
+            input("S", value, host.ram.input.basis, source)
+        }
         Sizing::Budget => derived(
             "S",
             value,

@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::draft::{Draft, constant, derived, rule};
 use super::host::Host;
 use super::{Basis, Component};
+use crate::facts::unit_of_cluster;
 use crate::units::{self, MB};
 use crate::value::Value;
 
@@ -94,23 +95,13 @@ fn names(draft: &mut Draft<'_>) {
     }
 }
 
-/// Debian runs a cluster as an instance of its template, others a unit for each version.
+/// The unit of the planned cluster, and how that is known.
 fn postgresql_unit(host: &Host<'_>) -> (String, &'static str) {
-    let config = host.cluster().and_then(|c| c.config_file.as_deref());
-    let debian = |rest: &str| {
-        let (version, name) = rest.split_once('/')?;
-        let name = name.split('/').next()?;
-        Some(format!("postgresql@{version}-{name}.service"))
-    };
-    if let Some(unit) = config.and_then(|file| debian(file.strip_prefix("/etc/postgresql/")?)) {
-        return (unit, "facts software.clusters[].config_file");
-    }
-    let red_hat = config.and_then(|file| file.strip_prefix("/var/lib/pgsql/")?.split('/').next());
-    if let Some(version) = red_hat.filter(|v| v.chars().all(|c| c.is_ascii_digit())) {
-        return (format!("postgresql-{version}.service"), "facts software.clusters[].config_file");
-    }
-    match config {
-        Some(_) => ("postgresql.service".to_owned(), "no distribution's path; set limits.units.postgresql.name"),
+    match host.cluster().and_then(unit_of_cluster) {
+        Some(unit) if unit == "postgresql.service" => {
+            (unit, "no distribution's path; set limits.units.postgresql.name")
+        }
+        Some(unit) => (unit, "facts software.clusters[].config_file"),
         None => (format!("postgresql@{}-main.service", host.major), "no cluster found: Debian's name for a first one"),
     }
 }

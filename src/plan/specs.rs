@@ -331,6 +331,13 @@ pub static SPECS: &[Spec] = {
         spec(Disk, "read_ahead_kb", COUNT, Runtime, "devices", "4.3"),
         spec(Disk, "mount_options", Text, Reboot, "mounts", "4.3"),
 
+        spec(Containers, "postgresql.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "pgbouncer.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "nginx.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "api.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "duckdb.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "llm.service", Text, Restart, "compose", "4.4"),
+        spec(Containers, "postgresql.image", Text, Restart, "compose", "4.4"),
         spec(Containers, "postgresql.memory", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "postgresql.shm_size", Bytes, Restart, "compose", "4.4"),
         spec(Containers, "postgresql.cpus", Kind::Float(0.01, 65_536.0), Restart, "compose", "4.4"),

@@ -143,6 +143,232 @@ fn preloaded_libraries_are_kept_and_only_installed_ones_added() {
     assert_eq!(setting.value, "timescaledb, auto_explain, pg_stat_statements");
 }
 
+/// The RAM that a finding of memory says would do.
+fn would_do(plan: &Plan) -> Option<u64> {
+    let found = finding(plan, "memory.fit").or_else(|| finding(plan, "memory.total"))?;
+    let (_, needed) = found.numbers.iter().find(|(n, _)| n == "smallest RAM that would do")?;
+    units::parse_bytes(needed).ok()
+}
+
+fn broken_memory(plan: &Plan) -> bool {
+    finding(plan, "memory.fit").is_some() || finding(plan, "memory.total").is_some()
+}
+
+#[test]
+fn the_ram_that_would_do_does_with_the_pins_and_the_pin_is_named() {
+    let whole = ["postgresql", "pgbouncer", "nginx", "api", "duckdb"];
+    for (ram, components) in [(2 * GB, &whole[..1]), (300 * MB, &whole), (8 * GB, &whole[..2])] {
+        let mut profile = with(components);
+        flag(&mut profile, "postgresql.work_mem", Value::Bytes(64 * MB));
+        let plan = build(&facts(ram, 8), &profile).unwrap();
+        let enough = would_do(&plan).unwrap();
+        let found = finding(&plan, "memory.fit").or_else(|| finding(&plan, "memory.total")).unwrap();
+        assert!(found.message.contains("postgresql.work_mem = 64MB (flag --set)"), "{found:?}");
+        assert!(found.next.as_ref().unwrap().contains("postgresql.work_mem"), "{found:?}");
+        assert!(!broken_memory(&build(&facts(enough, 8), &profile).unwrap()), "{enough}");
+        assert!(broken_memory(&build(&facts(enough - MB, 8), &profile).unwrap()), "{enough}");
+    }
+    // Two that fit one by one, and not together: both are named.
+    let mut profile = with(&["postgresql"]);
+    flag(&mut profile, "postgresql.shared_buffers", Value::Bytes(8 * GB));
+    flag(&mut profile, "postgresql.temp_buffers", Value::Bytes(64 * MB));
+    let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+    let found = finding(&plan, "memory.fit").or_else(|| finding(&plan, "memory.total"));
+    if let Some(found) = found {
+        assert!(found.message.contains("pinned"), "{found:?}");
+    }
+    // Without a pin none is blamed.
+    let plan = build(&facts(300 * MB, 8), &with(&whole)).unwrap();
+    assert!(!finding(&plan, "memory.fit").unwrap().message.contains("pinned"));
+}
+
+#[test]
+fn the_guides_host_is_committed_2_7_times() {
+    let mut profile = with(&["postgresql", "pgbouncer", "nginx", "api", "duckdb", "sqlite"]);
+    flag(&mut profile, "plan.sizing", Value::Text("guide".to_owned()));
+    let plan = build(&facts(64 * GB, 16), &profile).unwrap();
+    let total = finding(&plan, "memory.total").unwrap();
+    assert!(total.message.contains("2.7 × the 64.0 GB"), "{total:?}");
+}
+
+fn with_sysctl(pairs: &[(&str, &str)]) -> Facts {
+    let mut facts = facts(16 * GB, 4);
+    let common = [
+        ("vm.swappiness", "60"),
+        ("vm.dirty_ratio", "20"),
+        ("vm.dirty_background_ratio", "10"),
+        ("vm.dirty_bytes", "0"),
+        ("vm.dirty_background_bytes", "0"),
+        ("vm.overcommit_memory", "0"),
+        ("vm.overcommit_ratio", "50"),
+        ("vm.overcommit_kbytes", "0"),
+        ("net.ipv4.tcp_fin_timeout", "60"),
+        ("net.ipv4.tcp_keepalive_time", "7200"),
+        ("net.ipv4.tcp_keepalive_probes", "9"),
+        ("net.ipv4.tcp_keepalive_intvl", "75"),
+        ("net.core.somaxconn", "4096"),
+    ];
+    facts.kernel.sysctl = common.iter().chain(pairs).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    facts
+}
+
+#[test]
+fn what_the_operator_tuned_further_is_kept_and_said() {
+    let plain = build(&with_sysctl(&[]), &with(&["postgresql"])).unwrap();
+    for (key, guide, tuned) in [
+        ("vm.swappiness", "10", "1"),
+        ("vm.dirty_ratio", "15", "8"),
+        ("vm.dirty_background_ratio", "5", "2"),
+        ("net.ipv4.tcp_fin_timeout", "30", "15"),
+        ("net.ipv4.tcp_keepalive_time", "300", "120"),
+        ("net.ipv4.tcp_keepalive_probes", "3", "2"),
+        ("net.ipv4.tcp_keepalive_intvl", "15", "10"),
+        ("net.core.somaxconn", "4096", "16384"),
+    ] {
+        let name = format!("kernel.{key}");
+        assert_eq!(value(&plain, &name), guide, "{key}");
+        let plan = build(&with_sysctl(&[(key, tuned)]), &with(&["postgresql"])).unwrap();
+        assert_eq!(value(&plan, &name), tuned, "{key}");
+        let notes = &plan.setting(&name).unwrap().reason.notes;
+        assert!(notes.iter().any(|n| n.contains("is kept")), "{key}: {notes:?}");
+    }
+}
+
+#[test]
+fn of_dirty_bytes_and_ratio_the_one_in_use_is_kept_where_it_says_less() {
+    let of = |facts: Facts| {
+        let plan = build(&facts, &with(&["postgresql"])).unwrap();
+        let get = |key: &str| plan.setting(&format!("kernel.vm.{key}")).map(|s| s.value.clone());
+        (get("dirty_bytes"), get("dirty_ratio"), get("dirty_background_bytes"), get("dirty_background_ratio"))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    // 16 GB: percentages. A host that says 256 MB in bytes is not given 15 % instead, which would make its own 0.
+    let small = with_sysctl(&[("vm.dirty_bytes", "268435456"), ("vm.dirty_ratio", "0")]);
+    let (bytes, ratio, ..) = of(small);
+    assert_eq!((bytes, ratio), (some("268435456"), None));
+    // 256 GB: bytes, unless the host's percentage is less than those.
+    let large = |pairs: &[(&str, &str)]| {
+        let mut facts = with_sysctl(pairs);
+        facts.memory.total_bytes = Some(256 * GB);
+        facts.memory.effective_bytes = Some(256 * GB);
+        facts
+    };
+    let guide = (some(&(4 * GB).to_string()), None, some(&(1365 * MB).to_string()), None);
+    assert_eq!(of(large(&[])), guide);
+    let (bytes, ratio, ..) = of(large(&[("vm.dirty_ratio", "1")]));
+    assert_eq!((bytes, ratio), (None, some("1")));
+    // What we have set is found again and stays.
+    let ours = (4 * GB).to_string();
+    assert_eq!(of(large(&[("vm.dirty_bytes", &ours), ("vm.dirty_ratio", "0")])), guide);
+}
+
+#[test]
+fn strict_overcommit_stays_where_its_limit_holds_what_is_planned() {
+    let plan = |limit: u64, pairs: &[(&str, &str)], components: &[&str]| {
+        let mut facts = with_sysctl(pairs);
+        facts.memory.commit_limit_bytes = Some(limit);
+        facts.memory.committed_bytes = Some(GB);
+        build(&facts, &with(components)).unwrap()
+    };
+    let strict = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "95")];
+    let kept = plan(20 * GB, &strict, &["postgresql", "duckdb"]);
+    assert_eq!((value(&kept, "kernel.vm.overcommit_memory"), value(&kept, "kernel.vm.overcommit_ratio")), ("2", "95"));
+    assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
+    let in_kb = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "0"), ("vm.overcommit_kbytes", "20971520")];
+    let kept = plan(20 * GB, &in_kb, &["postgresql"]);
+    assert_eq!(value(&kept, "kernel.vm.overcommit_memory"), "2");
+    assert!(kept.setting("kernel.vm.overcommit_ratio").is_none(), "a percentage would make the limit in kB 0");
+    assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
+    let short = plan(4 * GB, &strict, &["postgresql", "duckdb"]);
+    assert_eq!(value(&short, "kernel.vm.overcommit_memory"), "0");
+}
+
+#[test]
+fn one_address_never_takes_every_back_end() {
+    for cpus in 1..=64 {
+        for components in [&["postgresql", "pgbouncer", "nginx"][..], &["postgresql", "nginx"]] {
+            let plan = build(&facts(64 * GB, cpus), &with(components)).unwrap();
+            let limit: u64 = value(&plan, "nginx.limit_conn").parse().unwrap();
+            let edge = plan.checks.iter().find(|c| c.invariant == "connections.edge").unwrap();
+            let ends: u64 = edge.numbers.iter().find(|(n, _)| n == "back ends").unwrap().1.parse().unwrap();
+            assert!(limit < ends && edge.holds == Some(true), "{cpus} CPUs: {edge:?}");
+        }
+    }
+    let mut pinned = with(&["postgresql", "pgbouncer", "nginx"]);
+    flag(&mut pinned, "nginx.limit_conn", Value::Int(9));
+    let plan = build(&facts(16 * GB, 4), &pinned).unwrap();
+    let found = finding(&plan, "connections.edge").unwrap();
+    assert_eq!((found.severity, found.next.as_deref()), (Severity::Warning, Some("lower nginx.limit_conn to 4")));
+}
+
+#[test]
+fn io_uring_is_offered_only_where_it_was_proved_and_refused_where_it_cannot_start() {
+    let host = |options: &[&str], tried: bool, usable: Option<bool>| {
+        let mut facts = facts(16 * GB, 4);
+        let options = options.iter().map(|o| (*o).to_owned()).collect();
+        facts.software.postgresql =
+            vec![Postgres { major: Some(18), build_options: Some(options), ..Postgres::default() }];
+        facts.kernel.io_uring = usable;
+        facts.kernel.io_uring_tried = tried;
+        facts.kernel.io_uring_reason = Some("because".to_owned());
+        facts
+    };
+    let offered = |facts: Facts| {
+        let plan = build(&facts, &with(&["postgresql"])).unwrap();
+        assert_eq!(value(&plan, "postgresql.io_method"), "worker");
+        let notes = plan.setting("postgresql.io_method").unwrap().reason.notes.clone();
+        notes.iter().any(|n| n.contains("config set postgresql.io_method io_uring"))
+    };
+    let built = &["--with-liburing"][..];
+    assert!(offered(host(built, true, Some(true))));
+    assert!(!offered(host(built, false, Some(true))), "a tree is no proof");
+    assert!(!offered(host(&["--with-lz4"], true, Some(true))));
+    assert!(!offered(host(built, true, Some(false))));
+    let refused = |facts: Facts| {
+        let mut profile = with(&["postgresql"]);
+        text(&mut profile, "postgresql.io_method", "io_uring");
+        let plan = build(&facts, &profile).unwrap();
+        finding(&plan, "versions").map(|f| (f.severity, f.message.clone()))
+    };
+    assert_eq!(refused(host(built, true, Some(true))), None);
+    let (severity, why) = refused(host(&["--with-lz4"], true, Some(true))).unwrap();
+    assert!(severity == Severity::Error && why.contains("built without liburing"), "{why}");
+    assert!(refused(host(built, true, Some(false))).unwrap().1.contains("because; the server would not start"));
+}
+
+#[test]
+fn containers_reach_one_another_by_the_names_of_their_services() {
+    let mut profile = with(&["postgresql", "pgbouncer", "nginx", "api", "duckdb", "llm"]);
+    flag(&mut profile, "host.containers", Value::Bool(true));
+    flag(&mut profile, "postgresql.version", Value::Int(17));
+    text(&mut profile, "containers.api.service", "web");
+    let plan = build(&facts(32 * GB, 8), &profile).unwrap();
+    for (key, expected) in [
+        ("nginx.api_upstream", "web:8000"),
+        ("nginx.duckdb_upstream", "duckdb-server:8001"),
+        ("nginx.llm_upstream", "llm-gateway:11434"),
+        ("pgbouncer.databases.llm_analytics", "host=postgres17 port=5432 dbname=llm_analytics"),
+        ("pgbouncer.listen_addr", "*"),
+        ("api.database_host", "pgbouncer"),
+        ("api.host", "0.0.0.0"),
+        ("containers.postgresql.image", "pgvector/pgvector:pg17"),
+        ("containers.postgresql.volume", "postgres17_data"),
+        ("containers.postgresql.volume_path", "/var/lib/postgresql/data"),
+    ] {
+        assert_eq!(value(&plan, key), expected, "{key}");
+    }
+    assert!(finding(&plan, "nginx.upstream").is_none(), "compose knows these names: {:?}", plan.findings);
+    // Docker alone, with the programs on the host itself, changes no address.
+    let mut native = facts(32 * GB, 8);
+    native.software.docker = Some(Package::default());
+    native.software.nginx = Some(crate::facts::Nginx::default());
+    native.software.uvicorn = Some(Package::default());
+    native.software.pgbouncer = Some(Package::default());
+    let plan = build(&native, &with(&["postgresql", "pgbouncer", "nginx", "api"])).unwrap();
+    assert_eq!(value(&plan, "nginx.api_upstream"), "127.0.0.1:8000");
+    assert_eq!(value(&plan, "api.database_host"), "127.0.0.1");
+}
+
 fn finding<'a>(plan: &'a Plan, name: &str) -> Option<&'a Finding> {
     plan.findings.iter().find(|f| f.invariant == name)
 }
@@ -637,6 +863,26 @@ proptest! {
             flag(&mut profile, key, value);
         }
         let plan = build(&facts, &profile).unwrap();
+        if !guide && broken_memory(&plan) {
+            if let Some(enough) = would_do(&plan) {
+                let of = |ram: u64| {
+                    let mut facts = facts.clone();
+                    facts.memory.effective_bytes = Some(ram);
+                    build(&facts, &profile)
+                };
+                prop_assert!(!broken_memory(&of(enough).unwrap()), "{enough} would not do");
+                prop_assert!(broken_memory(&of(enough - MB).unwrap()), "less than {enough} would do");
+            }
+            let found = finding(&plan, "memory.fit").or_else(|| finding(&plan, "memory.total")).unwrap();
+            let next = found.next.as_deref().unwrap_or_default();
+            if let Some(pins) = next.strip_prefix("unset or lower ") {
+                let mut free = profile.clone();
+                for pin in pins.split(", or give").next().unwrap_or_default().split(" and ") {
+                    prop_assert!(free.values.remove(pin).is_some(), "{pin} is no pin");
+                }
+                prop_assert!(!broken_memory(&build(&facts, &free).unwrap()), "{pins} is not the cause");
+            }
+        }
         for finding in &plan.findings {
             prop_assert!(!finding.message.is_empty());
             prop_assert!(!guide || finding.severity != Severity::Error, "{finding:?}");

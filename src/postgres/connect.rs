@@ -14,7 +14,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Row, SimpleQueryMessage};
@@ -293,12 +292,14 @@ impl Session {
     }
 
     /// Does read-only work inside a transaction that is rolled back, under these settings, which last no longer than
-    /// that: behind a transaction pooler they would otherwise be other clients' settings too.
+    /// that: behind a transaction pooler they would otherwise be other clients' settings too. Names without a schema are
+    /// PostgreSQL's own there: the owner of a database may have set a `search_path` in which others hide them, whose code
+    /// would run with this session's rights.
     ///
     /// # Errors
     /// Those of the work, and what the server said.
     pub async fn under<T>(&self, settings: &[&str], work: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut begin = "BEGIN".to_owned();
+        let mut begin = "BEGIN; SET LOCAL search_path = ''".to_owned();
         settings.iter().for_each(|setting| begin.push_str(&format!("; SET LOCAL {setting}")));
         let result = async {
             self.batch(&begin).await?;
@@ -327,22 +328,16 @@ impl Session {
             .collect())
     }
 
-    /// Copies a SELECT's rows out, in the binary format, without holding them: `take` gets each row, whose values are
-    /// read as bytes (`try_get::<Option<&[u8]>>`).
+    /// Copies a SELECT's rows out, in the binary format, without holding them: `take` gets each message, which holds a row
+    /// or the format's header or end.
     ///
     /// # Errors
     /// What the server said, and those of `take`, which end the copying.
-    pub async fn copy_out(
-        &self,
-        select: &str,
-        columns: usize,
-        mut take: impl FnMut(&BinaryCopyOutRow) -> Result<()>,
-    ) -> Result<()> {
+    pub async fn copy_out(&self, select: &str, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
-        let raw = self.client.copy_out(&sql).await.map_err(|e| self.failed(e))?;
-        let mut rows = Box::pin(BinaryCopyOutStream::new(raw, &vec![Type::BYTEA; columns]));
-        while let Some(row) = rows.next().await {
-            take(&row.map_err(|e| self.failed(e))?)?;
+        let mut messages = Box::pin(self.client.copy_out(&sql).await.map_err(|e| self.failed(e))?);
+        while let Some(message) = messages.next().await {
+            take(&message.map_err(|e| self.failed(e))?)?;
         }
         Ok(())
     }

@@ -415,7 +415,7 @@ mod tests {
         let host = (
             entry("ram", &["\"64GB\"", "'1.5 GiB'", "\"\"\"2GB\"\"\""]),
             entry("cpus", &["4", "1_000", "0x10"]),
-            entry("components", &["[]", "[\"api\", # x\n 'nginx',\n]"]),
+            entry("components", &["[ 'api' ]", "[\"api\", # x\n 'nginx',\n]"]),
         );
         let kernel = (entry("\"vm.swappiness\"", &["10"]), entry("vm.overcommit_memory", &["2", "0"]));
         let plan = (entry("workload", &["'oltp'", "\"mixed\""]), entry("profile", &["\"small\"", "'''./x.yaml'''"]));

@@ -86,7 +86,10 @@ pub fn read_text(kind: Kind, text: &str) -> Result<Value, String> {
 pub fn expected(kind: Kind) -> String {
     match kind {
         Kind::Bool => "true or false".to_owned(),
+        Kind::Int(i64::MIN, i64::MAX) => "a whole number".to_owned(),
         Kind::Int(low, high) => format!("a whole number from {low} to {high}"),
+        Kind::Float(f64::MIN, f64::MAX) => "a number".to_owned(),
+        Kind::Float(low, f64::MAX) => format!("a number from {low} on"),
         Kind::Float(low, high) => format!("a number from {low} to {high}"),
         Kind::Bytes => "a size such as \"64GB\"".to_owned(),
         Kind::Millis => "a duration such as \"30s\"".to_owned(),

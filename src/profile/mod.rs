@@ -187,6 +187,8 @@ impl Kind {
             },
             Kind::Float(low, high) => match text.parse::<f64>() {
                 Ok(x) if (low..=high).contains(&x) => Ok(Value::Float(x)),
+                Ok(x) if high == f64::MAX && x.is_finite() => Err(format!("{x} is below {low}")),
+                Ok(x) if high == f64::MAX => Err(format!("{x} is no number that a file can hold")),
                 Ok(x) => Err(format!("{x} is outside {low} to {high}")),
                 Err(_) => Err(format!("\"{text}\" is not a number")),
             },
@@ -199,6 +201,11 @@ impl Kind {
             Kind::List | Kind::Words(_) => {
                 let items: Vec<String> =
                     text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect();
+                if let Kind::Words(words) = self
+                    && items.is_empty()
+                {
+                    return Err(format!("at least one of {} is expected", words.join(", ")));
+                }
                 if let Kind::Words(words) = self
                     && let Some(item) = items.iter().find(|i| !words.contains(&i.as_str()))
                 {

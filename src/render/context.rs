@@ -43,7 +43,7 @@ pub(super) struct Context {
     devices: Vec<Device>,
     /// Mount points that hold databases, with the options that are advised.
     mounts: Vec<Entry>,
-    /// The containers that are planned, with the guide's names of their services.
+    /// The containers that are planned, with the names of their services.
     services: Vec<Service>,
     /// The application's database as SQL writes it.
     database: Database,
@@ -67,19 +67,11 @@ struct Device {
 struct Service {
     /// The component's name, with which its settings begin.
     name: &'static str,
-    /// The service's name in the guide's docker-compose.yml.
-    service: &'static str,
+    /// The service's name in the compose files.
+    service: String,
+    /// The services it reaches by their names, which have to be there when it starts.
+    depends_on: Vec<String>,
 }
-
-/// The services of the guide's docker-compose.yml (4.4, and the addresses of 3.1).
-const SERVICES: &[Service] = &[
-    Service { name: "postgresql", service: "postgres18" },
-    Service { name: "pgbouncer", service: "pgbouncer" },
-    Service { name: "nginx", service: "nginx" },
-    Service { name: "api", service: "api-server" },
-    Service { name: "duckdb", service: "duckdb-server" },
-    Service { name: "llm", service: "llm-gateway" },
-];
 
 /// A name as SQL writes it.
 #[derive(Debug, Serialize)]
@@ -235,14 +227,12 @@ pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
         settings.entry(setting.component.name()).or_default().insert(setting.name.clone(), setting.value.clone());
     }
     let sizing = plan.host.sizing.to_owned();
-    let contained = plan.settings.iter().any(|s| s.component == Component::Containers);
-    let planned = |service: &&Service| contained && plan.host.components.contains(&service.name);
     let database = plan.profile.text("postgresql.database").unwrap_or("llm_analytics");
     Ok(Context {
         comment: spec.syntax.comment(),
         devices,
         mounts,
-        services: SERVICES.iter().filter(planned).map(|s| Service { ..*s }).collect(),
+        services: services(plan),
         database: Database {
             literal: sql_literal(database),
             identifier: format!("\"{}\"", database.replace('"', "\"\"")),
@@ -258,6 +248,34 @@ pub(super) fn context(plan: &Plan, spec: &FileSpec) -> Result<Context> {
         why: plan.settings.iter().map(|s| (s.key.clone(), why(s))).collect(),
         edge: Edge::new(plan)?,
     })
+}
+
+/// The containers that are planned, and which of them reaches which.
+fn services(plan: &Plan) -> Vec<Service> {
+    let planned = Component::ALL.iter().filter_map(|component| {
+        let service = plan.setting(&format!("containers.{}.service", component.name()))?;
+        Some((*component, service.value.clone()))
+    });
+    let planned: Vec<(Component, String)> = planned.collect();
+    let reaches = |from: Component, name: &str| {
+        plan.settings.iter().filter(|s| s.component == from).any(|s| {
+            let host = match s.name.as_str() {
+                "api_upstream" | "duckdb_upstream" | "llm_upstream" => s.value.rsplit_once(':').map(|(host, _)| host),
+                "database_host" => Some(s.value.as_str()),
+                entry if entry.starts_with("databases.") => {
+                    s.value.split_whitespace().find_map(|word| word.strip_prefix("host="))
+                }
+                _ => None,
+            };
+            host == Some(name)
+        })
+    };
+    let services = planned.iter().map(|(component, service)| Service {
+        name: component.name(),
+        service: service.clone(),
+        depends_on: planned.iter().map(|(_, name)| name).filter(|name| reaches(*component, name)).cloned().collect(),
+    });
+    services.collect()
 }
 
 /// Puts what is planned for a device or mount point with what stands there of it.

@@ -1,6 +1,7 @@
 //! The one table of files: template, target, ownership, component.
 
 use super::Ownership;
+use crate::facts::OUR_DROP_IN;
 use crate::plan::host::OUR_POSTGRESQL_FILE;
 use crate::plan::{Component, Plan, Setting};
 use std::path::Path;
@@ -126,7 +127,7 @@ macro_rules! drop_in {
             "systemd/service.conf.j2",
             |plan| {
                 let unit = plan.setting(concat!("limits.units.", $name, ".name")).map_or($usual, |s| s.value.as_str());
-                format!("/etc/systemd/system/{unit}.d/50-llmsql.conf")
+                format!("/etc/systemd/system/{unit}.d/{OUR_DROP_IN}")
             },
             |plan| plan.setting(concat!("limits.units.", $name, ".name")).is_some(),
         )

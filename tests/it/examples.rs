@@ -1,6 +1,6 @@
 //! Everything in examples/ is run, or is valid and in force.
 
-use crate::support::Llmsql;
+use crate::support::{Llmsql, program};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -112,9 +112,72 @@ fn another_host_is_planned_from_its_facts() {
     assert!(fs::read_dir(here.path().join("out")).unwrap().count() > 0);
 }
 
+/// The example and the rendered files, put together by docker-compose as the example says.
+#[test]
+fn the_stack_in_containers_is_one_with_its_rendered_files() {
+    let here = tempfile::tempdir().unwrap();
+    for name in ["docker-compose.yml", "containers.toml"] {
+        fs::copy(examples().join(name), here.path().join(name)).unwrap();
+    }
+    let text = fs::read_to_string(examples().join("docker-compose.yml")).unwrap();
+    let render = text.lines().find_map(|line| line.strip_prefix("#   llmsql --config ")).expect("how it is rendered");
+    let facts = examples().join("db1.facts.json");
+    let script = format!("llmsql --config {render} --facts {}", facts.display());
+    let (code, stdout, stderr) = bash(&script, here.path());
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let mut compose = program("docker-compose");
+    for name in [
+        "docker-compose.yml",
+        "rendered/etc/llmsql/docker-compose.resources.yml",
+        "rendered/etc/llmsql/docker-compose.security.yml",
+    ] {
+        // Today's compose takes no version; the one that tests use wants one.
+        let path = here.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("version: \"3.8\"\n{text}")).unwrap();
+        compose.arg("-f").arg(&path);
+    }
+    let output = compose.arg("config").current_dir(here.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let config: serde_json::Value = serde_yaml::from_slice(&output.stdout).unwrap();
+    let services = config["services"].as_object().unwrap();
+    let names: Vec<&str> = services.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["api-server", "duckdb-server", "nginx", "pgbouncer", "postgres18"],
+        "no service stands in one file alone"
+    );
+    for (name, service) in services {
+        assert!(service["image"].is_string() && service["networks"]["llm-network"].is_object(), "{name}: {service}");
+        assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}: {service}");
+        // What is mounted from the rendered files is there.
+        for volume in service["volumes"].as_array().into_iter().flatten().filter_map(|v| v.as_str()) {
+            let source = volume.split(':').next().unwrap();
+            assert!(!source.contains("/rendered/") || Path::new(source).exists(), "{name}: {volume}");
+        }
+    }
+    assert_eq!(services["postgres18"]["image"], "pgvector/pgvector:pg18");
+    let depends = |name: &str| services[name]["depends_on"].to_string();
+    assert!(depends("nginx").contains("api-server") && depends("pgbouncer").contains("postgres18"), "{services:?}");
+    let read = |path: &str| fs::read_to_string(here.path().join("rendered").join(path)).unwrap();
+    let nginx = read("etc/nginx/conf.d/llmsql.conf");
+    assert!(nginx.contains("server api-server:8000") && !nginx.contains("server 127.0.0.1"), "{nginx}");
+    assert!(read("etc/nginx/nginx.conf").contains("user nginx;"), "the image's user");
+    assert!(read("etc/pgbouncer/pgbouncer.ini").contains("host=postgres18 "));
+    assert!(read("etc/llmsql/api/api.env").contains("DATABASE_HOST=pgbouncer"));
+}
+
 #[test]
 fn every_file_is_tried() {
-    let tried = ["ci-provision.sh", "llmsql.cron", "plan-another-host.sh", "db1.facts.json", "my-profile.yaml"];
+    let tried = [
+        "ci-provision.sh",
+        "llmsql.cron",
+        "plan-another-host.sh",
+        "db1.facts.json",
+        "my-profile.yaml",
+        "docker-compose.yml",
+        "containers.toml",
+    ];
     let list = Llmsql::new().args(["profile", "list", "--format", "json"]).run().success().json();
     let profiles: Vec<String> =
         list.as_array().unwrap().iter().map(|p| format!("llmsql.{}.toml", p["name"].as_str().unwrap())).collect();

@@ -176,7 +176,8 @@ fn the_timer_of_secrets_rotates_what_is_due_without_asking() {
 
 /// The three files put together by docker-compose, and how each is read on its own.
 fn composed(rendered: &Rendered) -> Value {
-    let services = ["postgres18", "pgbouncer", "nginx", "api-server", "duckdb-server", "llm-gateway"];
+    let services = ["pgbouncer", "nginx", "api-server", "duckdb-server", "llm-gateway"];
+    // The database's image is the rendered one.
     let images: BTreeMap<&str, Value> = services.iter().map(|s| (*s, json!({ "image": "scratch" }))).collect();
     let base = rendered.dir.path().join("docker-compose.yml");
     fs::write(&base, serde_json::to_string(&json!({ "version": "3.8", "services": images })).unwrap()).unwrap();
@@ -215,6 +216,7 @@ fn docker_compose_takes_both_files_and_their_limits_hold_the_budget() {
     assert!(limit(server) > 2 * planned("shared_buffers"), "the guide's limit equals shared_buffers");
     assert!(megabytes(&server["shm_size"]) >= planned("maintenance_work_mem"));
     assert_eq!(server["volumes"], json!(["postgres18_data:/var/lib/postgresql:rw"]), "18's image refuses …/data");
+    assert_eq!(server["image"], "pgvector/pgvector:pg18", "image, name and path are of one version");
     assert_eq!(server["deploy"].get("placement"), None, "only swarm has placement");
     assert_eq!(server["networks"]["llm-network"]["ipv4_address"], "172.28.0.10");
     assert_eq!(server["environment"]["POSTGRES_HOST_AUTH_METHOD"], "scram-sha-256");
@@ -240,13 +242,14 @@ fn tls_swarm_and_an_older_image_are_there_where_they_are_asked_for() {
         "postgresql.version=17",
     ]);
     let config = composed(&rendered);
-    let server = &config["services"]["postgres18"];
+    let server = &config["services"]["postgres17"];
+    assert_eq!(server["image"], "pgvector/pgvector:pg17");
     let command: Vec<&str> = server["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(command[..3], ["postgres", "-c", "ssl=on"]);
     assert!(command.iter().all(|c| !c.contains("memory") && !c.contains("buffers")), "it would outrank the file");
     let volumes: Vec<&str> = server["volumes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(volumes.contains(&"/srv/tls/db.key:/etc/ssl/llmsql/server.key:ro"), "{volumes:?}");
-    assert!(volumes.contains(&"postgres18_data:/var/lib/postgresql/data:rw"), "{volumes:?}");
+    assert!(volumes.contains(&"postgres17_data:/var/lib/postgresql/data:rw"), "{volumes:?}");
     assert_eq!(server["deploy"]["placement"]["constraints"], json!(["node.role == manager"]));
 }
 

@@ -346,7 +346,9 @@ fn the_operators_entrance_to_pgbouncer_stays_and_the_difference_is_said() {
 #[test]
 fn nginxs_zones_are_bound_once_and_keyed_by_what_is_defined() {
     for flags in [&[][..], TLS] {
-        let text = edge(&Rendered::new(flags));
+        let rendered = Rendered::new(flags);
+        let text = edge(&rendered);
+        let compose = rendered.read("etc/llmsql/docker-compose.resources.yml");
         let document = nginx::Document::parse(text.as_bytes());
         let mut zones = Vec::new();
         each(document.directives(), &mut Vec::new(), &mut |directive, inside| {
@@ -371,8 +373,14 @@ fn nginxs_zones_are_bound_once_and_keyed_by_what_is_defined() {
                 }
                 "resolver" => panic!("no name is looked up, and the guide's is a public one"),
                 "server" if place.ends_with("upstream") => {
-                    let address = directive.arguments[0].parse::<std::net::SocketAddr>();
-                    assert!(address.is_ok(), "a name that does not resolve would keep nginx from starting");
+                    // Compose starts what it depends on before it, under this name.
+                    let address = &directive.arguments[0];
+                    let started = |(name, _): (&str, &str)| compose.contains(&format!("\n      - {name}\n"));
+                    assert!(
+                        address.parse::<std::net::SocketAddr>().is_ok()
+                            || address.rsplit_once(':').is_some_and(started),
+                        "{address}: a name that does not resolve would keep nginx from starting"
+                    );
                 }
                 _ => {}
             }

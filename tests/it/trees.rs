@@ -285,10 +285,14 @@ fn the_limits_of_the_servers_own_unit_count_and_not_those_of_a_login() {
     );
     let run = Llmsql::new().args(["explain", "shared_buffers"]).root(running.0.path()).run().success();
     run.stdout_has("RAM 8GB");
-    // Where it does not run, what this process may have stands for it.
+    // Where it does not run, what a login may have does not stand for it.
     has(
         &tree().facts(),
-        &[("/memory/limit_bytes", json!(1u64 << 30)), ("/cpu/cpuset", json!(2)), ("/container/cgroup_of", Value::Null)],
+        &[
+            ("/memory/limit_bytes", Value::Null),
+            ("/memory/effective_bytes", json!(16u64 << 30)),
+            ("/container/cgroup_of", Value::Null),
+        ],
     );
 }
 

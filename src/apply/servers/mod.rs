@@ -264,6 +264,11 @@ impl Scratch {
     }
 }
 
+/// Whether a server's complaint is that the user who has it judge may not open what the server may: no verdict on a file.
+fn is_denied(words: &str) -> bool {
+    !nix::unistd::geteuid().is_root() && words.contains("Permission denied")
+}
+
 /// That a server does not run, or that this user may not tell it to reload.
 fn unseen(name: &str, process: &str, reload: &str) -> String {
     if Running::is_hidden(process) {

@@ -85,9 +85,14 @@ impl Server {
         let words: Vec<&str> = text
             .lines()
             .filter(|l| l.contains("[emerg]") || l.contains("[crit]"))
-            .map(|l| l.split_once("[emerg] ").map_or(l, |(_, words)| words))
+            .map(|l| without_process(l.split_once("[emerg] ").map_or(l, |(_, words)| words)))
             .collect();
+        let denied = !words.is_empty() && words.iter().all(|w| super::is_denied(w));
         let words = if words.is_empty() { text.trim().to_owned() } else { words.join("; ") };
+        if denied {
+            let how = format!("nginx -t went as far as this user may: {words}; as root: nginx -t");
+            return Ok(Verdict::skipped(&name, how));
+        }
         let place = words.rsplit_once(" in ").map(|(_, place)| place.to_owned()).filter(|p| p.starts_with('/'));
         Err(refused("nginx -t", place, &words))
     }
@@ -231,10 +236,17 @@ fn look(root: &Root) -> Option<Running> {
     Running::named("nginx").into_iter().find(|r| with(r) && r.is_alive())
 }
 
+/// A line of its log without the process that wrote it (`31#31: `).
+fn without_process(words: &str) -> &str {
+    let is_process = |text: &str| text.contains('#') && text.chars().all(|c| c.is_ascii_digit() || c == '#');
+    words.split_once(": ").filter(|(process, _)| is_process(process)).map_or(words, |(_, rest)| rest)
+}
+
 /// Whether it refuses to reload what a restart would take: a zone of shared memory lives as long as the master, and may
 /// not get another key or path.
 fn needs_restart(log: &str) -> bool {
-    log.lines().any(|l| l.contains("[emerg]") && l.contains("while previously it used"))
+    let words = ["while previously it used", "had previously different"];
+    log.lines().any(|l| l.contains("[emerg]") && words.iter().any(|w| l.contains(w)))
 }
 
 /// Whether the master has stayed with the old files. A port that is taken it tries five times first, in which it hears no

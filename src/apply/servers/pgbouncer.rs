@@ -99,6 +99,9 @@ impl Server {
             None => {
                 Ok(Some(Verdict::passed(&self.name(), format!("a throwaway {} started with it", program.display()))))
             }
+            Some(words) if words.split("; ").all(super::is_denied) => {
+                Ok(Some(Verdict::skipped(&self.name(), format!("this user may not open what it needs: {words}"))))
+            }
             Some(words) => {
                 let words = words.replace(&ini.display().to_string(), &self.target);
                 let place = words.split_once(&format!("{}:", self.target)).map(|(_, rest)| {

@@ -106,7 +106,10 @@ impl Running {
             let mut systemctl = command(Path::new("systemctl"), None);
             systemctl.args(["restart", unit]).stdout(Stdio::null()).stderr(Stdio::null());
             if !status(&mut systemctl, PATIENCE * 4).is_ok_and(|s| s.success()) {
-                return Err(format!("it does not start again (journalctl -u {unit} says why)"));
+                return Err(match self.is_alive() {
+                    true => format!("systemd does not restart it; as root: systemctl restart {unit}"),
+                    false => format!("it does not start again (journalctl -u {unit} says why)"),
+                });
             }
             return wait_for(PATIENCE, find).ok_or_else(|| format!("it does not come back ({unit})"));
         }

@@ -1,7 +1,10 @@
 //! `llmsql index list`.
 
 use super::super::Global;
-use super::{Database, Databases, Graph, Selection, Sizing, dash, lines, state, table, wish};
+use super::history::History;
+use super::{
+    Database, Databases, Failure, Graph, Opened, Selection, Sizing, dash, documents, lines, show, table, wish, worst,
+};
 use crate::error::{Exit, Result};
 use crate::index::Method;
 use crate::index::catalogue::{self, Leftover, VectorIndex};
@@ -11,7 +14,7 @@ use crate::index::progress::Progress;
 use crate::index::rule::Target;
 use crate::output::{self, Format};
 use crate::postgres::connect::block_on;
-use crate::state::{IndexRun, State};
+use crate::state::IndexRun;
 use crate::units;
 use clap::Args;
 use serde::Serialize;
@@ -55,44 +58,42 @@ struct Listed<'a> {
 impl Arguments {
     pub(super) fn run(&self, global: &Global) -> Result<Exit> {
         block_on(async {
-            let databases = self.databases.open(&self.selection).await?;
-            let state = state(&global.root());
+            let Opened { databases, mut failures, wanted } = self.databases.open(&self.selection).await?;
+            let root = global.root();
+            let history = History::open(&root).with_others(&root, &databases);
             let progress = Progress::new(global.format == Format::Table);
             let mut listed = Vec::new();
             for database in &databases {
                 for index in database.select(&self.selection) {
                     let mut bar = progress.start(&index.label());
                     bar.step("counting rows");
-                    listed.push(self.look(database, index, state.as_ref()).await?);
+                    match self.look(database, index, &history).await {
+                        Ok(one) => listed.push(one),
+                        Err(error) => failures.push(Failure::of(database, index, error)),
+                    }
                 }
             }
             let leftovers: Vec<&Leftover> = databases.iter().flat_map(|d| &d.leftovers).collect();
             if global.format == Format::Table {
-                self.show(&listed, &leftovers, databases.len() > 1)?;
+                self.show(&listed, &leftovers, databases.len() > 1, failures.is_empty())?;
+                show(&failures, wanted);
             } else {
-                let document = serde_json::json!({ "indexes": listed, "leftovers": leftovers });
+                let failures = documents(&failures);
+                let document = serde_json::json!({ "indexes": listed, "leftovers": leftovers, "failures": failures });
                 output::document(&document, global.format)?;
             }
-            Ok(Exit::Done)
+            Ok(worst(failures.iter().map(|f| f.error.exit.code())))
         })
     }
 
-    async fn look<'a>(
-        &self,
-        database: &'a Database,
-        index: &'a VectorIndex,
-        state: Option<&State>,
-    ) -> Result<Listed<'a>> {
+    async fn look<'a>(&self, database: &'a Database, index: &'a VectorIndex, history: &History) -> Result<Listed<'a>> {
         let (session, server) = (&database.session, &database.server);
         let (rows, counted) = if index.partitioned { (0, false) } else { catalogue::rows(session, index).await? };
         let target = (index.method == Method::Ivfflat && !index.partitioned && rows > 0).then(|| {
             let allowance = plan::allowance(server, &wish(&self.sizing, &Graph::default(), 1), session.is_local());
             plan::target(index, server, self.sizing.rule, rows, &allowance)
         });
-        let runs = match state {
-            Some(state) => state.index_runs(&database.place(), &index.label(), RUNS)?,
-            None => Vec::new(),
-        };
+        let runs = history.runs(database, &index.label(), RUNS)?;
         Ok(Listed {
             database: &server.database,
             index,
@@ -111,9 +112,11 @@ impl Arguments {
         })
     }
 
-    fn show(&self, listed: &[Listed<'_>], leftovers: &[&Leftover], several: bool) -> Result<()> {
+    fn show(&self, listed: &[Listed<'_>], leftovers: &[&Leftover], several: bool, all: bool) -> Result<()> {
         if listed.is_empty() {
-            output::note("there are no vector indexes");
+            if all {
+                output::note("there are no vector indexes");
+            }
         } else if self.history {
             output::stdout(&history(listed))?;
         } else {

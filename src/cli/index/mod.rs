@@ -1,5 +1,6 @@
 //! `llmsql index list|plan|rebuild|recall`.
 
+mod history;
 pub mod list;
 pub mod plan;
 pub mod rebuild;
@@ -9,13 +10,12 @@ use super::Global;
 use super::connection::ConnectionArgs;
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::{self, Leftover, Server, VectorIndex};
-use crate::index::plan::{Host, IndexPlan, Wish};
+use crate::index::plan::{Host, Wish};
 use crate::index::rule::Rule;
-use crate::output;
-use crate::postgres::connect::{RowExt, Session};
+use crate::output::{self, Format};
+use crate::postgres::connect::{RowExt, Session, quote_ident};
 use crate::postgres::conninfo::Conninfo;
 use crate::root::Root;
-use crate::state::{IndexRun, State};
 use crate::units;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -47,7 +47,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  llmsql index rebuild public.docs_idx --dry-run\n  llmsql index rebuild --table docs --set-probes database\n  \
                       llmsql index rebuild docs_idx --method swap --opclass vector_ip_ops\n\nFrom cron, every night:\n  \
-                      llmsql index rebuild --all --if-needed --window 01:00-05:00 --textfile /var/lib/node_exporter/llmsql_index.prom"
+                      llmsql index rebuild --all --if-needed --window 01:00-05:00 \\\n      --textfile /var/lib/node_exporter/llmsql_index.prom"
     )]
     Rebuild(Box<rebuild::Arguments>),
     /// Measure how many of the nearest rows queries find, and find the smallest probes for a target
@@ -166,9 +166,10 @@ struct Database {
 }
 
 impl Database {
-    /// Server and database, under which the history is kept.
+    /// What the history calls it: by its own identity, else by how it was reached.
     fn place(&self) -> String {
-        format!("{}/{}", self.session.server(), self.server.database)
+        let reached = || format!("{}/{}", self.session.server(), self.server.database);
+        self.server.identity.clone().unwrap_or_else(reached)
     }
 
     /// The indexes a selection takes.
@@ -177,45 +178,124 @@ impl Database {
     }
 }
 
-impl Databases {
-    /// Opens each and finds its indexes, of which the selection must take some where it names any.
-    async fn open(&self, selection: &Selection) -> Result<Vec<Database>> {
-        let info = self.connection.conninfo()?;
-        let names = if self.all_databases { all_databases(&info).await? } else { self.names.clone() };
-        let infos: Vec<Conninfo> = if names.is_empty() && !self.all_databases {
-            vec![info]
-        } else {
-            names.into_iter().map(|dbname| Conninfo { dbname, ..info.clone() }).collect()
-        };
-        let mut out = Vec::new();
-        for info in infos {
-            let session = Session::open(&info).await?;
-            let server = catalogue::server(&session).await?;
-            if server.pgvector.is_some() {
-                let (indexes, leftovers) = catalogue::indexes(&session).await?;
-                out.push(Database { info, session, server, indexes, leftovers });
-            } else if !self.all_databases {
-                let what = "pgvector is not installed in this database";
-                return Err(Error::new(Exit::Precondition, "index.pgvector", what)
-                    .at(session.place())
-                    .next("name another database, or CREATE EXTENSION vector"));
-            }
-        }
-        nothing_selected(&out, selection)?;
-        Ok(out)
+/// The databases of a run, and what could not be looked at.
+struct Opened {
+    databases: Vec<Database>,
+    failures: Vec<Failure>,
+    /// How many databases were asked for.
+    wanted: usize,
+}
+
+/// A database or an index of several that could not be looked at; the others are.
+struct Failure {
+    database: String,
+    index: Option<String>,
+    error: Error,
+}
+
+impl Failure {
+    fn of(database: &Database, index: &VectorIndex, error: Error) -> Self {
+        Failure { database: database.server.database.clone(), index: Some(index.label()), error }
+    }
+
+    fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "database": self.database,
+            "index": self.index,
+            "code": self.error.code,
+            "error": self.error.to_string(),
+            "next": self.error.next,
+            "exit": self.error.exit.code(),
+        })
     }
 }
 
-async fn all_databases(info: &Conninfo) -> Result<Vec<String>> {
+/// What could not be looked at, for machines.
+fn documents(failures: &[Failure]) -> Vec<serde_json::Value> {
+    failures.iter().map(Failure::document).collect()
+}
+
+/// Names what could not be looked at, and counts the databases among them.
+fn show(failures: &[Failure], wanted: usize) {
+    failures.iter().for_each(|f| output::error(&f.error, Format::Table));
+    let databases = failures.iter().filter(|f| f.index.is_none()).count();
+    if databases > 0 {
+        output::note(&format!("{databases} of {wanted} databases could not be looked at"));
+    }
+}
+
+/// The exit code of a whole run: the gravest of its parts.
+fn worst(codes: impl IntoIterator<Item = u8>) -> Exit {
+    let codes: Vec<u8> = codes.into_iter().filter(|code| *code != Exit::Done.code()).collect();
+    [Exit::Interrupted, Exit::Terminated, Exit::Failed, Exit::Precondition, Exit::Locked, Exit::Usage]
+        .into_iter()
+        .find(|exit| codes.contains(&exit.code()))
+        .unwrap_or(if codes.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+impl Databases {
+    /// Opens each and finds its indexes, of which the selection must take some where it names any. What refuses, one of
+    /// several, is a failure beside the others.
+    async fn open(&self, selection: &Selection) -> Result<Opened> {
+        let info = self.connection.conninfo()?;
+        let names = match self.all_databases {
+            true => all_databases(&info).await?,
+            false if self.names.is_empty() => vec![Ok(info.dbname.clone())],
+            false => self.names.iter().cloned().map(Ok).collect(),
+        };
+        let mut out = Opened { databases: Vec::new(), failures: Vec::new(), wanted: names.len() };
+        for name in names {
+            let (database, opened) = match name {
+                Ok(dbname) => (dbname.clone(), self.open_one(Conninfo { dbname, ..info.clone() }).await),
+                Err((dbname, refusal)) => (dbname, Err(refusal)),
+            };
+            match opened {
+                Ok(opened) => out.databases.extend(opened),
+                Err(error) if out.wanted == 1 => return Err(error),
+                Err(error) => out.failures.push(Failure { database, index: None, error }),
+            }
+        }
+        if out.failures.is_empty() {
+            nothing_selected(&out.databases, selection)?;
+        }
+        Ok(out)
+    }
+
+    /// Opens one; `None` where pgvector need not be installed, and is not.
+    async fn open_one(&self, info: Conninfo) -> Result<Option<Database>> {
+        let session = Session::open(&info).await?;
+        let server = catalogue::server(&session).await?;
+        if server.pgvector.is_some() {
+            let (indexes, leftovers) = catalogue::indexes(&session).await?;
+            return Ok(Some(Database { info, session, server, indexes, leftovers }));
+        }
+        if self.all_databases {
+            return Ok(None);
+        }
+        Err(Error::new(Exit::Precondition, "index.pgvector", "pgvector is not installed in this database")
+            .at(session.place())
+            .next("name another database, or CREATE EXTENSION vector"))
+    }
+}
+
+/// The names of all databases; with an error those that this role may not connect to.
+async fn all_databases(info: &Conninfo) -> Result<Vec<Result<String, (String, Error)>>> {
     let session = Session::open(info).await?;
-    let rows = session
-        .query(
-            "SELECT datname::text AS name FROM pg_database WHERE datallowconn AND NOT datistemplate \
-             AND has_database_privilege(oid, 'CONNECT') ORDER BY 1",
-            &[],
-        )
-        .await?;
-    rows.iter().map(|row| row.value("name")).collect()
+    let sql = "SELECT datname::text AS name, has_database_privilege(oid, 'CONNECT') AS may FROM pg_database \
+               WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+    let rows = session.under(&[], session.query(sql, &[])).await?;
+    let name = |row: &tokio_postgres::Row| {
+        let (name, may): (String, bool) = (row.value("name")?, row.value("may")?);
+        if may {
+            return Ok(Ok(name));
+        }
+        let user = session.user();
+        let refusal = Error::new(Exit::Precondition, "index.connect", format!("role {user} may not connect"))
+            .at(format!("{}/{name}", session.server()))
+            .next(format!("GRANT CONNECT ON DATABASE {} TO {}", quote_ident(&name), quote_ident(user)));
+        Ok(Err((name, refusal)))
+    };
+    rows.iter().map(name).collect()
 }
 
 fn nothing_selected(databases: &[Database], selection: &Selection) -> Result<()> {
@@ -231,11 +311,6 @@ fn nothing_selected(databases: &[Database], selection: &Selection) -> Result<()>
     Err(Error::usage("index.unknown", "no vector index is selected").at("index").next(next))
 }
 
-/// The history; without one (a read-only host) everything else works.
-fn state(root: &Root) -> Option<State> {
-    State::open(root).map_err(|e| output::note(&format!("warning: no history is kept: {e}"))).ok()
-}
-
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -248,28 +323,4 @@ fn lines(table: &Table) -> String {
 
 fn dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |v| v.to_string())
-}
-
-/// Adds a run to the history. `message` is its error, else the reasons of its verdict.
-fn remember(
-    state: &State,
-    place: &str,
-    index: &str,
-    plan: Option<&IndexPlan>,
-    action: &str,
-    error: Option<&str>,
-    seconds: f64,
-) {
-    let reasons = || plan.map(|p| p.verdict.reasons.join("; ")).unwrap_or_default();
-    let run = IndexRun {
-        at: jiff::Timestamp::now().to_string(),
-        action: action.to_owned(),
-        lists: (plan.and_then(|p| p.lists), plan.and_then(|p| Some(p.target.as_ref()?.lists))),
-        rows: plan.map(|p| p.rows),
-        seconds,
-        message: error.map_or_else(reasons, str::to_owned),
-    };
-    if let Err(e) = state.add_index_run(place, index, &run) {
-        output::note(&format!("warning: {e}"));
-    }
 }

@@ -1,7 +1,8 @@
 //! `llmsql index plan`.
 
 use super::super::Global;
-use super::{Databases, Graph, Selection, Sizing, remember, state, wish};
+use super::history::History;
+use super::{Databases, Failure, Graph, Opened, Selection, Sizing, documents, show, wish, worst};
 use crate::error::{Exit, Result};
 use crate::index::plan::{self, DriftFrom, IndexPlan, Look};
 use crate::index::progress::Progress;
@@ -31,21 +32,26 @@ pub struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self, global: &Global) -> Result<Exit> {
-        let plans = block_on(self.plan(global))?;
-        if plans.is_empty() && global.format == Format::Table {
+        let Planned { plans, failures, wanted } = block_on(self.plan(global))?;
+        if global.format != Format::Table {
+            let document = serde_json::json!({ "plans": plans, "failures": documents(&failures) });
+            output::document(&document, global.format)?;
+        } else if plans.is_empty() && failures.is_empty() {
             output::note("there are no vector indexes");
-        } else if global.format == Format::Table {
-            output::stdout(&text(&plans))?;
         } else {
-            output::document(&serde_json::json!({ "plans": plans }), global.format)?;
+            output::stdout(&text(&plans))?;
+            show(&failures, wanted);
         }
         let rebuild = plans.iter().any(|p| p.verdict.rebuild);
-        Ok(if rebuild && self.detailed_exitcode { Exit::Changes } else { Exit::Done })
+        Ok(match worst(failures.iter().map(|f| f.error.exit.code())) {
+            Exit::Done if rebuild && self.detailed_exitcode => Exit::Changes,
+            exit => exit,
+        })
     }
 
-    async fn plan(&self, global: &Global) -> Result<Vec<IndexPlan>> {
-        let databases = self.databases.open(&self.selection).await?;
-        let state = state(&global.root());
+    async fn plan(&self, global: &Global) -> Result<Planned> {
+        let Opened { databases, mut failures, wanted } = self.databases.open(&self.selection).await?;
+        let history = History::open(&global.root());
         let wish = wish(&self.sizing, &self.graph, 1);
         let look = Look { count: self.count, drift: DriftFrom::Pages };
         let progress = Progress::new(global.format == Format::Table);
@@ -54,17 +60,26 @@ impl Arguments {
             for index in database.select(&self.selection).filter(|i| !i.partitioned) {
                 let mut bar = progress.start(&index.label());
                 bar.step("counting rows, reading pages");
-                let plan =
-                    plan::plan(&database.session, &database.server, index, &database.leftovers, &wish, look).await?;
-                if let Some(state) = &state {
-                    let verdict = if plan.verdict.rebuild { "to rebuild" } else { "to leave" };
-                    remember(state, &database.place(), &index.label(), Some(&plan), verdict, None, 0.0);
+                match plan::plan(&database.session, &database.server, index, &database.leftovers, &wish, look).await {
+                    Ok(plan) => {
+                        let verdict = if plan.verdict.rebuild { "to rebuild" } else { "to leave" };
+                        history.add(&database.place(), &index.label(), Some(&plan), verdict, None, 0.0);
+                        plans.push(plan);
+                    }
+                    Err(error) => failures.push(Failure::of(database, index, error)),
                 }
-                plans.push(plan);
             }
         }
-        Ok(plans)
+        Ok(Planned { plans, failures, wanted })
     }
+}
+
+/// Plans, and what could not be planned.
+pub(super) struct Planned {
+    pub(super) plans: Vec<IndexPlan>,
+    pub(super) failures: Vec<Failure>,
+    /// How many databases were asked for.
+    pub(super) wanted: usize,
 }
 
 /// Plans for people.

@@ -1,13 +1,19 @@
 //! `llmsql index rebuild`.
 
 use super::super::Global;
-use super::{Database, Databases, Graph, Selection, Sizing, plan as plan_command, remember, state, wish};
+use super::history::History;
+use super::plan::Planned;
+use super::{
+    Database, Databases, Failure, Graph, Opened, Selection, Sizing, documents, plan as plan_command, show, wish, worst,
+};
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::{Leftover, VectorIndex};
 use crate::index::metrics;
-use crate::index::plan::{self, DriftFrom, IndexPlan, Look};
+use crate::index::plan::{self, DriftFrom, Look};
 use crate::index::progress::Progress;
-use crate::index::rebuild::{self, Action, How, Outcome, ProbesFor, Rebuild, Stop, interrupted, stopped};
+use crate::index::rebuild::{
+    self, Action, How, Idle, Outcome, Patience, ProbesFor, Rebuild, Stop, interrupted, stopped,
+};
 use crate::index::window::Window;
 use crate::output::{self, Format};
 use crate::postgres::connect::block_on;
@@ -40,7 +46,8 @@ pub struct Arguments {
     /// Start only in these hours of this host's clock, as in 01:00-05:00; outside them do nothing
     #[arg(long, value_name = "HOURS")]
     window: Option<Window>,
-    /// Give up after waiting that long for other sessions' transactions, as in 10min; 0 waits for ever
+    /// How long the whole run waits for other sessions' transactions before it gives up, over all indexes, as in 10min;
+    /// 0 waits for ever
     #[arg(long, value_name = "TIME", default_value = "30min", value_parser = units::parse_millis)]
     max_wait: u64,
     /// Tables to work on at the same time
@@ -69,9 +76,32 @@ pub struct Arguments {
 /// What a run came to.
 enum Done {
     /// It was only to be planned.
-    Planned(Vec<IndexPlan>),
+    Planned(Planned),
     /// Each index, rebuilt or not.
-    Worked(Vec<Outcome>),
+    Worked(Worked),
+}
+
+/// What has been looked at, before anything is changed.
+enum Prepared {
+    /// Nothing is to be changed.
+    Done(Done),
+    /// What to work on.
+    ToDo(Opened),
+}
+
+/// What became of each index, and the databases that refused.
+#[derive(Default)]
+struct Worked {
+    outcomes: Vec<Outcome>,
+    failures: Vec<Failure>,
+    /// How many databases were asked for.
+    wanted: usize,
+}
+
+impl Worked {
+    fn exit(&self) -> Exit {
+        worst(self.outcomes.iter().map(|o| o.exit).chain(self.failures.iter().map(|f| f.error.exit.code())))
+    }
 }
 
 /// The indexes of one table, rebuilt one after the other, since their builds exclude each other.
@@ -88,28 +118,31 @@ impl Arguments {
         let format = global.format;
         if self.window.is_some_and(|w| !w.is_open()) {
             if format != Format::Table {
-                output::document(&serde_json::json!({ "window": "closed", "indexes": [] }), format)?;
+                let document = serde_json::json!({ "exit": 0, "window": "closed", "indexes": [], "failures": [] });
+                output::document(&document, format)?;
             }
             return Ok(Exit::Done);
         }
-        let outcomes = match block_on(self.work(global)) {
-            Ok(Done::Planned(plans)) => return report_plans(&plans, format),
-            Ok(Done::Worked(outcomes)) => outcomes,
+        let worked = match block_on(self.work(global)) {
+            Ok(Done::Planned(planned)) => return report_plans(&planned, format),
+            Ok(Done::Worked(worked)) => worked,
             Err(e) => {
-                if let Err(second) = self.write_metrics(&[], e.exit) {
+                if let Err(second) = self.write_metrics(&Worked::default(), e.exit) {
                     output::note(&format!("warning: {second}"));
                 }
                 return Err(e);
             }
         };
-        let exit = worst(&outcomes);
-        report(format, &outcomes, exit)?;
-        self.write_metrics(&outcomes, exit)?;
+        let exit = worked.exit();
+        let reported = report(format, &worked, exit);
+        self.write_metrics(&worked, exit)?;
+        reported?;
         Ok(exit)
     }
 
-    fn write_metrics(&self, outcomes: &[Outcome], exit: Exit) -> Result<()> {
-        self.textfile.as_ref().map_or(Ok(()), |path| metrics::write(path, outcomes, exit.code()))
+    fn write_metrics(&self, worked: &Worked, exit: Exit) -> Result<()> {
+        let Some(path) = &self.textfile else { return Ok(()) };
+        metrics::write(path, &worked.outcomes, worked.failures.len(), exit.code())
     }
 
     fn check(&self) -> Result<()> {
@@ -130,34 +163,40 @@ impl Arguments {
     async fn work(&self, global: &Global) -> Result<Done> {
         let stop = signals()?;
         let prepare = async {
-            let databases = self.databases.open(&self.selection).await?;
-            let plans = if self.dry_run { Some(self.dry_run(&databases).await?) } else { None };
-            Ok::<_, Error>((databases, plans))
+            let opened = self.databases.open(&self.selection).await?;
+            Ok::<_, Error>(match self.dry_run {
+                true => Prepared::Done(Done::Planned(self.dry_run(opened).await)),
+                false => Prepared::ToDo(opened),
+            })
         };
-        let (databases, plans) = tokio::select! {
+        let prepared = tokio::select! {
             prepared = prepare => prepared?,
             exit = stopped(&stop) => return Err(interrupted(exit)),
         };
-        match plans {
-            Some(plans) => Ok(Done::Planned(plans)),
-            None => self.rebuild(global, databases, stop).await.map(Done::Worked),
+        match prepared {
+            Prepared::Done(done) => Ok(done),
+            Prepared::ToDo(Opened { databases, failures, wanted }) => {
+                let outcomes = self.rebuild(global, databases, stop).await?;
+                Ok(Done::Worked(Worked { outcomes, failures, wanted }))
+            }
         }
     }
 
-    async fn dry_run(&self, databases: &[Database]) -> Result<Vec<IndexPlan>> {
+    async fn dry_run(&self, opened: Opened) -> Planned {
+        let Opened { databases, mut failures, wanted } = opened;
         let wish = wish(&self.sizing, &self.graph, self.jobs);
         let look = Look { count: true, drift: DriftFrom::Pages };
         let mut plans = Vec::new();
-        for database in databases {
+        for database in &databases {
             for index in database.select(&self.selection).filter(|i| !i.partitioned) {
-                let plan =
-                    plan::plan(&database.session, &database.server, index, &database.leftovers, &wish, look).await?;
-                if !self.if_needed || plan.verdict.rebuild {
-                    plans.push(plan);
+                match plan::plan(&database.session, &database.server, index, &database.leftovers, &wish, look).await {
+                    Ok(plan) if self.if_needed && !plan.verdict.rebuild => {}
+                    Ok(plan) => plans.push(plan),
+                    Err(error) => failures.push(Failure::of(database, index, error)),
                 }
             }
         }
-        Ok(plans)
+        Planned { plans, failures, wanted }
     }
 
     /// The work, a job for each table.
@@ -166,7 +205,7 @@ impl Arguments {
             plan: wish(&self.sizing, &self.graph, self.jobs),
             if_needed: self.if_needed,
             window: self.window,
-            max_wait: (self.max_wait > 0).then(|| Duration::from_millis(self.max_wait)),
+            max_wait: (self.max_wait > 0).then(|| Patience::new(Duration::from_millis(self.max_wait))),
             workers: self.workers,
             how: self.method,
             opclass: self.opclass.clone(),
@@ -186,6 +225,7 @@ impl Arguments {
                 wish: wish.clone(),
                 progress: progress.clone(),
                 stop: stop.clone(),
+                idle: Idle::new(database.session),
             });
             jobs.extend(tables.into_values().map(|indexes| Job {
                 place: place.clone(),
@@ -213,16 +253,15 @@ impl Arguments {
                 (job.place, outcomes)
             });
         }
-        let state = state(&global.root());
+        let history = History::open(&global.root());
         let mut all = Vec::new();
         while let Some(done) = work.join_next().await {
             let (place, outcomes) =
                 done.map_err(|e| Error::failed("index.task", "a rebuild ended unexpectedly").because(e))?;
             for outcome in &outcomes {
-                if let Some(state) = state.as_ref().filter(|_| outcome.action != Action::Skipped) {
-                    let plan = outcome.plan.as_deref();
-                    let error = outcome.error.as_deref();
-                    remember(state, &place, &outcome.index, plan, outcome.action.word(), error, outcome.seconds);
+                if outcome.action != Action::Skipped {
+                    let (plan, error) = (outcome.plan.as_deref(), outcome.error.as_deref());
+                    history.add(&place, &outcome.index, plan, outcome.action.word(), error, outcome.seconds);
                 }
             }
             all.extend(outcomes);
@@ -232,19 +271,29 @@ impl Arguments {
     }
 }
 
-fn report_plans(plans: &[IndexPlan], format: Format) -> Result<Exit> {
+fn report_plans(planned: &Planned, format: Format) -> Result<Exit> {
+    let Planned { plans, failures, wanted } = planned;
+    let exit = worst(failures.iter().map(|f| f.error.exit.code()));
     if format == Format::Table {
         output::stdout(&plan_command::text(plans))?;
+        show(failures, *wanted);
     } else {
-        output::document(&serde_json::json!({ "exit": 0, "dry_run": true, "plans": plans }), format)?;
+        let failures = documents(failures);
+        let document =
+            serde_json::json!({ "exit": exit.code(), "dry_run": true, "plans": plans, "failures": failures });
+        output::document(&document, format)?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
-fn report(format: Format, outcomes: &[Outcome], exit: Exit) -> Result<()> {
+fn report(format: Format, worked: &Worked, exit: Exit) -> Result<()> {
+    let Worked { outcomes, failures, wanted } = worked;
     if format != Format::Table {
-        return output::document(&serde_json::json!({ "exit": exit.code(), "indexes": outcomes }), format);
+        let failures = documents(failures);
+        let document = serde_json::json!({ "exit": exit.code(), "indexes": outcomes, "failures": failures });
+        return output::document(&document, format);
     }
+    show(failures, *wanted);
     for outcome in outcomes {
         match outcome.action {
             Action::Rebuilt => output::stdout(&rebuilt_line(outcome))?,
@@ -282,15 +331,6 @@ fn rebuilt_line(outcome: &Outcome) -> String {
         line.push_str(&format!(", {after:.1} ms a query (was {before:.1}{predicted})"));
     }
     line + "\n"
-}
-
-/// The exit code of the whole run: the gravest of its indexes.
-fn worst(outcomes: &[Outcome]) -> Exit {
-    let exits = || outcomes.iter().map(|o| o.exit);
-    [Exit::Interrupted, Exit::Terminated, Exit::Failed, Exit::Precondition, Exit::Locked, Exit::Usage]
-        .into_iter()
-        .find(|exit| exits().any(|e| e == exit.code()))
-        .unwrap_or_else(|| if exits().all(|e| e == 0) { Exit::Done } else { Exit::Failed })
 }
 
 /// The first SIGINT or SIGTERM cancels and cleans up, a second one ends at once.

@@ -1,9 +1,9 @@
 //! `llmsql index recall`.
 
 use super::super::Global;
-use super::{Databases, Selection, lines, table};
+use super::{Database, Databases, Failure, Opened, Selection, documents, lines, show, table, worst};
 use crate::error::{Exit, Result};
-use crate::index::catalogue;
+use crate::index::catalogue::{self, VectorIndex};
 use crate::index::drift;
 use crate::index::progress::Progress;
 use crate::index::recall::{self, Recall};
@@ -38,38 +38,48 @@ fn share(text: &str) -> Result<f64, String> {
 
 impl Arguments {
     pub(super) fn run(&self, global: &Global) -> Result<Exit> {
-        let recalls = block_on(self.measure(&Progress::new(global.format == Format::Table)))?;
+        let (recalls, failures, wanted) = block_on(self.measure(&Progress::new(global.format == Format::Table)))?;
         if global.format == Format::Table {
             let text: Vec<String> = recalls.iter().map(text).collect();
             output::stdout(&text.join("\n"))?;
+            show(&failures, wanted);
         } else {
-            output::document(&serde_json::json!({ "indexes": recalls }), global.format)?;
+            let document = serde_json::json!({ "indexes": recalls, "failures": documents(&failures) });
+            output::document(&document, global.format)?;
         }
         let missed = recalls.iter().any(|r| r.target.is_some() && r.smallest.is_none());
-        Ok(if missed { Exit::Failed } else { Exit::Done })
+        let missed = missed.then_some(Exit::Failed.code());
+        Ok(worst(failures.iter().map(|f| f.error.exit.code()).chain(missed)))
     }
 
-    async fn measure(&self, progress: &Progress) -> Result<Vec<Recall>> {
-        let databases = self.databases.open(&self.selection).await?;
+    async fn measure(&self, progress: &Progress) -> Result<(Vec<Recall>, Vec<Failure>, usize)> {
+        let Opened { databases, mut failures, wanted } = self.databases.open(&self.selection).await?;
         let wish = recall::Wish { queries: self.queries, nearest: self.nearest };
         let mut out = Vec::new();
         for database in &databases {
-            let (session, server) = (&database.session, &database.server);
             for index in database.select(&self.selection).filter(|i| !i.partitioned && i.valid) {
                 let mut bar = progress.start(&index.label());
                 bar.step("asking, exactly and by the index");
-                let (rows, _) = catalogue::rows(session, index).await?;
-                if rows == 0 {
-                    output::note(&format!("{} holds no rows to ask for", index.label()));
-                    continue;
+                match self.of_one(database, index, wish).await {
+                    Ok(recall) => out.extend(recall),
+                    Err(error) => failures.push(Failure::of(database, index, error)),
                 }
-                let built = drift::built(session, server, index).await?;
-                let lists =
-                    built.and_then(|b| b.lists).or(index.note.lists).unwrap_or_else(|| index.configured_lists());
-                out.push(recall::measure(session, server, index, rows, lists, self.target, wish).await?);
             }
         }
-        Ok(out)
+        Ok((out, failures, wanted))
+    }
+
+    /// `None` where there are no rows to ask for.
+    async fn of_one(&self, database: &Database, index: &VectorIndex, wish: recall::Wish) -> Result<Option<Recall>> {
+        let (session, server) = (&database.session, &database.server);
+        let (rows, _) = catalogue::rows(session, index).await?;
+        if rows == 0 {
+            output::note(&format!("{} holds no rows to ask for", index.label()));
+            return Ok(None);
+        }
+        let built = drift::built(session, server, index).await?;
+        let lists = built.and_then(|b| b.lists).or(index.note.lists).unwrap_or_else(|| index.configured_lists());
+        recall::measure(session, server, index, rows, lists, self.target, wish).await.map(Some)
     }
 }
 

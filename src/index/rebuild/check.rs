@@ -16,14 +16,17 @@ const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
 
 /// How long the exact answers of the check may take, beside the build: a share of the last build's time, and these
 /// seconds at the least and the most.
-const EXACT: (f64, f64, f64) = (0.05, 0.3, 10.0);
+const EXACT: (f64, f64, f64) = (0.05, 0.2, 10.0);
 
 /// How long its queries by the old index may take, which the build waits for.
-const BEFORE: Duration = Duration::from_millis(40);
+const BEFORE: Duration = Duration::from_millis(15);
 
 /// How long its queries by the new index may take: a share of the build's time, and these seconds at the least and the
 /// most.
-const AFTER: (f64, f64, f64) = (0.02, 0.06, 2.0);
+const AFTER: (f64, f64, f64) = (0.01, 0.02, 2.0);
+
+/// Multiplications that the new index's drift may take for each second of the build, of which that is some hundredths.
+const EFFORT: f64 = 2e7;
 
 /// A share of so many seconds, within limits.
 fn part(seconds: f64, (share, least, most): (f64, f64, f64)) -> Duration {
@@ -64,11 +67,18 @@ impl Rebuild {
     /// rows to measure the new one's with, and exact answers. What fails here fails no build.
     pub(super) async fn beside(&self, session: &Session, plan: &IndexPlan, probed: Option<Probed>) -> Beside {
         let mut beside = Beside { probed, ..Beside::default() };
-        let index = &plan.index;
         // The workers are the build's.
         if session.batch("SET max_parallel_workers_per_gather = 0").await.is_err() {
             return beside;
         }
+        self.read_beside(session, plan, &mut beside).await;
+        // What fails here fails for the next index too.
+        let _ = session.batch("RESET max_parallel_workers_per_gather").await;
+        beside
+    }
+
+    async fn read_beside(&self, session: &Session, plan: &IndexPlan, beside: &mut Beside) {
+        let index = &plan.index;
         beside.sample = drift::sample(session, &self.server, index, plan.rows).await.unwrap_or_default();
         if plan.drift.is_none() {
             let drift = drift::of_sample(session, &self.server, index, &beside.sample).await;
@@ -83,7 +93,6 @@ impl Rebuild {
         {
             beside.probed = None;
         }
-        beside
     }
 
     /// Proves the new index, checks what queries find by it, notes what it was built on, moves the probes.
@@ -105,7 +114,8 @@ impl Rebuild {
             return wrong("index.lists", format!("the new index has {is} lists and not {wanted}"));
         }
         outcome.lists_after = wanted;
-        let drift = drift::begin(watcher, &self.server, &new, &beside.sample).await?;
+        let drift =
+            drift::begin(watcher, &self.server, &new, &beside.sample, (EFFORT * outcome.build_seconds) as u64).await?;
         if let Some(probed) = &beside.probed {
             let check = async {
                 self.check_queries(watcher, &new, plan, probed, outcome).await;
@@ -127,12 +137,12 @@ impl Rebuild {
             others: None,
         };
         retry(watcher, &comment_sql(&new, &note)).await?;
-        let moved = match plan.probes_after.filter(|_| !plan.grows()) {
-            Some(probes) => self.set_probes(watcher, Some(probes)).await,
-            None => Ok(()),
+        let moved = match plan.probes_after {
+            Some(probes) => self.move_probes(watcher, &new, probes).await,
+            None => Ok(None),
         };
         match moved {
-            Ok(()) => outcome.notes.extend(self.about_probes(plan)),
+            Ok(moved) => outcome.notes.extend(self.about_probes(plan, moved.map(|(_, now)| now))),
             Err(error) => {
                 outcome.notes.push(format!("the new index is in place, and its probes are not set: {error}"));
                 outcome.exit = error.exit.code();
@@ -185,19 +195,42 @@ impl Rebuild {
         }
     }
 
-    /// What the operator should know of the probes, once the new index is in place.
-    fn about_probes(&self, plan: &IndexPlan) -> Option<String> {
+    /// What the operator should know of the probes, once the new index is in place. `set` are those of the database or
+    /// the role, where they are moved.
+    fn about_probes(&self, plan: &IndexPlan, set: Option<u32>) -> Option<String> {
         let probes = plan.probes_after?;
-        match self.wish.probes {
-            ProbesFor::Database | ProbesFor::Role(_) => {
-                Some(format!("ivfflat.probes is {probes} now, for new sessions"))
+        Some(match set {
+            Some(set) if set > probes => {
+                format!("ivfflat.probes stays {set}, since other indexes use it; this one would do with {probes}")
             }
-            ProbesFor::Print => {
+            Some(set) => format!("ivfflat.probes is {set} now, for new sessions"),
+            None => {
                 let other_lists = plan.lists != plan.target.as_ref().map(|t| t.lists);
                 (other_lists && plan.probes != Some(probes))
-                    .then(|| format!("the application should SET ivfflat.probes = {probes}"))
+                    .then(|| format!("the application should SET ivfflat.probes = {probes}"))?
             }
+        })
+    }
+
+    /// Moves the probes to what an index needs; never below what is set where the database has other indexes, whose
+    /// probes they are too. Returns what was set before and what is now; `None` where they are nobody's to move.
+    pub(super) async fn move_probes(
+        &self,
+        session: &Session,
+        index: &VectorIndex,
+        wanted: u32,
+    ) -> Result<Option<(Option<u32>, u32)>> {
+        if self.wish.probes == ProbesFor::Print {
+            return Ok(None);
         }
+        let reading = async { Ok((catalogue::probes(session).await?, catalogue::has_others(session, index).await?)) };
+        let (settings, others) = session.under(&[], reading).await?;
+        let before = self.wish.probes.configured(&settings);
+        let now = if others { wanted.max(before.unwrap_or_default()) } else { wanted };
+        if before != Some(now) {
+            self.set_probes(session, Some(now)).await?;
+        }
+        Ok(Some((before, now)))
     }
 
     /// Sets the probes for whom they are to be moved, or puts them back to the default.

@@ -11,7 +11,7 @@ mod session;
 mod statement;
 
 pub use outcome::{Action, Outcome};
-pub use session::{interrupted, stopped};
+pub use session::{Idle, interrupted, stopped};
 
 use super::Method;
 use super::catalogue::{self, Leftover, Server, VectorIndex};
@@ -26,7 +26,8 @@ use check::{Beside, Probed};
 use serde::Serialize;
 use session::{DDL_TRIES, DDL_WAIT, cancel, lock, retry};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -61,8 +62,8 @@ pub enum ProbesFor {
 }
 
 impl ProbesFor {
-    /// The `ivfflat.probes` configured for them now.
-    fn configured(&self, server: &Server) -> Option<u32> {
+    /// The `ivfflat.probes` configured for them.
+    fn configured(&self, settings: &[catalogue::ProbesSetting]) -> Option<u32> {
         let role = match self {
             ProbesFor::Print => return None,
             ProbesFor::Database => None,
@@ -70,7 +71,7 @@ impl ProbesFor {
         };
         let own =
             |s: &&catalogue::ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.as_deref() == role;
-        server.probes.iter().find(own)?.value.parse().ok()
+        settings.iter().find(own)?.value.parse().ok()
     }
 }
 
@@ -87,6 +88,28 @@ impl std::str::FromStr for ProbesFor {
     }
 }
 
+/// How long a whole run waits for other sessions, over all its indexes: who clones it shares what is left.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    most: Duration,
+    spent: Arc<Mutex<Duration>>,
+}
+
+impl Patience {
+    /// So long in all.
+    #[must_use]
+    pub fn new(most: Duration) -> Self {
+        Patience { most, spent: Arc::default() }
+    }
+
+    /// Takes note of another wait; whether that was too much.
+    fn is_over(&self, waited: Duration) -> bool {
+        let Ok(mut spent) = self.spent.lock() else { return false };
+        *spent = spent.saturating_add(waited);
+        *spent > self.most
+    }
+}
+
 /// How to rebuild.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
@@ -96,8 +119,8 @@ pub struct Wish {
     pub if_needed: bool,
     /// Start only in these hours.
     pub window: Option<Window>,
-    /// Give up after waiting that long for other sessions; `None`: never.
-    pub max_wait: Option<std::time::Duration>,
+    /// Give up after waiting that long in all for other sessions; `None`: never.
+    pub max_wait: Option<Patience>,
     /// `max_parallel_maintenance_workers` for the build.
     pub workers: Option<u32>,
     /// How the new index takes the place of the old.
@@ -123,6 +146,8 @@ pub struct Rebuild {
     pub progress: Progress,
     /// Whether a signal came.
     pub stop: Stop,
+    /// A session of the database to be used beside a build.
+    pub idle: Idle,
 }
 
 impl Rebuild {
@@ -151,26 +176,47 @@ impl Rebuild {
 
     async fn try_run(&self, index: &VectorIndex, leftovers: &[Leftover], outcome: &mut Outcome) -> Result<()> {
         let mut bar = self.progress.start(&index.label());
+        bar.step("connecting");
+        let (watcher, worker) = tokio::select! {
+            sessions = self.direct_sessions() => sessions?,
+            exit = stopped(&self.stop) => return Err(interrupted(exit)),
+        };
+        let result = self.with_sessions((&watcher, &worker), index, leftovers, &mut bar, outcome).await;
+        // The next index of the table wants the lock before the server has noticed that the session ended.
+        if !worker.is_closed() {
+            let _ = worker.batch("SELECT pg_catalog.pg_advisory_unlock_all()").await;
+        }
+        self.idle.put(watcher);
+        result
+    }
+
+    async fn with_sessions(
+        &self,
+        (watcher, worker): (&Session, &Session),
+        index: &VectorIndex,
+        leftovers: &[Leftover],
+        bar: &mut Bar,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         bar.step("planning");
-        let (watcher, worker) = self.direct_sessions().await?;
         let mut drift = DriftFrom::Later;
         if self.wish.if_needed {
             let look = Look { count: false, drift: DriftFrom::Pages };
-            let plan = self.plan(&watcher, index, leftovers, look).await?;
+            let plan = self.plan(watcher, index, leftovers, look).await?;
             if !plan.verdict.rebuild {
                 outcome.leave(plan);
                 return Ok(());
             }
             drift = DriftFrom::Known(plan.drift);
         }
-        lock(&worker, index).await?;
+        lock(worker, index).await?;
         // What another run did before we got the lock counts.
-        let (indexes, leftovers) = catalogue::indexes(&watcher).await?;
-        let found = indexes.into_iter().find(|i| i.is(index)).ok_or_else(|| catalogue::gone(&watcher, index))?;
+        let (indexes, leftovers) = catalogue::indexes(watcher).await?;
+        let found = indexes.into_iter().find(|i| i.is(index)).ok_or_else(|| catalogue::gone(watcher, index))?;
         if found.oid != index.oid && self.wish.if_needed {
             drift = DriftFrom::Pages;
         }
-        let mut plan = self.plan(&watcher, &found, &leftovers, Look { count: true, drift }).await?;
+        let mut plan = self.plan(watcher, &found, &leftovers, Look { count: true, drift }).await?;
         if self.wish.if_needed && !plan.verdict.rebuild {
             outcome.leave(plan);
             return Ok(());
@@ -178,28 +224,28 @@ impl Rebuild {
         outcome.lists_before = plan.lists;
         outcome.probes = plan.probes_after;
         outcome.plan = Some(Box::new(plan.clone()));
-        self.refuse(&watcher, &plan).await?;
-        let dropped = self.drop_leftovers(&watcher, &found, &leftovers, &mut bar, outcome).await;
+        self.refuse(watcher, &plan).await?;
+        let dropped = self.drop_leftovers(watcher, &found, &leftovers, bar, outcome).await;
         dropped.map_err(|e| self.explain(e, &plan))?;
         for obstacle in plan.obstacles.iter().filter(|o| !o.blocks && o.name != "index.leftover") {
             self.progress.note(&format!("warning: {}: {}", found.label(), obstacle.message));
         }
-        let probed = self.unless_stopped(&watcher, async { Ok(self.probe(&watcher, &plan).await) }).await?;
+        let probed = self.unless_stopped(watcher, async { Ok(self.probe(watcher, &plan).await) }).await?;
         let others: Vec<String> =
             leftovers.iter().filter(|l| !l.ours && l.of == found.name).map(|l| l.oid.to_string()).collect();
-        let beside = self.build((&watcher, &worker), &plan, &others.join(","), probed, &mut bar, outcome).await?;
+        let beside = self.build((watcher, worker), &plan, &others.join(","), probed, bar, outcome).await?;
         if plan.drift.is_none() {
             plan.weigh(beside.drift);
             outcome.plan = Some(Box::new(plan.clone()));
         }
         bar.step("verifying");
-        let new = match self.finish(&watcher, &plan, &beside, outcome).await {
+        let new = match self.finish(watcher, &plan, &beside, outcome).await {
             Ok(new) => new,
-            Err(error) => return Err(self.gone_or(&watcher, error, &plan).await),
+            Err(error) => return Err(self.gone_or(watcher, error, &plan).await),
         };
         outcome.action = Action::Rebuilt;
         bar.step("VACUUM");
-        self.vacuum(&worker, &new, outcome).await;
+        self.vacuum(worker, &new, outcome).await;
         Ok(())
     }
 
@@ -229,12 +275,13 @@ impl Rebuild {
                 .at(self.here(&plan.index))
                 .next(format!("add --ef-construction {}", 2 * m)));
         }
-        if let ProbesFor::Role(role) = &self.wish.probes
-            && session.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[(role, Type::TEXT)]).await?.is_none()
-        {
-            return Err(Error::usage("index.role", format!("there is no role {role}"))
-                .at("--set-probes")
-                .next("name the role that the application logs in as"));
+        if let ProbesFor::Role(role) = &self.wish.probes {
+            let sql = "SELECT 1 FROM pg_roles WHERE rolname = $1";
+            if session.under(&[], session.query_opt(sql, &[(role, Type::TEXT)])).await?.is_none() {
+                return Err(Error::usage("index.role", format!("there is no role {role}"))
+                    .at("--set-probes")
+                    .next("name the role that the application logs in as"));
+            }
         }
         match &self.wish.opclass {
             Some(opclass) => self.refuse_opclass(session, &plan.index, opclass).await,
@@ -285,8 +332,9 @@ impl Rebuild {
             others: (!others.is_empty()).then(|| others.to_owned()),
             ..index.note.clone()
         };
+        let mut probes_were = None;
         if let Some(probes) = plan.probes_after.filter(|_| plan.grows()) {
-            self.set_probes(watcher, Some(probes)).await?;
+            probes_were = self.move_probes(watcher, index, probes).await?.map(|(before, _)| before);
         }
         retry(watcher, &comment_sql(index, &mark)).await.map_err(|e| self.explain(e, plan))?;
         let start = Instant::now();
@@ -318,7 +366,7 @@ impl Rebuild {
         }
         let error = self.explain(error, plan);
         self.progress.note(&format!("{}: putting things back", index.label()));
-        match self.put_back(plan, &was, worker, outcome).await {
+        match self.put_back(plan, &was, probes_were, worker, outcome).await {
             // The new index was in place before what failed.
             Ok(true) => {
                 outcome.notes.push(format!("the new index is in place, though {error}"));
@@ -335,7 +383,14 @@ impl Rebuild {
 
     /// After a failure: says whether the new index is in place all the same; otherwise drops what is left of it and
     /// puts options and probes back. On a connection of its own, since the worker's may be gone.
-    async fn put_back(&self, plan: &IndexPlan, was: &str, worker: &Session, outcome: &mut Outcome) -> Result<bool> {
+    async fn put_back(
+        &self,
+        plan: &IndexPlan,
+        was: &str,
+        probes_were: Option<Option<u32>>,
+        worker: &Session,
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
         let index = &plan.index;
         let session = self.session().await?;
         if worker.is_closed() {
@@ -357,8 +412,7 @@ impl Rebuild {
         for sql in restore_sql(&now, was) {
             retry(&fresh, &sql).await?;
         }
-        if plan.grows() {
-            let before = self.wish.probes.configured(&self.server);
+        if let Some(before) = probes_were {
             self.set_probes(&fresh, before).await?;
         }
         for leftover in mine() {
@@ -482,6 +536,15 @@ mod tests {
         let change: BTreeMap<String, String> = map(&[("lists", "447")]);
         assert_eq!(remember(&map(&[("lists", "40")]), &change), "lists=40");
         assert_eq!(remember(&map(&[]), &change), "lists=");
+    }
+
+    #[test]
+    fn patience_is_the_whole_runs() {
+        let first = Patience::new(Duration::from_secs(10));
+        let second = first.clone();
+        assert!(!first.is_over(Duration::from_secs(6)));
+        assert!(!second.is_over(Duration::from_secs(4)));
+        assert!(first.is_over(Duration::from_millis(1)));
     }
 
     #[test]

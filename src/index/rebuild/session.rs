@@ -2,10 +2,11 @@
 
 use super::{Rebuild, Stop};
 use crate::error::{Error, Exit, Result};
-use crate::index::catalogue::{Server, VectorIndex};
+use crate::index::catalogue::{self, Server, VectorIndex};
 use crate::postgres::connect::{RowExt, Session, is_sqlstate};
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -21,6 +22,32 @@ const POOLER_TURNS: u32 = 5;
 /// After that time, what still runs is cancelled again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(200);
 
+/// A session that nobody uses at the moment, for the next index of the database.
+#[derive(Debug)]
+pub struct Idle(Mutex<Option<(Session, Instant)>>);
+
+/// A session that has been idle for longer may have been lost without a word, to a firewall on its way.
+const FRESH: Duration = Duration::from_secs(60);
+
+impl Idle {
+    /// Keeps a session.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        Idle(Mutex::new(Some((session, Instant::now()))))
+    }
+
+    fn take(&self) -> Option<Session> {
+        let (session, since) = self.0.lock().ok()?.take()?;
+        (since.elapsed() < FRESH && !session.is_closed()).then_some(session)
+    }
+
+    pub(super) fn put(&self, session: Session) {
+        if let Ok(mut idle) = self.0.lock() {
+            *idle = Some((session, Instant::now()));
+        }
+    }
+}
+
 impl Rebuild {
     /// A new session that no timeout ends.
     pub(super) async fn session(&self) -> Result<Session> {
@@ -29,9 +56,14 @@ impl Rebuild {
         Ok(session)
     }
 
-    /// Two sessions that no timeout ends, without a pooler between: what is set in one would be set for others too.
+    /// Two sessions that no timeout ends, without a pooler between: what is set in one would be set for others too. The
+    /// second is fresh, so that it has not loaded pgvector.
     pub(super) async fn direct_sessions(&self) -> Result<(Session, Session)> {
-        let (first, second) = (Session::open(&self.info).await?, Session::open(&self.info).await?);
+        let first = match self.idle.take() {
+            Some(session) => session,
+            None => Session::open(&self.info).await?,
+        };
+        let second = Session::open(&self.info).await?;
         refuse_pooler(&first, &second).await?;
         quiet_session(&first, &self.server).await?;
         quiet_session(&second, &self.server).await?;
@@ -110,37 +142,33 @@ async fn refuse_pooler(first: &Session, second: &Session) -> Result<()> {
         }
     }
     if pooled {
-        return Err(Error::new(Exit::Precondition, "index.pooler", "the connection goes through a transaction pooler")
-            .at(second.place())
-            .next("connect to PostgreSQL itself: its own host and port, not PgBouncer's"));
+        return Err(catalogue::pooled(second, "transaction"));
     }
     Ok(())
 }
 
 /// The process that serves a session.
 pub(super) async fn back_end(session: &Session) -> Result<i32> {
-    session.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.value("pid")
+    session.query_one("SELECT pg_catalog.pg_backend_pid() AS pid", &[]).await?.value("pid")
 }
 
 /// Takes the table's lock or says who has it. Never waits: a waiter would deadlock with the other's REINDEX.
 pub(super) async fn lock(session: &Session, index: &VectorIndex) -> Result<()> {
     let key = i32::from_ne_bytes(index.table_oid.to_ne_bytes());
     let row = session
-        .query_one("SELECT pg_try_advisory_lock(hashtext('llmsql.index'), $1) AS got", &[(&key, Type::INT4)])
+        .query_one(
+            "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('llmsql.index'), $1) AS got",
+            &[(&key, Type::INT4)],
+        )
         .await?;
     if row.value("got")? {
         return Ok(());
     }
-    let holder = session
-        .query_opt(
-            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1 \
-             AND classid = hashtext('llmsql.index')::int8::bit(32)::int8::oid",
-            &[(&index.table_oid, Type::OID)],
-        )
-        .await
-        .ok()
-        .flatten()
-        .and_then(|row| row.value::<i32>("pid").ok());
+    let sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1 AND objsubid = 2 \
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+               AND classid = hashtext('llmsql.index')::int8::bit(32)::int8::oid";
+    let holder = session.under(&[], session.query_opt(sql, &[(&index.table_oid, Type::OID)])).await;
+    let holder = holder.ok().flatten().and_then(|row| row.value::<i32>("pid").ok());
     let who = holder.map_or(String::new(), |pid| format!(" (process {pid} of the server)"));
     Err(Error::new(
         Exit::Locked,

@@ -1,7 +1,7 @@
 //! The long statements of a rebuild: REINDEX or CREATE INDEX CONCURRENTLY, watched while they run.
 
 use super::session::{DDL_WAIT, back_end, cancel, interrupted, retry, stopped};
-use super::{OLD_SUFFIX, Rebuild, SWAP_SUFFIX};
+use super::{OLD_SUFFIX, Patience, Rebuild, SWAP_SUFFIX};
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::VectorIndex;
 use crate::index::note::Note;
@@ -10,7 +10,7 @@ use crate::index::progress::{Bar, Phase};
 use crate::postgres::connect::{RowExt, Session, is_sqlstate, quote_ident, quote_literal};
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 /// How often the server is asked for progress.
 const TICK: Duration = Duration::from_millis(500);
@@ -76,14 +76,15 @@ impl Rebuild {
     /// Refuses an operator class that is not there for such an index.
     pub(super) async fn refuse_opclass(&self, session: &Session, index: &VectorIndex, opclass: &str) -> Result<()> {
         let (method, element) = (index.method.name(), index.element.name());
-        let rows = session
-            .query(
-                "SELECT o.opcname::text AS name FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod \
+        let params: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&method, Type::TEXT), (&element, Type::TEXT), (&index.extension_schema, Type::TEXT)];
+        let asking = session.query(
+            "SELECT o.opcname::text AS name FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod \
                  JOIN pg_namespace n ON n.oid = o.opcnamespace JOIN pg_type t ON t.oid = o.opcintype \
                  WHERE a.amname = $1 AND t.typname = $2 AND n.nspname = $3 ORDER BY 1",
-                &[(&method, Type::TEXT), (&element, Type::TEXT), (&index.extension_schema, Type::TEXT)],
-            )
-            .await?;
+            &params,
+        );
+        let rows = session.under(&[], asking).await?;
         let known: Vec<String> = rows.iter().map(|row| row.value("name")).collect::<Result<_>>()?;
         if known.iter().any(|name| name == opclass) {
             return Ok(());
@@ -113,35 +114,15 @@ impl Rebuild {
             .await
     }
 
-    /// Runs a long statement, shows its progress, and cancels it on a signal or when it has waited too long.
+    /// Runs a long statement, shows its progress, and cancels it on a signal or when the run has waited too long.
     async fn watch(&self, worker: &Session, sql: &str, bar: &mut Bar) -> Result<()> {
         let pid = back_end(worker).await?;
-        // Opened while the statement already runs.
-        let mut watcher = None;
-        let mut waiting: Option<Instant> = None;
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut work = std::pin::pin!(worker.batch(sql));
-        let error = loop {
-            tokio::select! {
-                biased;
-                result = &mut work => return result,
-                exit = stopped(&self.stop) => break interrupted(exit),
-                _ = ticks.tick() => {
-                    // Progress that cannot be read must not end the build.
-                    if watcher.is_none() {
-                        watcher = Session::open(&self.info).await.ok();
-                    }
-                    let Some(watcher) = &watcher else { continue };
-                    let Ok(Some((phase, blocked))) = progress(watcher, pid).await else { continue };
-                    bar.show(&phase);
-                    waiting = if blocked { waiting.or_else(|| Some(Instant::now())) } else { None };
-                    let most = self.wish.max_wait.zip(waiting).filter(|(most, since)| since.elapsed() > *most);
-                    if let Some((most, _)) = most {
-                        break waited(most);
-                    }
-                }
-            }
+        let error = tokio::select! {
+            biased;
+            result = &mut work => return result,
+            exit = stopped(&self.stop) => interrupted(exit),
+            error = self.follow(pid, bar) => error,
         };
         bar.step("cancelling");
         // It may have ended well in the meantime, or in another way than by the request.
@@ -150,11 +131,41 @@ impl Rebuild {
             false => error.because(e),
         })
     }
+
+    /// Shows what a back end does until it has waited too long for other sessions, on a connection of its own, which is
+    /// opened while the statement already runs. Progress that cannot be read must not end the build.
+    async fn follow(&self, pid: i32, bar: &mut Bar) -> Error {
+        let mut watcher = None;
+        let mut waiting: Option<Instant> = None;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if watcher.is_none() {
+                watcher = Session::open(&self.info).await.ok();
+            }
+            let Some(session) = &watcher else { continue };
+            let Ok(now) = session.under(&[], progress(session, pid)).await else {
+                watcher = None;
+                continue;
+            };
+            let Some((phase, blocked)) = now else { continue };
+            bar.show(&phase);
+            let since = waiting;
+            waiting = blocked.then(Instant::now);
+            let waited = since.filter(|_| blocked).map(|since| since.elapsed()).unwrap_or_default();
+            if let Some(patience) = self.wish.max_wait.as_ref().filter(|_| !waited.is_zero())
+                && patience.is_over(waited)
+            {
+                return gave_up(patience);
+            }
+        }
+    }
 }
 
 /// Gave up, and why.
-fn waited(most: Duration) -> Error {
-    let what = format!("gave up after waiting {} s for other sessions", most.as_secs());
+fn gave_up(patience: &Patience) -> Error {
+    let what = format!("gave up after waiting {} s for other sessions", patience.most.as_secs());
     Error::new(Exit::Locked, "index.waited", what)
         .next("`llmsql index plan` names the transactions it waits for; a longer --max-wait may outlast them")
 }

@@ -29,11 +29,20 @@ impl Court<'_> {
                 0 => format!("{reserved} reserved connections"),
                 _ => format!("pools of {pooled} and {reserved} reserved"),
             };
-            let next = match pooled {
-                0 => "raise postgresql.max_connections or lower postgresql.reserved_connections",
-                _ => "lower pgbouncer.default_pool_size or raise postgresql.max_connections",
-            };
-            (format!("{what} {verb} in max_connections {connections}"), next.to_owned())
+            let keys = [
+                "postgresql.superuser_reserved_connections",
+                "postgresql.reserved_connections",
+                "pgbouncer.default_pool_size",
+                "pgbouncer.reserve_pool_size",
+            ];
+            // What was pinned is the cause, whichever of the terms it is.
+            let pinned = |key: &&str| self.settings.iter().any(|s| s.key == *key && s.origin.is_some());
+            let pinned: Vec<&str> = keys.into_iter().filter(pinned).collect();
+            let lower = self.lower(if pinned.is_empty() { &keys[..] } else { &pinned }, "lower pgbouncer.pools");
+            (
+                format!("{what} {verb} in max_connections {connections}"),
+                format!("{lower}, or raise postgresql.max_connections"),
+            )
         } else {
             let (wrong, right): (Vec<String>, Vec<String>) = below.into_iter().unzip();
             (format!("{}: a standby would not start", wrong.join(", ")), format!("raise {}", right.join(" and ")))
@@ -82,8 +91,10 @@ impl Court<'_> {
             numbers.push(number(&format!("{zone}: {rate} r/s × {seconds} s, at most limit_conn"), busy));
             worst = worst.max(busy);
         }
-        let holds = worst <= clients;
-        let message = format!("one address keeps at most {worst} requests waiting for {clients} back ends");
-        self.verdict("connections.edge", Some(holds), numbers, message, "lower nginx.limit_conn");
+        let holds = worst < clients;
+        let left = if holds { "others are left for other addresses" } else { "none is left for other addresses" };
+        let message = format!("one address keeps at most {worst} of {clients} back ends busy: {left}");
+        let next = format!("lower nginx.limit_conn to {}", (clients / 2).max(1));
+        self.verdict("connections.edge", Some(holds), numbers, message, &next);
     }
 }

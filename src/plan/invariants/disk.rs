@@ -35,6 +35,14 @@ impl Court<'_> {
 
     pub(super) fn archive(&mut self) {
         let planned = self.value("postgresql.archive_mode").is_some();
+        if let Some(severity) = self.archives_to_nowhere() {
+            let message = "archive_mode is on and neither archive_command nor archive_library is set: every segment of WAL \
+                           is kept for an archive that never comes, until the disk is full";
+            let next = "set postgresql.archive_dir to a folder on another file system, or postgresql.archive_command, or \
+                        postgresql.archive_mode to off";
+            let numbers = vec![number("archive_mode", "on")];
+            return self.verdict_of("disk.archive", Some(false), severity, numbers, message.to_owned(), next);
+        }
         let Some(dir) = self.host.profile.text("postgresql.archive_dir") else {
             if planned {
                 let message = "archive_mode is pinned; the command and its folder are the operator's".to_owned();
@@ -67,6 +75,30 @@ impl Court<'_> {
             "archiving to {dir} is left out: it is not on another file system than the database, or its path needs quoting"
         );
         self.note("disk.archive", Severity::Warning, message, "name a folder on another file system");
+    }
+
+    /// How bad it is that the server would archive and has nothing to do it with: an error where the plan's values make
+    /// it so, a warning where the cluster's own files have it already.
+    fn archives_to_nowhere(&self) -> Option<Severity> {
+        let files = |name: &str| Some(self.host.cluster()?.settings.get(name)?.value.as_str());
+        let running = |name: &str| Some(self.host.facts.database.as_ref()?.settings.get(name)?.as_str());
+        let (mode, ours) = match self.value("postgresql.archive_mode") {
+            Some(Value::Text(mode)) => (Some(mode.as_str()), true),
+            _ => (running("archive_mode").or_else(|| files("archive_mode")), false),
+        };
+        mode.filter(|mode| *mode != "off")?;
+        let told = ["archive_command", "archive_library"].into_iter().any(|name| {
+            let value = match self.value(&format!("postgresql.{name}")) {
+                Some(Value::Text(command)) => Some(command.as_str()),
+                _ => running(name).or_else(|| files(name)),
+            };
+            value.is_some_and(|value| !value.is_empty() && value != "(disabled)")
+        });
+        match (told, ours, self.host.sizing) {
+            (true, ..) => None,
+            (false, true, crate::plan::host::Sizing::Budget) => Some(Severity::Error),
+            (false, ..) => Some(Severity::Warning),
+        }
     }
 
     pub(super) fn scheduler(&mut self) {

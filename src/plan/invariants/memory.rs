@@ -1,11 +1,21 @@
 //! Memory: the budget, overcommit, huge pages, containers and services.
 
 use super::{Court, number, size};
-use crate::plan::budget::{Budget, PostgresBudget, WorkMemTerm};
+use crate::plan::budget::{Budget, WorkMemTerm};
 use crate::plan::host::Sizing;
 use crate::plan::{Check, Severity, containers, kernel};
 use crate::units;
-use crate::value::Value;
+use crate::value::{Dialect, Value};
+
+/// The verdict of `memory.fit` where it holds.
+fn above_the_floors(numbers: &[(String, String)]) -> Check {
+    Check {
+        invariant: "memory.fit",
+        holds: Some(true),
+        numbers: numbers.to_vec(),
+        message: "no pool, number of connections or work_mem goes under its floor".to_owned(),
+    }
+}
 
 impl Court<'_> {
     pub(super) fn memory(&mut self) {
@@ -24,27 +34,27 @@ impl Court<'_> {
             total = total.saturating_add(share);
         }
         numbers.push(size("in all", total));
-        if self.host.sizing == Sizing::Budget && !self.budget.fits {
-            let smallest = Budget::smallest_ram(self.host);
-            let would_do = smallest.map_or_else(|| "no RAM up to 64 TB".to_owned(), units::format_bytes);
-            numbers.push(number("smallest RAM that would do", &would_do));
+        if self.host.sizing == Sizing::Budget && !self.budget.is_sound(self.host) {
+            let (what, next) = self.what_would_do(&mut numbers);
+            if !self.budget.fits {
+                let message = format!(
+                    "{} of RAM cannot hold this stack, with pools and connections already down to their least: {what}",
+                    units::human_bytes(ram)
+                );
+                self.verdict("memory.fit", Some(false), numbers, message, &next);
+                return;
+            }
+            self.checks.push(above_the_floors(&numbers));
             let message = format!(
-                "{} of RAM cannot hold this stack, with pools and connections already down to their least: it needs {would_do}",
+                "{} are committed at worst, {:.1} × the {} there are: {what}",
+                units::human_bytes(total),
+                total as f64 / ram.max(1) as f64,
                 units::human_bytes(ram)
             );
-            let next = match self.host.components.len() {
-                0 | 1 => "give the host more memory",
-                _ => "give the host more memory, or take components off it (host.components)",
-            };
-            self.verdict("memory.fit", Some(false), numbers, message, next);
+            self.verdict("memory.total", Some(false), numbers, message, &next);
             return;
         }
-        self.checks.push(Check {
-            invariant: "memory.fit",
-            holds: Some(true),
-            numbers: numbers.clone(),
-            message: "everything fits without going under the floors".to_owned(),
-        });
+        self.checks.push(above_the_floors(&numbers));
         let holds = total <= ram;
         let message = if holds {
             format!("{} of {} are committed at worst", units::human_bytes(total), units::human_bytes(ram))
@@ -56,13 +66,7 @@ impl Court<'_> {
                 units::human_bytes(ram)
             )
         };
-        self.verdict(
-            "memory.total",
-            Some(holds),
-            numbers,
-            message,
-            if self.host.sizing == Sizing::Guide { "plan with --sizing budget" } else { "lower what was pinned" },
-        );
+        self.verdict("memory.total", Some(holds), numbers, message, "plan with --sizing budget");
         let floor = self.budget.postgresql.as_ref().is_some_and(|p| p.work_mem_term == WorkMemTerm::Floor);
         debug_assert!(!floor || self.host.sizing == Sizing::Guide, "a floor is a memory.fit");
     }
@@ -81,6 +85,9 @@ impl Court<'_> {
         let swap = if self.host.ram_is_measured { self.host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
         let base = u128::from(kernel::commit_base(self.host, pg));
         let limit = u64::try_from(base * u128::from(ratio) / 100).unwrap_or(u64::MAX).saturating_add(swap);
+        // Where the host's own limit is kept that is in kB, no percentage is planned.
+        let kept = self.value("kernel.vm.overcommit_ratio").is_none();
+        let limit = self.host.facts.memory.commit_limit_bytes.filter(|_| kept).unwrap_or(limit);
         let need = kernel::commit_need(self.host, pg);
         let numbers = vec![size("CommitLimit", limit), size("planned and committed now", need), number("ratio", ratio)];
         let holds = need <= limit;
@@ -114,7 +121,8 @@ impl Court<'_> {
         // the budget leaves free.
         let others = self.host.facts.memory.huge_pages_other_bytes.filter(|_| self.host.ram_is_measured).unwrap_or(0);
         let unused = held.saturating_sub(pg.shared_buffers / 100 * 103).saturating_add(others);
-        let free = self.budget.ram.saturating_sub(self.committed()).saturating_add(self.budget.reserve.value);
+        let free =
+            self.budget.ram.saturating_sub(self.budget.committed(self.host)).saturating_add(self.budget.reserve.value);
         let within = unused <= free;
         numbers.push(size("held beyond shared memory", unused));
         numbers.push(size("reserve and what is free", free));
@@ -144,11 +152,48 @@ impl Court<'_> {
         self.verdict("memory.huge_pages", Some(enough && within), numbers, message, &next);
     }
 
-    /// Everything that is promised at worst, in bytes.
-    fn committed(&self) -> u64 {
-        let pg = self.budget.postgresql.as_ref().map_or(0, PostgresBudget::worst_case);
-        let duck = self.budget.duckdb.as_ref().map_or(0, |d| d.share.max(d.memory_limit));
-        self.budget.fixed(self.host).saturating_add(pg).saturating_add(duck)
+    /// For a plan that memory does not hold: how much RAM would do and which pins are the cause, as the end of a
+    /// sentence and as what to do next. The figures are added to the numbers.
+    fn what_would_do(&self, numbers: &mut Vec<(String, String)>) -> (String, String) {
+        let shown = |ram: Option<u64>| ram.map_or_else(|| "none up to 64TB".to_owned(), units::format_bytes);
+        let told = |key: &String| {
+            let set = self.host.profile.get(key);
+            set.map_or_else(
+                || key.clone(),
+                |s| format!("{key} = {} ({})", s.value.written(Dialect::PostgreSql), s.origin),
+            )
+        };
+        let list = |keys: &[String]| keys.iter().map(told).collect::<Vec<_>>().join(" and ");
+        let are = |keys: &[String]| if keys.len() == 1 { "is" } else { "are" };
+        let enough = Budget::smallest_ram(self.host);
+        numbers.push(number("smallest RAM that would do", shown(enough)));
+        let would = match enough {
+            Some(enough) => format!("{} would do", units::format_bytes(enough)),
+            None => "no RAM up to 64TB would do".to_owned(),
+        };
+        let guilty = Budget::guilty_pins(self.host);
+        if !guilty.is_empty() {
+            numbers.push(number("pinned", list(&guilty)));
+            let more = enough.map(|enough| format!(", or give the host {}", units::format_bytes(enough)));
+            return (
+                format!("{} {} pinned, and without it would fit; with it {would}", list(&guilty), are(&guilty)),
+                format!("unset or lower {}{}", guilty.join(" and "), more.unwrap_or_default()),
+            );
+        }
+        let (costly, without) = Budget::costly_pins(self.host, enough);
+        let unset = if costly.is_empty() { String::new() } else { format!(", unset {}", costly.join(" and ")) };
+        let next = match self.host.components.len() {
+            0 | 1 if unset.is_empty() => "give the host more memory".to_owned(),
+            0 | 1 => format!("give the host more memory{unset}"),
+            _ => format!("give the host more memory{unset}, or take components off it (host.components)"),
+        };
+        if costly.is_empty() {
+            return (would, next);
+        }
+        numbers.push(number("pinned", list(&costly)));
+        numbers.push(number("smallest RAM without the pins", shown(without)));
+        let pins = list(&costly);
+        (format!("{would} with {pins}, which {} pinned, and {} without", are(&costly), shown(without)), next)
     }
 
     /// Limits that the kernel enforces, a container's and a service's, against what their components need at worst.

@@ -95,6 +95,14 @@ impl Court<'_> {
                     continue;
                 }
                 let name = upstream.rsplit_once(':').map_or(upstream.as_str(), |(name, _)| name);
+                // Compose starts these before nginx (depends_on), and knows their names.
+                if self
+                    .settings
+                    .iter()
+                    .any(|s| s.key.ends_with(".service") && s.key.starts_with("containers.") && s.value == name)
+                {
+                    continue;
+                }
                 let message = format!(
                     "nginx looks {name} up once, at its start, and does not start where that fails; 1.27.3 and later look \
                      again where nginx.resolver is set"
@@ -105,7 +113,8 @@ impl Court<'_> {
         let user = text(self, "nginx.user");
         let users = &self.host.facts.software.users;
         // Only of packages' users do the facts say whether they are there.
-        if nginx::USERS.contains(&user.as_str()) && !users.is_empty() && !users.contains(&user) {
+        let contained = crate::plan::containers::holds(self.host, Component::Nginx);
+        if !contained && nginx::USERS.contains(&user.as_str()) && !users.is_empty() && !users.contains(&user) {
             let message = format!("nginx is to run as {user}, whom /etc/passwd does not have: it would not start");
             let next = "install nginx, whose package makes the user, or llmsql config set nginx.user NAME";
             self.note("nginx.user", Severity::Assumption, message, next);

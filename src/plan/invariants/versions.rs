@@ -17,6 +17,7 @@ impl Court<'_> {
         wrong.extend(self.too_many_backends());
         wrong.extend(self.below_two_segments());
         wrong.extend(self.not_installed());
+        wrong.extend(self.without_rings());
         wrong.extend(self.more_than_minimal_wal());
         let numbers = vec![
             number("version", self.host.major),
@@ -99,6 +100,21 @@ impl Court<'_> {
         ];
         let against = against.into_iter().flatten();
         against.map(|what| format!("{what} needs wal_level replica or logical, and minimal is pinned")).collect()
+    }
+
+    /// io_uring that the build or the host does not have: the server would not start.
+    fn without_rings(&self) -> Option<String> {
+        let pinned = self.value("postgresql.io_method") == Some(&Value::Text("io_uring".to_owned()));
+        let options = self.host.server().and_then(|server| server.build_options.as_ref());
+        let kernel = &self.host.facts.kernel;
+        let why = match options {
+            Some(options) if !options.iter().any(|o| o == "--with-liburing") => {
+                "this PostgreSQL was built without liburing"
+            }
+            _ if kernel.io_uring_tried && kernel.io_uring == Some(false) => kernel.io_uring_reason.as_deref()?,
+            _ => return None,
+        };
+        pinned.then(|| format!("io_method = io_uring: {why}; the server would not start"))
     }
 
     /// Pinned libraries that are not installed: the server would not start. Only where the host's own folder of

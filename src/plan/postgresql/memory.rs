@@ -11,6 +11,11 @@ use crate::value::Value;
 pub(super) fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget) {
     let host = draft.host;
     let s = share_input(host, budget, pg);
+    let from_ram = || match host.sizing {
+        // S is the whole of it there.
+        Sizing::Guide => vec![s.clone()],
+        Sizing::Budget => vec![s.clone(), host.ram.input.clone()],
+    };
     let share = units::human_bytes(pg.share);
     let b = units::format_bytes;
     let blocks = "A whole number of PostgreSQL's 8kB blocks, so that SHOW answers what was written.";
@@ -18,16 +23,16 @@ pub(super) fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget
         PG,
         "shared_buffers",
         Value::Bytes(pg.shared_buffers),
-        rule("S/4", format!("{share}/4 = {}", b(pg.shared_buffers)), vec![s.clone()]).note(blocks),
+        rule("S/4", format!("{share}/4 = {}", b(pg.shared_buffers)), from_ram()).note(blocks),
     );
     draft.put(
         PG,
         "effective_cache_size",
         Value::Bytes(pg.effective_cache_size),
-        rule("3S/4", format!("3·{share}/4 = {}", b(pg.effective_cache_size)), vec![s.clone()])
+        rule("3S/4", format!("3·{share}/4 = {}", b(pg.effective_cache_size)), from_ram())
             .note("What the planner takes to be cached by PostgreSQL and the kernel; nothing is allocated."),
     );
-    draft.put(PG, "work_mem", Value::Bytes(pg.work_mem), work_mem_reason(host, pg, &s));
+    draft.put(PG, "work_mem", Value::Bytes(pg.work_mem), work_mem_reason(host, pg, from_ram()));
     draft.put(
         PG,
         "hash_mem_multiplier",
@@ -35,13 +40,13 @@ pub(super) fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget
         constant("2: what one hash may hold, in work_mem; PostgreSQL's default from 15 on, and a term of work_mem"),
     );
     let maintenance = match host.sizing {
-        Sizing::Guide => rule("S/32", format!("{share}/32 = {}", b(pg.maintenance_work_mem)), vec![s]).note(
+        Sizing::Guide => rule("S/32", format!("{share}/32 = {}", b(pg.maintenance_work_mem)), from_ram()).note(
             "The guide's script divides in whole GB and prints 0GB below 32 GB of RAM; this is its formula in kB.",
         ),
         Sizing::Budget => {
             let raw = pg.share / 32;
             let worked = format!("{share}/32 = {}", units::human_bytes(raw));
-            let reason = rule("clamp(S/32, 16MB, 2GB)", worked, vec![s]);
+            let reason = rule("clamp(S/32, 16MB, 2GB)", worked, from_ram());
             match raw {
                 n if n > 2 * GB => reason.cap("2GB at most: vacuum and index builds gain little beyond"),
                 n if n < 16 * MB => reason.cap("16MB at least: with less, vacuum scans every index repeatedly"),
@@ -80,7 +85,7 @@ pub(super) fn memory(draft: &mut Draft<'_>, budget: &Budget, pg: &PostgresBudget
     );
 }
 
-fn work_mem_reason(host: &Host<'_>, pg: &PostgresBudget, share: &Input) -> Reason {
+fn work_mem_reason(host: &Host<'_>, pg: &PostgresBudget, share: Vec<Input>) -> Reason {
     let b = units::format_bytes;
     let h = units::human_bytes;
     let clients = derived("C", pg.clients.to_string(), "back ends that clients can occupy");
@@ -88,19 +93,19 @@ fn work_mem_reason(host: &Host<'_>, pg: &PostgresBudget, share: &Input) -> Reaso
         return rule(
             "(RAM − shared_buffers) / (200·2)",
             format!("({} − {})/400 = {}", h(pg.share), b(pg.shared_buffers), h(pg.work_mem_guide)),
-            vec![share.clone()],
+            share,
         )
         .note("In whole MB as the guide's script has it (its example file rounds to 128MB).");
     }
-    let inputs = vec![
-        share.clone(),
+    let mut inputs = share;
+    inputs.extend([
         clients,
         derived("SB", b(pg.shared_buffers), "postgresql.shared_buffers"),
         derived("maintenance_work_mem", b(pg.maintenance_work_mem), "postgresql.maintenance_work_mem"),
         derived("max_connections", pg.max_connections.to_string(), "postgresql.max_connections"),
         derived("max_parallel_workers", pg.parallel_workers.to_string(), "postgresql.max_parallel_workers"),
         derived("hash_mem_multiplier", pg.hash_mem_multiplier.to_string(), "postgresql.hash_mem_multiplier"),
-    ];
+    ]);
     let worst = u64::try_from(pg.work_mem_worst.max(0)).unwrap_or(u64::MAX);
     let worked = format!(
         "min((S−SB)/(2C) = {}, (S − {})/{:.0} = {}, 1GB) = {}",

@@ -99,7 +99,7 @@ pub(super) fn io(draft: &mut Draft<'_>) {
     draft.put(PG, "maintenance_io_concurrency", Value::Int(depth), maintenance);
     let why = "worker: works everywhere; io_uring fails under containers' seccomp filters, without liburing in the \
                build, and where kernel.io_uring_disabled is set: pin it after a test on this host";
-    draft.put(PG, "io_method", text("worker"), constant(why));
+    draft.put(PG, "io_method", text("worker"), io_method(host, why));
     let cpus = host.cpus.value;
     draft.put(
         PG,
@@ -111,6 +111,29 @@ pub(super) fn io(draft: &mut Draft<'_>) {
             (32, "PostgreSQL's own limit"),
         ),
     );
+}
+
+/// Why worker, and where a ring was set up here and the build can use it, that io_uring is there to be taken.
+fn io_method(host: &Host<'_>, why: &str) -> Reason {
+    let kernel = &host.facts.kernel;
+    let mut reason = constant(why);
+    let word = match kernel.io_uring {
+        Some(true) => "usable",
+        Some(false) => "not usable",
+        None => "not known",
+    };
+    let source = kernel.io_uring_reason.as_deref().unwrap_or("not asked after");
+    let basis = if kernel.io_uring_tried { Basis::Measured } else { Basis::Assumed };
+    reason.inputs.push(input("io_uring", word, basis, source));
+    let Some(options) = host.server().and_then(|server| server.build_options.as_ref()) else { return reason };
+    let built = options.iter().any(|option| option == "--with-liburing");
+    let source = "facts software.postgresql[].build_options";
+    let build = if built { "--with-liburing" } else { "without liburing" };
+    reason.inputs.push(input("build", build, Basis::Measured, source));
+    if built && kernel.io_uring_tried && kernel.io_uring == Some(true) {
+        return reason.note("Both were proved here: `llmsql config set postgresql.io_method io_uring` takes it.");
+    }
+    reason
 }
 
 fn by_class(class: DiskClass, inputs: Vec<Input>) -> (i64, Reason) {

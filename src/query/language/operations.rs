@@ -214,6 +214,18 @@ impl Log {
         }
     }
 
+    /// The share of blocks that were found in memory, in percent, as SQL.
+    #[must_use]
+    pub fn hits(&self, index: &Index<'_>) -> Option<String> {
+        use super::write::quote;
+        let named = |end: &str| {
+            let mut own = index.columns(self.table).map(|c| index.column(c).column.name.as_str());
+            own.find(|name| *name == format!("shared_blks_{end}") || name.ends_with(&format!("blks_{end}"))).map(quote)
+        };
+        let (hit, read) = named("hit").zip(named("read"))?;
+        Some(format!("100.0 * sum({hit}) / nullif(sum({hit} + {read}), 0)"))
+    }
+
     /// The share of failed rows in percent, as SQL.
     #[must_use]
     pub fn rate(&self, index: &Index<'_>, succeeded: bool) -> Option<String> {

@@ -178,25 +178,29 @@ impl<'a> Translator<'a> {
             let begins = |w: &[Token]| w.iter().map(|t| &t.stem).eq(own);
             if own.is_empty() { None } else { tokens.windows(own.len()).position(begins) }
         };
-        let first = self.logs.iter().filter_map(named).min();
+        let mut places: Vec<usize> = self.logs.iter().filter_map(named).collect();
+        places.sort_unstable();
+        places.dedup();
         let only = self.index.tables.len() == 1;
-        let meant = |log: &&Log| match first {
-            Some(first) => named(log) == Some(first),
-            None => only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some()),
+        let open = |log: &Log| {
+            only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some())
         };
-        let readers = self.logs.iter().filter(meant).map(|log| statistics::Reader {
-            index: &self.index,
-            linker,
-            log,
-            question,
-            tokens,
-            dated,
-        });
-        let mut readings = readers.filter_map(|reader| reader.read().map(|(query, weak)| (reader, query, weak)));
-        let (reader, query, weak) = readings.next()?;
-        if readings.next().is_some() {
-            return None;
-        }
+        let reader = |log| statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
+        let read = |log| {
+            let reader = reader(log);
+            reader.read().map(|(query, weak)| (reader, query, weak))
+        };
+        // The first of them by which the question is understood; where none is named, the only one.
+        let one = |meant: &dyn Fn(&Log) -> bool| {
+            let mut readings = self.logs.iter().filter(|log| meant(log)).filter_map(read);
+            let first = readings.next()?;
+            readings.next().is_none().then_some(first)
+        };
+        let (reader, query, weak) = if places.is_empty() {
+            one(&open)?
+        } else {
+            places.iter().find_map(|place| one(&|log| named(log) == Some(*place)))?
+        };
         let link = |(range, meaning): (Range<usize>, String)| link(question, tokens, range, meaning);
         Some(Figures { query, weak, words: reader.explained().into_iter().filter_map(link).collect() })
     }
@@ -271,13 +275,26 @@ impl<'a> Translator<'a> {
                 cost: one.cost,
             };
             let signs = seen.signs(standing);
-            let neglected = neglects(&apart.tokens, &combination.parts, &one.query);
+            let neglected = self.leaves_out_deed(&apart.tokens, &combination.parts, &one.query)
+                || neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
             let most = if neglected { NEGLECTED } else { 1.0 };
             let confidence = probability(&signs).min(most);
             judged.push(Judged { confidence, most, query: one.query, signs, sql: one.sql, from: one.from });
         }
         judged.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         judged
+    }
+
+    /// Whether it is not understood what somebody did to rows that say when things happen to them: `did ann reject`.
+    fn leaves_out_deed(&self, tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+        let did = tokens.iter().position(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+        let unknown = |p: &Part| {
+            p.item == Item::Unknown
+                && did.is_some_and(|did| p.start > did)
+                && tokens.get(p.start).is_some_and(Token::is_word)
+        };
+        let tables = || query.needed();
+        parts.iter().any(unknown) && self.logs.iter().any(|log| !log.events.is_empty() && tables().contains(&log.table))
     }
 
     fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {

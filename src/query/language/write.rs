@@ -200,6 +200,9 @@ impl Scope<'_, '_, '_> {
         Some(match expr {
             Expr::Column(column) => self.name(*column),
             Expr::Count => "count(*)".to_owned(),
+            Expr::Agg(agg @ (Agg::Quantile(_) | Agg::Deviation), inner) if self.is_interval(inner) => {
+                format!("to_seconds({})", aggregate(*agg, &format!("epoch({})", self.expr(inner)?)))
+            }
             Expr::Agg(agg, inner) => aggregate(*agg, &self.number(*agg, inner)?),
             Expr::Bucket(bucket, column) => self.bucket(*bucket, *column),
             Expr::Part(part, column) => {
@@ -229,6 +232,11 @@ impl Scope<'_, '_, '_> {
                 self.expr(inner)?
             }
         })
+    }
+
+    /// Whether an expression is a length of time; between days it is their number.
+    fn is_interval(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Elapsed(from, to) if [from, to].iter().any(|c| self.writer.index.kind(**c) != Kind::Date))
     }
 
     /// What an aggregate is computed over; text that has to be added up is read as numbers.

@@ -1,7 +1,8 @@
 //! A user who is not root changes the components that are his, each whole, and is told root's command for the rest.
 
+use super::stack::Stack;
 use super::tree::Tree;
-use crate::support::{Llmsql, give_to_server_user};
+use crate::support::{Daemon, Llmsql, free_port, give_to_server_user, servers};
 use nix::unistd::geteuid;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -108,4 +109,79 @@ fn without_a_place_for_the_journal_nothing_is_changed() {
     fs::create_dir(tree.path("var/lib/llmsql")).expect("a folder");
     run(&tree, &["apply", "--yes"]).run().code(13).stderr_has("cannot be written by this user");
     assert_eq!(tree.snapshot(), before);
+}
+
+/// The user a server runs as has its files judged, reloaded and proved without root.
+#[test]
+fn the_servers_own_user_changes_his_server() {
+    let stack = Stack::new();
+    let state = stack.tree.path("var/lib/llmsql");
+    fs::create_dir_all(&state).expect("a folder");
+    give_to_server_user(&state);
+    if !geteuid().is_root() {
+        println!("not root: everything here belongs to this user, so this is not judged");
+        return;
+    }
+    let run = stack.planned("apply", &["--yes"]).unprivileged().run().code(13).stderr_has("done: generation 1");
+    assert!(run.stderr.contains("valid: PostgreSQL 18"), "{}", run.stderr);
+    assert_eq!(stack.show("random_page_cost"), "1.1");
+    assert_eq!(stack.pooler("pool_mode"), "session", "of its folder he is not the owner");
+    let left = run.stderr.lines().find(|l| l.contains("left out for want of rights")).expect("what was left out");
+    assert!(left.contains("pgbouncer") && left.contains("nginx") && !left.contains("postgresql"), "{left}");
+    Llmsql::new().root(stack.tree.dir()).args(["rollback", "--yes"]).unprivileged().run().success();
+    assert_eq!(stack.show("random_page_cost"), "4");
+}
+
+/// Who owns NGINX's files may not open its logs: that is no verdict on the files.
+#[test]
+fn what_he_may_not_judge_is_said() {
+    if !geteuid().is_root() {
+        println!("not root: nothing here belongs to another user, so this is not judged");
+        return;
+    }
+    let stack = Stack::new();
+    let (tree, conf) = (&stack.tree, "etc/nginx/nginx.conf");
+    let closed = tree.path("var/log/closed");
+    fs::create_dir_all(&closed).expect("a folder");
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).expect("its mode");
+    let with = |line: &str| {
+        tree.write(conf, &tree.read(conf).replacen("access_log off;", line, 1));
+        for path in ["etc/nginx", conf] {
+            give_to_server_user(&tree.path(path));
+        }
+        stack.planned("apply", &["--only", "nginx", "--dry-run"]).unprivileged().run()
+    };
+    let run = with(&format!("access_log {}/log;", closed.display())).success();
+    assert!(run.stderr.contains("not validated: NGINX"), "{}", run.stderr);
+    assert!(run.stderr.contains("nginx -t went as far as this user may: open() "), "{}", run.stderr);
+    // What he may judge refuses as ever.
+    tree.write(conf, &tree.read(conf).replacen("access_log ", "acess_log ", 1));
+    with("").code(13).stderr_has("unknown directive \"acess_log\"");
+}
+
+/// A server that runs as root is not said to be down, and root's command is told.
+#[test]
+fn a_server_that_he_may_not_signal_is_reloaded_by_root() {
+    if !geteuid().is_root() {
+        println!("not root: nothing here belongs to another user, so this is not judged");
+        return;
+    }
+    let (tree, port) = (Tree::bare(), free_port());
+    fs::create_dir_all(tree.path("run")).expect("a folder");
+    fs::create_dir_all(tree.path("var/lib/llmsql")).expect("a folder");
+    let temporary =
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|t| format!("{t}_temp_path {t};")).concat();
+    let own = format!("events {{}} http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port}; }} }}\n");
+    tree.write("etc/nginx/nginx.conf", &own);
+    for path in ["etc/nginx", "etc/nginx/nginx.conf", "var/lib/llmsql"] {
+        give_to_server_user(&tree.path(path));
+    }
+    let mut nginx = Command::new("setpriv");
+    nginx.args(["--pdeathsig=INT", "--"]).arg(servers().join("bin/nginx")).arg("-p").arg(tree.path("run"));
+    nginx.arg("-c").arg(tree.path("etc/nginx/nginx.conf")).args(["-e", "stderr", "-g", "daemon off; pid nginx.pid;"]);
+    let _nginx = Daemon::start(nginx, &tree.path("run"), port);
+    let set = ["--set", "host.components=nginx", "--only", "nginx", "--ram", "1GB", "--cpus", "2"];
+    let run = Llmsql::new().root(tree.dir()).args(["apply", "--yes"]).args(set).unprivileged().run().success();
+    assert!(run.stderr.contains("a nginx of another user runs"), "{}", run.stderr);
+    assert!(run.stderr.contains("as root: nginx -s reload"), "{}", run.stderr);
 }

@@ -30,9 +30,11 @@ impl Drop for Stack {
         drop(self.postgresql.take());
         end_postgresql(&self.tree.path(PGDATA));
         for name in ["pgbouncer", "nginx"] {
+            // Killed, nginx would leave its workers.
             for pid in self.running(name) {
-                let _ = kill(pid, Signal::SIGKILL);
+                let _ = kill(pid, Signal::SIGTERM);
             }
+            wait_for("the servers to end", || self.running(name).is_empty().then_some(()));
         }
     }
 }

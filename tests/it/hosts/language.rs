@@ -262,8 +262,18 @@ fn logging(value: &Value) -> Read {
 
 /// The keys of compose that the files use, and limits that fit the host.
 fn compose(plan: &Plan, value: &Value) -> Read {
-    const SERVICE: &[&str] =
-        &["deploy", "ulimits", "shm_size", "volumes", "security_opt", "networks", "environment", "command"];
+    const SERVICE: &[&str] = &[
+        "deploy",
+        "ulimits",
+        "shm_size",
+        "volumes",
+        "security_opt",
+        "networks",
+        "environment",
+        "command",
+        "image",
+        "depends_on",
+    ];
     let services = value["services"].as_mapping().unwrap();
     prop_assert!(!services.is_empty());
     let (mut total, mut cpus) = (0, 0.0_f64);
@@ -287,7 +297,8 @@ fn compose(plan: &Plan, value: &Value) -> Read {
         }
         prop_assert_eq!(
             service["deploy"].get("placement").is_some(),
-            !placement(plan).is_empty() && name == "postgres18"
+            !placement(plan).is_empty()
+                && name.as_str() == Some(format!("postgres{}", plan.host.postgresql_version).as_str())
         );
     }
     if plan.host.sizing == "budget" && total > 0 && fits(plan) {

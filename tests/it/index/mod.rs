@@ -2,6 +2,7 @@
 
 mod connect;
 mod load;
+mod rights;
 mod schedule;
 mod signals;
 
@@ -518,6 +519,26 @@ fn probes_are_set_for_a_role_that_is_there() {
     set("role:App 1").success().stdout_has("with 7 probes");
     let role = "SELECT rolname, array_to_string(setconfig, ',') FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole";
     assert_eq!(bench.sql(role), "App 1|ivfflat.probes=7");
+}
+
+#[test]
+fn probes_of_the_database_are_never_lowered_for_one_of_its_indexes() {
+    let bench = Bench::with_docs("", 5000);
+    bench.sql("CREATE TABLE few AS SELECT * FROM docs LIMIT 400");
+    bench.sql("CREATE INDEX few_idx ON few USING ivfflat (embedding vector_l2_ops) WITH (lists = 10)");
+    let run = bench.index(&["rebuild", "--all", "--set-probes", "database"]).success();
+    run.stdout_has("70 lists").stdout_has("20 lists").stderr_has("ivfflat.probes stays 8, since other indexes use it");
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "8");
+    // What fails puts back what was there when it began.
+    bench.sql("INSERT INTO few SELECT docs.* FROM docs, generate_series(1, 3)");
+    bench.sql("ANALYZE few");
+    let transaction = bench.open_transaction("SELECT count(*) FROM few");
+    bench.index(&["rebuild", "few_idx", "--set-probes", "database", "--max-wait", "1s"]).code(11);
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "8");
+    drop(transaction);
+    bench.sql("DROP INDEX docs_idx");
+    bench.index(&["rebuild", "few_idx", "--set-probes", "database"]).success().stdout_has("124 lists");
+    assert_ne!(bench.sql("SHOW ivfflat.probes"), "8");
 }
 
 #[test]

@@ -2,18 +2,22 @@
 
 use super::super::assign::{Item, Part};
 use super::super::cues::Cue;
+use super::super::index::Index;
 use super::super::logic::{Agg, Cond, Expr, Query};
 use super::super::words::{Shape, Token, number_word};
 
 /// Whether a reading leaves out a word that changes what is asked; such a reading is no answer.
 #[must_use]
-pub fn neglects(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Query) -> bool {
     let cue = |part: &Part| {
         let Item::Cue(cue) = &part.item else { return false };
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
-        !holds(*cue, phrase, query)
+        !holds(index, *cue, phrase, query)
     };
-    parts.iter().any(cue) || turns_top_around(tokens, parts, query) || leaves_out_never_or_only(tokens, query)
+    parts.iter().any(cue)
+        || turns_top_around(tokens, parts, query)
+        || leaves_out_kind(tokens, parts)
+        || leaves_out_never_or_only(tokens, query)
 }
 
 /// Whether the question asks for the top of an order, says of nothing that little of it counts, and gets the bottom.
@@ -27,6 +31,20 @@ fn turns_top_around(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
     };
     let bottom = |q: &Query| q.limit.is_some() && q.order.first().is_some_and(|(_, down)| !down);
     parts.iter().any(top) && !parts.iter().any(other) && anywhere(query, &bottom)
+}
+
+/// Whether a word that says which rows of a table are meant, `how many urgent tickets`, is not understood.
+fn leaves_out_kind(tokens: &[Token], parts: &[Part]) -> bool {
+    let kind = |three: &[Part]| {
+        let [before, word, table] = three else { return false };
+        let begins =
+            matches!(before.item, Item::Cue(Cue::Count | Cue::Ask | Cue::Which | Cue::Each | Cue::All | Cue::Of))
+                || tokens.get(before.start).is_some_and(|t| matches!(t.lower.as_str(), "the" | "a" | "an"));
+        let said = tokens.get(word.start).is_some_and(|t| t.shape == Shape::Word);
+        begins && said && word.item == Item::Unknown && matches!(table.item, Item::Table(_))
+    };
+    parts.windows(3).any(kind)
+        || matches!(parts, [word, table, ..] if word.item == Item::Unknown && matches!(table.item, Item::Table(_)))
 }
 
 /// Whether the query has what `never` and `with only` ask for.
@@ -46,7 +64,7 @@ pub fn leaves_out_never_or_only(tokens: &[Token], query: &Query) -> bool {
 }
 
 /// Whether a query has what a cue asks for.
-fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
+fn holds(index: &Index<'_>, cue: Cue, phrase: &[Token], query: &Query) -> bool {
     let said = phrase.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ");
     let shown = |fits: &dyn Fn(&Expr) -> bool| {
         let own = |e: &Expr| matches!(e, Expr::Metric(..)) || fits(e);
@@ -61,6 +79,12 @@ fn holds(cue: Cue, phrase: &[Token], query: &Query) -> bool {
             ) =>
         {
             grouped()
+        }
+        // "the oldest of each team" is more than one.
+        Cue::Each if query.limit == Some(1) && query.select.iter().all(|e| !e.is_aggregate()) => grouped(),
+        // Nothing is slow or large by its number.
+        Cue::Superlative(_, Some(_)) => {
+            !matches!(query.order.first(), Some((Expr::Column(c), _)) if index.column(*c).key && query.limit.is_some())
         }
         Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
         Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_) | Expr::ShareIf(..))),

@@ -29,6 +29,12 @@ impl<'p> Parser<'p, '_> {
             push_new(&mut self.draft.group, Expr::Column(column));
             return;
         }
+        // "per priority and status": by both.
+        if self.wait.and && self.listed_in_groups() {
+            self.wait.and = false;
+            push_new(&mut self.draft.group, Expr::Column(column));
+            return;
+        }
         if let Some(most) = self.wait.frequent.take() {
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
@@ -145,6 +151,7 @@ impl<'p> Parser<'p, '_> {
         let repeated = before.iter().any(|p| matches!(p.item, Item::Table(_) | Item::Column(_)) && stem(p) == said);
         let further = self.mode == Mode::Filter
             && !repeated
+            && !compared
             && matches!(self.behind(), Some(Item::Cue(Cue::And)))
             && !told
             && !matches!(
@@ -230,6 +237,23 @@ impl<'p> Parser<'p, '_> {
         {
             return;
         }
+        // "invoices created before 1990": the time is compared, not shown.
+        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
+            || matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::In)))
+                && matches!(self.ahead(1), Some(Item::Date(_)));
+        if dated
+            && self.phrase().ends_with("ed")
+            && !listed
+            && self.mode == Mode::Select
+            && figures_wait(&self.wait)
+            && !self.draft.outputs.is_empty()
+            && self.holds_times(column)
+        {
+            self.note_table(column.table);
+            self.mode = Mode::Filter;
+            self.wait.column = Some(column);
+            return;
+        }
         // "performances they attended": a verb, not a further thing to show.
         let verb = {
             let phrase = self.phrase();
@@ -284,6 +308,18 @@ impl<'p> Parser<'p, '_> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// Whether what precedes is "and" behind a column that rows are grouped by.
+    fn listed_in_groups(&self) -> bool {
+        let before = self.parts.get(..self.at).unwrap_or_default();
+        let mut items = before.iter().rev().map(|p| &p.item).filter(|i| !matches!(i, Item::Cue(Cue::Idle)));
+        matches!(items.next(), Some(Item::Cue(Cue::And)))
+            && matches!(items.next(), Some(Item::Column(_)))
+            && matches!(items.next(), Some(Item::Cue(Cue::Each)))
+            && figures_wait(&self.wait)
+            && !self.condition_follows()
+            && !self.draft.group.is_empty()
     }
 
     /// Whether a value of the column itself follows, with "is" between or nothing.

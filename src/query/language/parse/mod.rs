@@ -4,6 +4,7 @@ mod columns;
 mod finish;
 mod moments;
 mod order;
+mod rows;
 mod tables;
 mod values;
 
@@ -87,6 +88,8 @@ pub struct Parser<'p, 'a> {
     skip: bool,
     everything: bool,
     top: Option<bool>,
+    /// The other side of a comparison with rows, while it is read.
+    others: Option<rows::Others>,
 }
 
 impl<'p, 'a> Parser<'p, 'a> {
@@ -111,6 +114,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             skip: false,
             everything: false,
             top: None,
+            others: None,
         }
     }
 
@@ -222,7 +226,9 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
                 let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
-                self.wait.compare = Some((op, quality));
+                if !self.begin_others(op, quality) {
+                    self.wait.compare = Some((op, quality));
+                }
             }
             Cue::Behind(op) => {
                 if matches!(self.ahead(0), Some(Item::Number(_))) {
@@ -265,6 +271,7 @@ impl<'p, 'a> Parser<'p, 'a> {
                 );
                 if again {
                     self.negated_open = false;
+                    self.end_others();
                 }
                 self.wait.and = true;
             }
@@ -357,6 +364,7 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     fn stop(&mut self) {
         self.flush_column();
+        self.end_others();
         self.settle_order();
         self.negated_open = false;
         self.mode = Mode::Select;

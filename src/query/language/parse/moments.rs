@@ -46,7 +46,13 @@ impl Parser<'_, '_> {
             Some(Item::Column(c)) if !self.index.column(*c).key && self.holds_times(*c) => Some(*c),
             _ => None,
         };
-        let Some(column) = column.or(before).or_else(|| self.time_column()) else {
+        // "after 1961 or before 1959": of the same column.
+        let again = self.wait.or.then(|| self.draft.conditions.last()).flatten().and_then(|last| {
+            let mut columns = Vec::new();
+            last.cond.columns(&mut columns);
+            columns.first().copied().filter(|c| self.holds_times(*c))
+        });
+        let Some(column) = column.or(before).or(again).or_else(|| self.time_column()) else {
             self.draft.cost += 3.0;
             return;
         };

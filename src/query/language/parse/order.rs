@@ -12,6 +12,7 @@ use crate::query::schema::Kind;
 impl Parser<'_, '_> {
     pub(super) fn order_cue(&mut self) {
         self.flush_column();
+        self.end_others();
         self.negated_open = false;
         // "in" and "order" are cues of order only where an order follows.
         self.mode = Mode::Order;
@@ -172,6 +173,8 @@ impl Parser<'_, '_> {
             || kind == Kind::Text
                 && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
         let found = quality.measured_by(&info.words.stems).filter(|_| fits && !info.key);
+        // The most recent is so by whatever dates it.
+        let found = found.or((quality.is_recency() && kind == Kind::Timestamp).then_some((50, true)));
         found.map(|(rank, grows)| (rank, column, grows))
     }
 

@@ -10,16 +10,33 @@ impl Reader<'_, '_, '_> {
     pub(super) fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
         let and = |place: Option<usize>| matches!(place.and_then(|p| words.get(p)), Some(Word::Cue(Cue::And)));
         if let Some(column) = column {
-            let compared = s.op.is_some() && s.number.is_some() && self.measure(column);
+            let figured = s.agg.is_some() && !s.count && self.measure(column);
+            let compared = figured || s.op.is_some() && s.number.is_some() && self.measure(column);
             let listed = !s.count && s.most.is_none() && (and(at.checked_sub(1)) || and(Some(at + 1)));
             if compared || listed || s.frequent.is_some() {
                 return self.take_column(s, column, words, at);
             }
         }
         s.named = column;
+        // "the most called query" is a row.
+        if let Some([Word::Cue(Cue::Superlative(most, _)), Word::Column(by)]) =
+            at.checked_sub(2).and_then(|from| words.get(from..at))
+            && matches!(s.figures.last(), Some(Expr::Agg(Agg::Max | Agg::Min, of)) if **of == Expr::Column(*by))
+        {
+            s.figures.pop();
+            s.query.order.push((Expr::Column(*by), *most));
+            s.limit = s.limit.or(Some(1));
+            s.rows = true;
+            return;
+        }
+        // "distinct errors" of a table of errors are those of their column; rows differ anyway.
+        if s.distinct && column.is_some_and(|c| !self.log.shown.starts_with(&[c])) {
+            return column.map_or((), |column| self.take_column(s, column, words, at));
+        }
+        s.left += usize::from(std::mem::take(&mut s.distinct));
         if let (Some(op), Some(n), false) = (s.op, s.number, s.unit > 0.0) {
             (s.op, s.number) = (None, None);
-            s.having = Some((op, n));
+            s.having = Some((Expr::Count, op, n));
             return;
         }
         if s.number == Some(0.0) {
@@ -37,11 +54,12 @@ impl Reader<'_, '_, '_> {
             }
             return;
         }
-        // "top 2 errors" of a table of errors: by their column.
+        // "top 2 errors" of a table of errors, "the top 3 messages of each unit", "the share of each error": by their column.
         if let Some(column) = column
-            && s.top.is_some()
-            && s.number.is_some()
-            && !self.log.shown.starts_with(&[column])
+            && (s.top.is_some()
+                && s.number.is_some()
+                && (!self.log.shown.starts_with(&[column]) || matches!(words.get(at + 1), Some(Word::Cue(Cue::Each))))
+                || s.each && s.share)
         {
             return self.take_column(s, column, words, at);
         }
@@ -49,6 +67,20 @@ impl Reader<'_, '_, '_> {
         if s.count && s.agg == Some(Agg::Avg) {
             (s.count, s.agg, s.mean) = (false, None, true);
             s.figures.push(Expr::Count);
+            s.rows = true;
+            return;
+        }
+        // "the total of orders": of what they amount to.
+        if s.agg == Some(Agg::Sum)
+            && !s.count
+            && let Some(amount) = self.amount()
+        {
+            s.agg = None;
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(amount)));
+            if std::mem::take(&mut s.by) {
+                s.query.order.push((figure.clone(), s.ranked.take().unwrap_or(true)));
+            }
+            s.figures.push(figure);
             s.rows = true;
             return;
         }
@@ -96,6 +128,15 @@ impl Reader<'_, '_, '_> {
         }
     }
 
+    /// What a row amounts to, as in `orders over 150`.
+    pub(super) fn amount(&self) -> Option<ColumnId> {
+        let named = |word: &&str| {
+            let own = |c: &ColumnId| self.measure(*c) && self.index.column(*c).own_words() == [*word];
+            self.index.columns(self.log.table).find(own)
+        };
+        ["total", "amount", "price"].iter().find_map(named)
+    }
+
     /// The whole of a share is named: what follows is said of the part.
     fn base(&self, s: &mut State) {
         s.shared = s.shared.map(|(from, base)| (from, base.or(Some(s.query.filter.len()))));
@@ -113,8 +154,12 @@ impl Reader<'_, '_, '_> {
             return self.push(s, Cond::Compare(elapsed, op, span));
         }
         match (s.most.take(), s.agg.take()) {
-            (Some((most, _)), None) => {
-                s.query.order.push((elapsed, most));
+            (Some((most, quality)), None) => {
+                // The slowest takes longest; a team is slow by the mean of what it does.
+                let down = if quality.is_some_and(Quality::is_speed) { !most } else { most };
+                let groups = matches!(s.shown.as_slice(), [one] if (one.table != self.log.table || !self.index.is_unique(*one)) && !self.measure(*one));
+                let elapsed = if groups { Expr::Agg(Agg::Avg, Box::new(elapsed)) } else { elapsed };
+                s.query.order.push((elapsed, down));
                 s.limit = s.limit.or(Some(1));
                 self.push(s, Cond::Null(to, false));
             }
@@ -129,9 +174,11 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Whether a column's values add up, as bytes and calls do.
-    fn adds_up(&self, column: ColumnId) -> bool {
+    pub(super) fn adds_up(&self, column: ColumnId) -> bool {
         let words = &self.index.column(column).words;
-        let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
+        let mean = [
+            "mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio", "memory", "used", "free", "load",
+        ];
         ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))
             && !mean.iter().any(|w| words.has(w))
     }
@@ -168,6 +215,12 @@ impl Reader<'_, '_, '_> {
         if let (Some(op), Some(n)) = (s.op, s.number) {
             (s.op, s.number) = (None, None);
             let literal = Operand::Literal(Literal::Number(n));
+            // "users from more than 3 addresses": so many different ones of each.
+            if self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column) {
+                s.left += usize::from(s.shown.is_empty() || s.having.is_some());
+                s.having = Some((Expr::Agg(Agg::Distinct, Box::new(Expr::Column(column))), op, n));
+                return;
+            }
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
@@ -185,7 +238,7 @@ impl Reader<'_, '_, '_> {
         }
         if let Some((most, _)) = s.most.take() {
             let figure = s.agg.take().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column))));
-            let alone = s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
+            let alone = !s.when && s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
             if alone && figure.is_none() {
                 let agg = if most { Agg::Max } else { Agg::Min };
                 s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
@@ -225,6 +278,18 @@ impl Reader<'_, '_, '_> {
         }
         if std::mem::take(&mut s.by) {
             self.ranked_by(s, column, measure);
+            return;
+        }
+        // "the average rows per call": all rows by all calls.
+        if s.each && measure && self.adds_up(column) {
+            s.each = false;
+            match s.figures.as_slice() {
+                [Expr::Agg(Agg::Avg | Agg::Sum, of)] => {
+                    let sum = |of: &Expr| Box::new(Expr::Agg(Agg::Sum, Box::new(of.clone())));
+                    s.figures = vec![Expr::Ratio(sum(of), sum(&Expr::Column(column)))];
+                }
+                _ => s.left += 1,
+            }
             return;
         }
         if s.each {
@@ -278,6 +343,9 @@ impl Reader<'_, '_, '_> {
             s.shown.push(column);
             return;
         }
+        if let Some(top) = s.top.filter(|_| s.shown.is_empty() && !measure && !self.log.shown.starts_with(&[column])) {
+            s.ranked = Some(top);
+        }
         if std::mem::take(&mut s.distinct) {
             s.query.distinct = true;
         }
@@ -291,7 +359,11 @@ impl Reader<'_, '_, '_> {
         let grouped =
             s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
         let down = s.ranked.take().unwrap_or(true);
-        if grouped && measure {
+        if s.shown.is_empty() && !s.query.group.is_empty() && measure {
+            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            s.figures.push(figure.clone());
+            s.query.order.push((figure, down));
+        } else if grouped && measure {
             let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
             s.query.group.extend(group);
             let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));

@@ -17,7 +17,7 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
             + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
-        if s.when && s.figures.is_empty() && s.query.order.is_empty() {
+        if s.when && s.figures.is_empty() && s.shown.is_empty() {
             s.shown.extend(self.log.time);
         }
         let mut query = std::mem::take(&mut s.query);
@@ -25,6 +25,14 @@ impl Reader<'_, '_, '_> {
         query.tables = vec![table];
         if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
             since_before(&mut query);
+        }
+        if query.distinct && !query.group.is_empty() && s.figures.is_empty() {
+            query.distinct = false;
+            match s.shown.as_slice() {
+                [one] => s.figures.push(Expr::Agg(Agg::Distinct, Box::new(Expr::Column(*one)))),
+                _ => s.left += 1,
+            }
+            s.shown.clear();
         }
         let part = self.part(&mut s, &mut query);
         if s.moving.is_some() && query.group.is_empty() {
@@ -60,9 +68,9 @@ impl Reader<'_, '_, '_> {
         if !query.group.is_empty() && s.figures.is_empty() && !ranks && !aggregate_order && s.having.is_none() {
             s.figures.push(Expr::Count);
         }
-        query
-            .having
-            .extend(s.having.map(|(op, n)| Cond::Compare(Expr::Count, op, Operand::Literal(Literal::Number(n)))));
+        query.having.extend(
+            s.having.take().map(|(figure, op, n)| Cond::Compare(figure, op, Operand::Literal(Literal::Number(n)))),
+        );
         if ranks {
             let figure = s.figures.first().cloned().unwrap_or(Expr::Count);
             query.order.push((figure, s.ranked.unwrap_or(true)));
@@ -95,7 +103,11 @@ impl Reader<'_, '_, '_> {
         } else {
             std::mem::take(&mut s.shown)
         };
-        query.select.extend(shown.into_iter().map(Expr::Column));
+        for column in shown {
+            if !query.select.contains(&Expr::Column(column)) {
+                query.select.push(Expr::Column(column));
+            }
+        }
         query.select.extend(self.log.time.filter(|_| s.gap).map(Expr::Gap));
         let single = s.figures.len() == 1;
         s.left += usize::from(!single && (s.moving.is_some() || !part.is_empty()));
@@ -126,6 +138,14 @@ impl Reader<'_, '_, '_> {
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
+        let loose_in = |e: &Expr| matches!(e, Expr::Column(_)) && !query.group.contains(e);
+        if !query.group.is_empty() && query.select.iter().any(loose_in) {
+            return None;
+        }
+        // A figure of all rows has no order.
+        if figure && query.group.is_empty() && !query.order.is_empty() {
+            return None;
+        }
         if counted && loose || !query.having.is_empty() && query.group.is_empty() {
             return None;
         }
@@ -135,11 +155,27 @@ impl Reader<'_, '_, '_> {
             if filter.is_empty() {
                 return None;
             }
-            if self.index.column(column).column.nullable {
+            if column.table == table && self.index.column(column).column.nullable {
                 filter.push(Cond::Null(column, false));
             }
-            let inner = Query { select: vec![Expr::Column(column)], tables: vec![table], filter, ..Query::default() };
-            query.filter.push(Cond::In(column, Box::new(inner), false));
+            let mut keys = (column, column);
+            // Rows of another table: also those that nothing refers to.
+            if column.table != table {
+                let edge = self.index.edges.iter().find(|e| e.from == table && e.to == column.table)?;
+                let (own, key) = edge.on.first().filter(|_| edge.on.len() == 1)?;
+                keys = (*key, *own);
+                let mut used = Vec::new();
+                query.filter.iter().for_each(|c| c.columns(&mut used));
+                if used.iter().any(|c| c.table != column.table) {
+                    return None;
+                }
+                (query.entity, query.tables) = (Some(column.table), vec![column.table]);
+                if self.index.column(*own).column.nullable {
+                    filter.push(Cond::Null(*own, false));
+                }
+            }
+            let inner = Query { select: vec![Expr::Column(keys.1)], tables: vec![table], filter, ..Query::default() };
+            query.filter.push(Cond::In(keys.0, Box::new(inner), false));
             query.distinct = true;
         }
         self.apart(&s, &mut query)?;
@@ -172,6 +208,7 @@ impl Reader<'_, '_, '_> {
             s.shown.extend(s.named);
         }
         s.left += usize::from(s.order && s.query.order.is_empty());
+        s.left += usize::from(s.top.is_some() && s.ranked.is_none() && s.query.order.is_empty());
         if let Some((elapsed, asked)) = s.elapsed.take() {
             s.left += usize::from(!asked);
             s.figures.push(Expr::Agg(Agg::Avg, Box::new(elapsed)));
@@ -196,6 +233,18 @@ impl Reader<'_, '_, '_> {
             } else {
                 s.left += 1;
             }
+        }
+        // "traffic by day" adds it up.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+            && self.measure(*one)
+            && self.adds_up(*one)
+            && s.query.order.is_empty()
+        {
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.shown.clear();
+        }
+        if s.none.is_some() && s.shown.is_empty() && s.figures.is_empty() {
+            s.shown.extend(s.named);
         }
         let counted = s.figures == [Expr::Count];
         if s.agg == Some(Agg::Avg) && counted && s.query.group.len() + s.shown.len() == 1 {
@@ -316,7 +365,8 @@ impl Reader<'_, '_, '_> {
         }
         // "which units logged an error" names each once.
         let repeats = column.is_some_and(|c| {
-            self.index.kind(c) == Kind::Text && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
+            let named = !self.measure(c) && !self.index.kind(c).is_time();
+            named && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
         });
         query.distinct |=
             s.which && repeats && query.group.is_empty() && query.order.is_empty() && query.limit.is_none();

@@ -39,6 +39,8 @@ enum Word {
     Unit(f64),
     Took,
     Time(bool),
+    /// When something happened last or first.
+    Moment(bool),
     /// A number of bytes.
     Bytes(f64),
     /// The second, third and so on.
@@ -56,6 +58,10 @@ enum Word {
     Moving(u32),
     /// The rows that have most or least of a quality first.
     Most(bool, Quality),
+    /// The rows that have most or least of a column.
+    Ranked(ColumnId, bool),
+    /// In the order of time.
+    OverTime,
     /// Sets one beside another; between the two where the flag is set.
     Against(bool),
 }
@@ -107,7 +113,7 @@ struct State {
     running: bool,
     change: Option<bool>,
     when: bool,
-    having: Option<(Op, f64)>,
+    having: Option<(Expr, Op, f64)>,
     /// Conditions from this one on are those of rows that must not be.
     none: Option<usize>,
     ranked: Option<bool>,
@@ -148,7 +154,8 @@ impl Reader<'_, '_, '_> {
         if weak && !words.windows(2).any(other) {
             return None;
         }
-        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"));
+        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"))
+            || matches!(words.first(), Some(Word::Column(_)));
         let mut state = State { which, ..State::default() };
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
@@ -183,6 +190,7 @@ impl Reader<'_, '_, '_> {
                 self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
             }
             Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
+            Word::Moment(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
             Word::Bytes(_) => "unit".to_owned(),
             Word::Nth(nth) => format!("number {nth} in the order"),
             Word::Event(column) => format!("column {}", index.full_name(*column)),
@@ -192,6 +200,8 @@ impl Reader<'_, '_, '_> {
             Word::Gap => "time since the row before".to_owned(),
             Word::Moving(groups) => format!("mean of {groups}"),
             Word::Most(..) => "in the order of".to_owned(),
+            Word::Ranked(column, _) => format!("by column {}", index.full_name(*column)),
+            Word::OverTime => "in the order of time".to_owned(),
             Word::Against(_) => "beside each other".to_owned(),
         }
     }
@@ -213,6 +223,12 @@ impl Reader<'_, '_, '_> {
                     && s.column.is_none()
                     && matches!(words.get(at - 1), Some(Word::Cond(_) | Word::Value(..)))
                     && s.query.filter.last().is_some_and(|c| reads(c, *column)) => {}
+            // "the Network team": said with its value.
+            Word::Column(column)
+                if column.table != self.log.table
+                    && !s.each
+                    && matches!(words.get(at.wrapping_sub(1)), Some(Word::Value(value, _)) if value.table == column.table) =>
+                {}
             Word::Column(column) => self.take_column(s, *column, words, at),
             Word::Rate(name, sql) => {
                 let figure = Expr::Metric(self.log.table, name.clone(), sql.clone());
@@ -229,6 +245,10 @@ impl Reader<'_, '_, '_> {
             }
             Word::Value(column, text) => {
                 self.of_most(s, next);
+                if s.number == Some(0.0) && s.shown.len() == 1 && !s.count {
+                    s.number = None;
+                    s.none = Some(s.query.filter.len());
+                }
                 if let Some(place) = s.like.take() {
                     let column = s.column.take().unwrap_or(*column);
                     self.push(s, Cond::Like(column, place, text.clone(), false));
@@ -246,8 +266,22 @@ impl Reader<'_, '_, '_> {
                 s.rows = true;
             }
             Word::Cond(cond) => {
+                // "requests and errors per day" are two figures.
+                let two = matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)))
+                    && matches!(words.get(at.wrapping_sub(2)), Some(Word::Rows(_)));
+                s.left += usize::from(two);
                 let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
+                // "with priority error": the column is said with its value.
+                if let Some(Word::Column(column)) = at.checked_sub(1).and_then(|p| words.get(p)) {
+                    let mut own = Vec::new();
+                    cond.columns(&mut own);
+                    if s.shown.last() == Some(column) && own.contains(column) {
+                        s.shown.pop();
+                    }
+                }
                 self.of_most(s, next);
+                // "errors and warnings": no row is both.
+                s.or |= self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
                 if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
                     s.number = None;
                     s.none = Some(s.query.filter.len());
@@ -279,6 +313,10 @@ impl Reader<'_, '_, '_> {
                     s.ranked = s.frequent.take();
                 }
                 // "the busiest hour" is one, "the busiest hours" are all in their order.
+                if let Some(top) = s.top.filter(|_| s.number.is_some()) {
+                    s.limit = s.number.take().and_then(limit);
+                    s.ranked = Some(top);
+                }
                 if s.ranked.is_some() && self.is_single(at, words) {
                     s.limit = s.limit.or(Some(1));
                 }
@@ -293,6 +331,13 @@ impl Reader<'_, '_, '_> {
             Word::Took => s.column = self.log.duration,
             Word::Unit(_) | Word::Bytes(_) => {}
             Word::Time(latest) => self.time(s, *latest, words, at),
+            Word::Moment(latest) => {
+                let agg = if *latest { Agg::Max } else { Agg::Min };
+                match self.log.time {
+                    Some(time) => s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time)))),
+                    None => s.left += 1,
+                }
+            }
             Word::Nth(nth) => s.skip = nth.saturating_sub(1),
             Word::Event(column) => {
                 let since = matches!(next, Some(Word::Cue(Cue::Compare(..) | Cue::In)));
@@ -302,6 +347,8 @@ impl Reader<'_, '_, '_> {
                 } else if std::mem::take(&mut s.not) {
                     self.push(s, Cond::Null(*column, true));
                 } else {
+                    // "opened and closed last week": whether the time is of both is not said.
+                    s.left += usize::from(s.event.is_some());
                     s.event = Some(*column);
                 }
             }
@@ -312,10 +359,28 @@ impl Reader<'_, '_, '_> {
             Word::Gap => s.gap = true,
             Word::Moving(groups) => s.moving = Some(*groups),
             Word::Most(most, quality) => {
+                s.left += usize::from(!s.shown.is_empty());
                 s.most = Some((*most, Some(*quality)));
                 self.superlative(s, words, at);
                 s.limit = None;
             }
+            Word::Ranked(column, most) => {
+                s.limit = s.number.take().and_then(limit);
+                let several = |t: &Token| {
+                    t.lower.ends_with('s') && self.index.table(self.log.table).words.stems.last() == Some(&t.stem)
+                };
+                if s.limit.is_none() && !self.tokens.iter().any(several) {
+                    s.limit = Some(1);
+                }
+                s.query.order.push((Expr::Column(*column), *most));
+            }
+            Word::OverTime => match self.log.time.filter(|_| !s.shown.is_empty() && s.query.order.is_empty()) {
+                Some(time) => {
+                    s.shown.insert(0, time);
+                    s.query.order.push((Expr::Column(time), false));
+                }
+                None => s.left += 1,
+            },
             Word::Against(between) => {
                 s.or |= between;
                 s.compare = true;
@@ -338,6 +403,12 @@ impl Reader<'_, '_, '_> {
         let mut own = Vec::new();
         cond.columns(&mut own);
         s.query.filter.last().is_some_and(|last| own.iter().any(|c| reads(last, *c)))
+    }
+
+    /// Whether a column's name is said of several, `paths`.
+    fn is_said_of_several(&self, column: ColumnId) -> bool {
+        let stems = &self.index.column(column).words.stems;
+        self.tokens.iter().any(|t| t.lower.ends_with('s') && stems.last() == Some(&t.stem))
     }
 
     /// Whether a stretch of the calendar is one, not all: "hour", not "hours".
@@ -363,6 +434,22 @@ impl Reader<'_, '_, '_> {
                     s.figures.push(Expr::Agg(agg, Box::new(elapsed)));
                 }
             }
+            // "the slowest path on average", "slowest paths by p95".
+            Cue::Agg(agg)
+                if next.is_none()
+                    && s.agg.is_none()
+                    && s.figures.is_empty()
+                    && s.query.group.is_empty()
+                    && matches!((s.query.order.as_slice(), s.shown.as_slice()), ([(Expr::Column(_), _)], [_])) =>
+            {
+                s.by = false;
+                let several = s.shown.iter().any(|c| self.is_said_of_several(*c));
+                s.limit = s.limit.filter(|n| *n > 1 || !several);
+                if let Some((expr, _)) = s.query.order.first_mut() {
+                    *expr = Expr::Agg(agg, Box::new(expr.clone()));
+                    s.figures.push(expr.clone());
+                }
+            }
             // "p50, p95 and p99 of request time".
             Cue::Agg(agg) if s.agg.is_some() => match at.checked_sub(1).and_then(|p| words.get(p)) {
                 Some(Word::Cue(Cue::And)) => s.aggs.push(agg),
@@ -380,6 +467,8 @@ impl Reader<'_, '_, '_> {
                 }
             }
             Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
+            // "top 3 hours by errors": by how many there are.
+            Cue::By if matches!(next, Some(Word::Cond(_))) && s.ranked.is_some() && s.limit.is_some() => {}
             Cue::And
                 if s.each
                     || !s.query.group.is_empty()
@@ -396,6 +485,7 @@ impl Reader<'_, '_, '_> {
                 s.limit = s.number.take().and_then(limit).or(s.limit);
                 match next {
                     Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
+                    Some(Word::Value(..) | Word::Cond(_)) if s.shown.is_empty() => s.frequent = Some(most),
                     _ => {
                         s.ranked = Some(most);
                         s.limit = s.limit.or(Some(1));
@@ -447,7 +537,12 @@ impl Reader<'_, '_, '_> {
         let named = |c: &ColumnId| {
             self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
         };
-        matches!(s.shown.as_slice(), [one] if named(one))
+        let shown = match s.shown.as_slice() {
+            [] if s.rows && s.which => s.named,
+            [one] => Some(*one),
+            _ => None,
+        };
+        shown.is_some_and(|c| named(&c))
             && s.none.is_none()
             && s.column.is_none()
             && !s.count
@@ -481,16 +576,39 @@ impl Reader<'_, '_, '_> {
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
+        if s.column.is_none()
+            && !matches!(next, Some(Word::Rows(_) | Word::Column(_) | Word::Unit(_)))
+            && let Some(op) = s.op
+        {
+            // "an error rate above 10 %": of the groups shown.
+            if matches!(s.figures.last(), Some(Expr::Metric(..))) && s.having.is_none() && s.shown.len() == 1 {
+                s.op = None;
+                s.having = s.figures.pop().map(|figure| (figure, op, n));
+                return;
+            }
+            // "orders over 150": by what they amount to.
+            if let Some(amount) = self.amount().filter(|_| s.rows && s.figures.is_empty()) {
+                s.op = None;
+                let literal = Operand::Literal(Literal::Number(n));
+                return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
+            }
+        }
         let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
         if let Some(Status::Http(column)) = &self.log.status
             && free
             && (100.0..600.0).contains(&n)
             && n.fract() == 0.0
-            && (s.count || s.when || s.share || !s.figures.is_empty() || matches!(next, Some(Word::Cond(_))))
+            && (s.count
+                || s.when
+                || s.share
+                || s.most.is_some()
+                || !s.figures.is_empty()
+                || matches!(next, Some(Word::Cond(_))))
             && !matches!(next, Some(Word::Column(_)))
             && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
         {
             s.rows |= !matches!(next, Some(Word::Rows(_)));
+            self.of_most(s, next.filter(|n| !matches!(n, Word::Unit(_))));
             return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
         }
         if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
@@ -519,6 +637,9 @@ impl Reader<'_, '_, '_> {
         match s.column.take() {
             Some(column) => {
                 let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
+                // Names are no more than a number.
+                let named = self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column);
+                s.left += usize::from(named && !matches!(op, Op::Eq | Op::Ne));
                 let literal = Operand::Literal(Literal::Number(scaled(column)));
                 self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             }
@@ -608,9 +729,10 @@ impl Reader<'_, '_, '_> {
 /// Whether a word asks for what a plain reading has no form for.
 fn special(word: &Word) -> bool {
     match word {
+        Word::Number(n) => *n == 0.0,
         Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
         Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
-        Word::Moving(_) | Word::Most(..) | Word::Against(_) => true,
+        Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
         Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),
         Word::Cue(cue) => matches!(cue, Cue::Share | Cue::Running | Cue::Top(_)),
         _ => false,

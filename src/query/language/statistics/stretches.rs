@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
-use super::super::logic::{Bucket, Cond, Expr, Part, Place};
+use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
@@ -80,6 +80,10 @@ impl Reader<'_, '_, '_> {
         if phrase.iter().any(|t| matches!(t.shape, Shape::Quoted)) {
             return None;
         }
+        let ends = |word: &str| self.tokens.get(at + phrase.len()).is_some_and(|t| t.lower == word);
+        if lower.ends_with("last time") && ends("out") {
+            return None;
+        }
         if let Some(word) = self.spoken(phrase, &lower, at).or_else(|| self.own(&lower)) {
             return Some(word);
         }
@@ -109,7 +113,9 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Column(column)));
             }
             let ends = |t: Option<&Token>| t.is_some_and(|t| is_filler(&t.lower));
+            let article = |t: &Token| matches!(t.lower.as_str(), "a" | "an" | "the");
             let named = stems.len() <= 5
+                && !phrase.iter().any(article)
                 && !ends(phrase.first())
                 && !ends(phrase.last())
                 && (cue.is_none() || phrase.len() > 1);
@@ -236,12 +242,27 @@ impl Reader<'_, '_, '_> {
                 let sql = self.log.rate(self.index, true)?;
                 return Some(Some(Word::Rate("success_rate".to_owned(), sql)));
             }
+            "cache hit ratio" | "cache hit rate" | "hit ratio" | "buffer hit ratio" | "hit rate" => {
+                let sql = self.log.hits(self.index)?;
+                return Some(Some(Word::Rate("hit_percent".to_owned(), sql)));
+            }
+            "spill to disk" | "spilled to disk" | "spills to disk" | "spill" | "wrote temp blocks"
+            | "use temp files" | "used temp files" => {
+                let column = self
+                    .index
+                    .columns(self.log.table)
+                    .find(|c| self.index.column(*c).column.name == "temp_blks_written")?;
+                let none = Operand::Literal(Literal::Number(0.0));
+                return Some(Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Gt, none))));
+            }
             "took" | "take" | "takes" | "taking" | "lasted" | "last longer" => return Some(Some(Word::Took)),
             "ms" | "millisecond" | "milliseconds" => return Some(Some(Word::Unit(1.0))),
             "s" | "sec" | "second" | "seconds" => return Some(Some(Word::Unit(1000.0))),
             "minutes" => return Some(Some(Word::Unit(60_000.0))),
             "hours" => return Some(Some(Word::Unit(3_600_000.0))),
             "days" => return Some(Some(Word::Unit(86_400_000.0))),
+            "last time" | "the last time" => return time.map(|_| Some(Word::Moment(true))),
+            "first time" | "the first time" => return time.map(|_| Some(Word::Moment(false))),
             "latest" | "newest" | "most recent" | "last" | "the latest" | "the last" | "the most recent" => {
                 return Some(Some(Word::Time(true)));
             }
@@ -377,7 +398,12 @@ impl Reader<'_, '_, '_> {
         if let Some(bytes) = bytes.filter(|_| before.is_some_and(|t| matches!(t.shape, Shape::Number(_)))) {
             return Some(Some(Word::Bytes(bytes)));
         }
-        let ranked = before.is_some_and(|t| matches!(cues::of(&t.lower), Some(Cue::Frequent(_))) || t.lower == "peak");
+        let topped = || at.checked_sub(2).and_then(|p| self.tokens.get(p)).is_some_and(|t| t.lower == "top");
+        let ranked = before.is_some_and(|t| {
+            matches!(cues::of(&t.lower), Some(Cue::Frequent(_)))
+                || t.lower == "peak"
+                || matches!(t.shape, Shape::Number(_)) && topped()
+        });
         let unit = match lower {
             "minute" | "minutes" => Some(Bucket::Minute),
             "hour" | "hours" => Some(Bucket::Hour),
@@ -390,7 +416,22 @@ impl Reader<'_, '_, '_> {
             return Some(Some(Word::Series(Expr::Bucket(unit, time))));
         }
         match lower {
+            "trend of" | "trend in" | "the trend of" | "the trend in" => {
+                let told =
+                    |t: &Token| matches!(t.lower.as_str(), "per" | "by" | "daily" | "hourly" | "weekly" | "monthly");
+                let day = |time| Word::Series(Expr::Bucket(Bucket::Day, time));
+                let time = self.log.time?;
+                return Some((!self.tokens.iter().any(told)).then(|| day(time)));
+            }
             "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
+            "largest" | "the largest" | "biggest" | "the biggest" | "smallest" | "the smallest" => {
+                let next = at + phrase.len();
+                let number = self.tokens.get(next).is_some_and(|t| matches!(t.shape, Shape::Number(_)));
+                let rows = self.is_rows(if number { next + 1 } else { next });
+                let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
+                return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
+            }
+            "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
             | "interval between" | "time between two" => return Some(Some(Word::Gap)),
@@ -402,7 +443,16 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Fresh));
             }
             "new" if dated(0) || after(0) == "since" && dated(1) => return Some(Some(Word::Fresh)),
-            "new" if self.log.event("created").is_some() => return Some(None),
+            "new"
+                if self.is_rows(at + phrase.len())
+                    && self
+                        .tokens
+                        .get(at + phrase.len())
+                        .is_none_or(|t| self.written(std::slice::from_ref(t)).is_none()) =>
+            {
+                return self.log.event("created").map(|_| None);
+            }
+            "new" if self.dated.iter().any(|d| d.certain) => return Some(Some(Word::Fresh)),
             "slow" => {
                 let Some(Cue::Superlative(most, Some(quality))) = cues::of("slowest") else { return None };
                 return Some(Some(Word::Most(most, quality)));
@@ -415,21 +465,33 @@ impl Reader<'_, '_, '_> {
             "space" | "disk space" => return self.log.size.map(|c| Some(Word::Column(c))),
             _ => {}
         }
+        if at > 0 && matches!(lower, "run" | "runs" | "ran") && !matches!(after(0), "time" | "times") {
+            return Some(None);
+        }
         if let Some(groups) = moving(lower) {
             return Some(Some(Word::Moving(groups)));
         }
-        self.happened(phrase, lower, before)
+        self.happened(phrase, lower, before, at)
+    }
+
+    /// Whether the token names the rows.
+    fn is_rows(&self, at: usize) -> bool {
+        let own = &self.index.table(self.log.table).words.stems;
+        self.tokens
+            .get(at)
+            .is_some_and(|t| own.as_slice() == [t.stem.clone()] || self.log.rows.contains(&t.stem.as_str()))
     }
 
     /// What happened to a row, and how long it took until it did.
-    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>) -> Option<Option<Word>> {
+    fn happened(&self, phrase: &[Token], lower: &str, before: Option<&Token>, at: usize) -> Option<Option<Word>> {
         if self.log.events.is_empty() {
             return None;
         }
         let status = before.is_some_and(|t| matches!(t.lower.as_str(), "status" | "state" | "=" | "is"));
         if let ([token], false) = (phrase, status && before.is_some_and(|t| t.lower != "is")) {
-            let word = self.log.event(&token.lower).map(|column| Some(Word::Event(column)));
-            return word;
+            let asked = self.tokens.iter().take(at).any(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+            let event = self.log.event(&token.lower).or_else(|| self.log.deed(&token.stem).filter(|_| asked));
+            return event.map(|column| Some(Word::Event(column)));
         }
         let last = lower.rsplit(' ').next()?;
         let words: Vec<&str> = lower.split(' ').collect();
