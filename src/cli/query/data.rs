@@ -57,7 +57,14 @@ impl DataArgs {
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
-        let setup = Setup { sources, limits, output: output.map(Path::to_owned), zone: settings.zone_name(), tuning };
+        let setup = Setup {
+            sources,
+            limits,
+            output: output.map(Path::to_owned),
+            zone: settings.zone_name(),
+            tuning,
+            extensions: crate::cli::extensions::folder(&document, &root)?,
+        };
         Ok((settings, Engine::new(setup, scratch, worker)?))
     }
 
