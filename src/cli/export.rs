@@ -21,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_hours(24 * 30);
 /// Write a table, a SELECT or a question's answer as Parquet: zstd, whole or not at all, by date if wanted
 ///
 /// Rows are streamed in bounded memory. A folder of partitions (--partition-by) is written file by file; a run that was
-/// killed is gone on with by the same command. Of a PostgreSQL or SQLite table each partition is fetched for itself.
+/// killed is gone on with by the same command, which writes the files that were not there yet, and removes what the run has
+/// left half. A single file is written from its beginning again: partition what is large. Of a PostgreSQL or SQLite table each partition is fetched for itself.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   llmsql export --source postgres://report@db1/shop --table query_logs \\

@@ -32,6 +32,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::root::Root;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::Write;
@@ -63,6 +64,9 @@ pub struct Global {
     /// Form of the result on stdout; query has csv, jsonl, markdown and parquet as well
     #[arg(long, global = true, value_enum, default_value_t, env = "LLMSQL_FORMAT", help_heading = "Global options")]
     pub format: Format,
+    /// Whether the form was asked for, by the option or its variable.
+    #[arg(skip)]
+    pub format_given: bool,
     /// A tree that stands for the host's file system, such as a mounted image
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub root: Option<PathBuf>,
@@ -146,7 +150,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
         return ExitCode::from(crate::query::worker::main(std::io::stdin()));
     }
-    let cli = match Cli::command().try_get_matches_from(&args).and_then(|m| Cli::from_arg_matches(&m)) {
+    let parsed = Cli::command().try_get_matches_from(&args).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.global.format_given = matches.value_source("format").is_some_and(|s| s != ValueSource::DefaultValue);
+        Ok(cli)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => return usage(&e, wanted_format(&args)),
     };

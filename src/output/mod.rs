@@ -9,6 +9,7 @@ pub mod status;
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// The form of a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +40,21 @@ impl Format {
     #[must_use]
     pub fn is_general(self) -> bool {
         matches!(self, Format::Table | Format::Json | Format::Yaml)
+    }
+
+    /// The form of a file by the ending of its name.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Option<Format> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "csv" => Format::Csv,
+            "json" => Format::Json,
+            "jsonl" | "ndjson" => Format::Jsonl,
+            "md" | "markdown" => Format::Markdown,
+            "parquet" | "pq" => Format::Parquet,
+            "yaml" | "yml" => Format::Yaml,
+            _ => return None,
+        })
     }
 }
 

@@ -14,7 +14,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Row, SimpleQueryMessage};
@@ -329,22 +328,16 @@ impl Session {
             .collect())
     }
 
-    /// Copies a SELECT's rows out, in the binary format, without holding them: `take` gets each row, whose values are
-    /// read as bytes (`try_get::<Option<&[u8]>>`).
+    /// Copies a SELECT's rows out, in the binary format, without holding them: `take` gets each message, which holds a row
+    /// or the format's header or end.
     ///
     /// # Errors
     /// What the server said, and those of `take`, which end the copying.
-    pub async fn copy_out(
-        &self,
-        select: &str,
-        columns: usize,
-        mut take: impl FnMut(&BinaryCopyOutRow) -> Result<()>,
-    ) -> Result<()> {
+    pub async fn copy_out(&self, select: &str, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
-        let raw = self.client.copy_out(&sql).await.map_err(|e| self.failed(e))?;
-        let mut rows = Box::pin(BinaryCopyOutStream::new(raw, &vec![Type::BYTEA; columns]));
-        while let Some(row) = rows.next().await {
-            take(&row.map_err(|e| self.failed(e))?)?;
+        let mut messages = Box::pin(self.client.copy_out(&sql).await.map_err(|e| self.failed(e))?);
+        while let Some(message) = messages.next().await {
+            take(&message.map_err(|e| self.failed(e))?)?;
         }
         Ok(())
     }

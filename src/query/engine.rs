@@ -1,5 +1,6 @@
 //! The worker as the rest of the program sees it: started when needed, ended when it takes too long, started anew.
 
+use super::export;
 use super::failure;
 use super::language::Hit;
 use super::launch::{self, Running, Worker};
@@ -98,6 +99,8 @@ pub struct Engine {
     scratch: TempDir,
     ending: Ending,
     quiet: bool,
+    /// What views of the sources read, once that is known.
+    archives: Option<Vec<PathBuf>>,
 }
 
 /// What the worker is at.
@@ -142,7 +145,8 @@ impl Engine {
     /// No worker can be started.
     pub fn new(setup: Setup, scratch: TempDir, worker: Option<Worker>) -> Result<Self> {
         let ending = Ending::watch(scratch.path());
-        let mut engine = Engine { setup, worker: None, state: State::Gone, scratch, ending, quiet: false };
+        let mut engine =
+            Engine { setup, worker: None, state: State::Gone, scratch, ending, quiet: false, archives: None };
         engine.begin(worker)?;
         Ok(engine)
     }
@@ -186,6 +190,7 @@ impl Engine {
             output: self.setup.output.clone(),
             zone: self.setup.zone.clone(),
             tuning: self.setup.tuning,
+            archives: self.archives.clone(),
         };
         let mut running = Running::new(worker);
         // Where it cannot be told, it has ended, which is found when its answer is waited for.
@@ -271,8 +276,15 @@ impl Engine {
         if self.state == State::Opening {
             // A worker that cannot open its sources ends.
             self.state = State::Gone;
-            let Response::Opened = self.answer(None, false, &mut |_| Ok(()))? else { return Err(confused()) };
-            self.state = State::Open;
+            match self.answer(None, false, &mut |_| Ok(()))? {
+                Response::Opened => self.state = State::Open,
+                // What a worker may open is settled before it opens anything: another one gets them.
+                Response::Archives(paths) if self.archives.is_none() => {
+                    self.archives = Some(paths.into_iter().filter(|path| export::is_archive(path)).collect());
+                    return self.ensure();
+                }
+                _ => return Err(confused()),
+            }
         }
         Ok(())
     }

@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What a folder of partitions knows of itself. Files of this kind of name are no data to `--source`.
 const MANIFEST: &str = "_llmsql_export.json";
+/// What a view puts behind a folder of partitions.
+const EVERYTHING: &str = "/**/*.parquet";
 /// The name of a partition's file.
 const FILE: &str = "data.parquet";
 /// What stands for no date in the name of a partition, as Hive has it.
@@ -364,6 +366,35 @@ fn remove(target: &Path, part: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Where the view of an export reads: its folder, or its file.
+#[must_use]
+pub fn archives(view: &str) -> Vec<PathBuf> {
+    let quoted = view.split("read_parquet('").skip(1).map(|rest| {
+        // A quote in a path is doubled.
+        let mut path = String::new();
+        let mut parts = rest.split('\'');
+        while let Some(part) = parts.next() {
+            path += part;
+            match parts.next() {
+                Some("") => path.push('\''),
+                _ => break,
+            }
+        }
+        path
+    });
+    quoted.map(|path| PathBuf::from(path.strip_suffix(EVERYTHING).unwrap_or(&path))).collect()
+}
+
+/// Whether this is an export: a folder that says so, or a Parquet file.
+#[must_use]
+pub fn is_archive(path: &Path) -> bool {
+    let is_parquet = || {
+        let mut head = [0; 4];
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok_and(|()| &head == b"PAR1")
+    };
+    path.is_absolute() && if path.is_dir() { path.join(MANIFEST).is_file() } else { path.is_file() && is_parquet() }
+}
+
 /// Puts a view over an export into a DuckDB file, which is made if it is not there.
 ///
 /// # Errors
@@ -373,7 +404,7 @@ pub fn register(database: &Path, view: &str, job: &Job) -> Result<()> {
     let reader = match job.partition {
         Some(_) => format!(
             "read_parquet({}, hive_partitioning = true)",
-            quote_literal(&target.join("**").join("*.parquet").to_string_lossy())
+            quote_literal(&(target.to_string_lossy() + EVERYTHING))
         ),
         None => format!("read_parquet({})", quote_literal(&target.to_string_lossy())),
     };
@@ -397,6 +428,14 @@ mod tests {
     fn partitions_stand_where_hive_expects_them() {
         assert_eq!(Every::Month.folder(Some("2026-03-01")), Path::new("year=2026/month=03"));
         assert_eq!(Every::Day.folder(None), Path::new(&format!("year={NO_DATE}/month={NO_DATE}/day={NO_DATE}")));
+    }
+
+    #[test]
+    fn a_view_says_what_it_reads() {
+        let view = "CREATE VIEW v AS SELECT * FROM read_parquet('/a/it''s/**/*.parquet', (hive_partitioning = true)) \
+                    UNION ALL SELECT * FROM read_parquet('/b.parquet');";
+        assert_eq!(archives(view), [Path::new("/a/it's"), Path::new("/b.parquet")]);
+        assert!(archives("CREATE VIEW v AS SELECT * FROM t").is_empty());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum Request {
         zone: String,
         /// What is set before settings are locked.
         tuning: Tuning,
+        /// Archives that may be read since views of the sources do; nothing where it is not known yet which they are.
+        archives: Option<Vec<PathBuf>>,
     },
     /// Says which tables and columns there are.
     Describe,
@@ -115,6 +117,8 @@ pub enum Response {
     Started,
     /// The sources are open.
     Opened,
+    /// Views of the sources read these, which may not be opened; the worker ends.
+    Archives(Vec<PathBuf>),
     /// The tables and columns; nothing has been read of their data.
     Described(Schema),
     /// The tables, columns, keys and values.

@@ -59,17 +59,18 @@ pub struct Arguments {
     /// Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout
     #[arg(long, value_name = "FILE", conflicts_with = "question")]
     batch: Option<PathBuf>,
-    /// Write the result into this file, whole or not at all
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the result into this file, whole or not at all; without --format the ending of its name says how (.csv, .json,
+    /// .jsonl, .md, .parquet, .yaml), and under any other name it is a table
+    #[arg(short, long, value_name = "FILE", conflicts_with = "batch")]
     output: Option<PathBuf>,
     /// Draw a result that is a series as a chart in the terminal
     #[arg(long, value_name = "KIND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     chart: Option<chart::Kind>,
     /// Say which word of the question became what
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["sql", "batch"])]
     explain: bool,
     /// Show DuckDB's plan with times, and its memory by component (on stderr)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "batch")]
     profile: bool,
     /// Let the language model of [model] in llmsql.toml write the SQL, or another one of that endpoint
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, value_parser = clap::builder::NonEmptyStringValueParser::new(), conflicts_with = "sql", help_heading = "Model options")]
@@ -105,6 +106,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
     if let Some(Command::History(history)) = &arguments.command {
         return history.run(global);
     }
+    let by_name = arguments.output.as_deref().filter(|_| !global.format_given && arguments.chart.is_none());
+    let global = match by_name.and_then(Format::of_file) {
+        Some(format) => &Global { format, ..global.clone() },
+        None => global,
+    };
     if arguments.chart.is_some() && (global.format != Format::Table || arguments.batch.is_some()) {
         return Err(Error::usage("query.chart", "a chart is drawn in the terminal only")
             .at("--chart")

@@ -7,6 +7,7 @@ use super::sandbox::{self, Allowed, Kept};
 use super::sqlite::Sqlite;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
+use crate::query::export::archives;
 use crate::query::failure;
 use crate::query::guard::Named;
 use crate::query::protocol::{Limits, Response, Tuning};
@@ -29,6 +30,19 @@ pub struct Engine {
     pub sqlite: Vec<Sqlite>,
     /// The servers, connected.
     pub postgres: Vec<Postgres>,
+    /// What views of the sources read and may not be opened by this process: it is to be told to another one.
+    pub archives: Vec<PathBuf>,
+}
+
+/// What may be opened beside the sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// The worker's own folder.
+    pub scratch: &'a Path,
+    /// A folder for files that a query makes.
+    pub output: Option<&'a Path>,
+    /// Archives that views of the sources read; nothing where it is not known yet which they are.
+    pub archives: Option<&'a [PathBuf]>,
 }
 
 /// A table of DuckDB.
@@ -166,7 +180,7 @@ impl Engine {
     pub fn open(
         sources: &[Source],
         limits: &Limits,
-        (scratch, output): (&Path, Option<&Path>),
+        places: &Places<'_>,
         zone: &str,
         tuning: Tuning,
     ) -> Result<Engine> {
@@ -181,23 +195,25 @@ impl Engine {
         }
         let files: Vec<PathBuf> =
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
-        let write: Vec<PathBuf> = std::iter::once(scratch).chain(output).map(Path::to_owned).collect();
+        let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
+        let archives = places.archives.unwrap_or_default();
         let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().cloned().chain(starting).collect();
+        let read = files.iter().chain(archives).cloned().chain(starting).collect();
         if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
         }
-        let duckdb = start(limits, scratch)?;
-        let mut engine = Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres };
+        let duckdb = start(limits, places.scratch)?;
+        let mut engine =
+            Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres, archives: Vec::new() };
         // What stands at a Parquet file's end is read once, not for every statement.
         engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
                 Place::Files { paths, format, one } => engine.add_files(source, paths, *format, *one)?,
-                Place::DuckDb(path) => engine.add_duckdb(source, path)?,
+                Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
                 Place::Sqlite(_) => {
                     engine.add_sqlite(source, next_sqlite)?;
                     next_sqlite += 1;
@@ -214,7 +230,7 @@ impl Engine {
         if tuning.profile {
             engine.execute("PRAGMA enable_profiling = 'no_output'")?;
         }
-        engine.lock(&files, output)?;
+        engine.lock(&files, places)?;
         Ok(engine)
     }
 
@@ -295,34 +311,54 @@ impl Engine {
     fn add_file(&mut self, source: &Source, name: &str, paths: &[PathBuf], format: FileFormat) -> Result<()> {
         let name = self.free(source, name);
         let shown = source.place.shown();
-        let create = |from: &str| format!("CREATE VIEW memory.main.{} AS SELECT * FROM {from}", quote_ident(&name));
-        let found = match paths {
-            [only] if format == FileFormat::Csv => super::csv::reader(self, only),
+        let create = |columns: &str, from: &str| {
+            self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
+        };
+        let found = match (paths, format) {
+            ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
+            ([first, ..], FileFormat::Json) => {
+                super::journal::columns(first).map(|columns| (columns, reader(paths, format)))
+            }
             _ => None,
         };
-        // Where DuckDB does not take what it found out, it is left to find it out each time.
-        if found.is_none_or(|from| self.execute(&create(&from)).is_err()) {
-            self.execute(&create(&reader(paths, format))).map_err(|e| e.at(&shown))?;
+        // Where DuckDB does not take what was found out, it is left to find it out each time.
+        if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
+            create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
         }
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
         Ok(())
     }
 
-    fn add_duckdb(&mut self, source: &Source, path: &Path) -> Result<()> {
+    fn add_duckdb(&mut self, source: &Source, path: &Path, granted: Option<&[PathBuf]>) -> Result<()> {
         let catalog = &self.catalog(&source.name)?;
         let shown = path.display();
         let attach =
             format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
         self.execute(&attach).map_err(|e| e.at(&shown))?;
         let sql = format!(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
-             UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = {0} AND NOT internal
+            "SELECT schema_name, table_name, NULL FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
+             UNION ALL SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = {0} AND NOT internal
              ORDER BY ALL",
             quote_literal(catalog)
         );
-        for row in self.rows(&sql)? {
-            let [Some(schema), Some(table)] = row.as_slice() else { continue };
+        let rows = self.rows(&sql)?;
+        let read = |row: &[Option<String>]| row.last().and_then(Option::as_deref).map_or_else(Vec::new, archives);
+        let wanted: Vec<PathBuf> = rows.iter().flat_map(|row| read(row)).collect();
+        if granted.is_none() && !wanted.is_empty() {
+            self.archives.extend(wanted);
+            return Ok(());
+        }
+        for row in rows {
+            let [Some(schema), Some(table), ..] = row.as_slice() else { continue };
+            let missing = read(&row).into_iter().find(|p| !granted.unwrap_or_default().contains(p));
+            if let Some(missing) = missing {
+                answer(&Response::Note(format!(
+                    "note: {shown}: the view {table} is left out: {} is no Parquet file and no export, or is gone",
+                    missing.display()
+                )))?;
+                continue;
+            }
             let name = self.free(source, table);
             let target = Target::new(catalog, schema, table);
             // A view may name files that are not there, which is no reason to leave out the rest.
@@ -384,18 +420,21 @@ impl Engine {
     /// # Errors
     /// A table that cannot be read.
     pub fn describe(&mut self) -> Result<()> {
-        for at in 0..self.tables.len() {
-            let Some(entry) = self.tables.get(at).filter(|e| e.table.columns.is_empty()) else { continue };
-            let described = self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql()));
-            let columns = described.map_err(|e| e.at(&entry.table.name))?.into_iter().filter_map(|row| {
-                let mut row = row.into_iter();
-                let (name, sql_type) = (row.next()??, row.next()??);
-                Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
-            });
-            let columns = columns.collect();
-            if let Some(entry) = self.tables.get_mut(at) {
-                entry.table.columns = columns;
+        let mut tables = std::mem::take(&mut self.tables);
+        for mut entry in tables.drain(..) {
+            if entry.table.columns.is_empty() {
+                match self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql())) {
+                    Ok(rows) => entry.table.columns = rows.into_iter().filter_map(column).collect(),
+                    Err(e) if entry.target.catalog == "memory" => return Err(e.at(&entry.table.name)),
+                    // A view of a DuckDB file that cannot be read is no reason to leave out the rest.
+                    Err(e) => {
+                        let (name, source) = (&entry.table.name, &entry.table.source);
+                        answer(&Response::Note(format!("note: {source}: the view {name} is left out: {}", e.what)))?;
+                        continue;
+                    }
+                }
             }
+            self.tables.push(entry);
         }
         Ok(())
     }
@@ -480,13 +519,17 @@ impl Engine {
     }
 
     /// From here on nothing but the sources' files can be opened, and no setting changed.
-    fn lock(&self, files: &[PathBuf], output: Option<&Path>) -> Result<()> {
-        let list = |paths: &mut dyn Iterator<Item = &Path>| {
-            paths.map(|p| quote_literal(&p.to_string_lossy())).collect::<Vec<_>>().join(", ")
+    fn lock(&self, files: &[PathBuf], places: &Places<'_>) -> Result<()> {
+        let list = |paths: Vec<&Path>| {
+            paths.into_iter().map(|p| quote_literal(&p.to_string_lossy())).collect::<Vec<_>>().join(", ")
         };
-        let mut settings = format!("SET allowed_paths = [{}];", list(&mut files.iter().map(PathBuf::as_path)));
-        if let Some(output) = output {
-            settings += &format!("SET allowed_directories = [{}];", list(&mut std::iter::once(output)));
+        let archives = places.archives.unwrap_or_default().iter().map(PathBuf::as_path);
+        let (folders, archived): (Vec<&Path>, Vec<&Path>) = archives.partition(|p| p.is_dir());
+        let paths = files.iter().map(PathBuf::as_path).chain(archived).collect();
+        let mut settings = format!("SET allowed_paths = [{}];", list(paths));
+        let folders: Vec<&Path> = folders.into_iter().chain(places.output).collect();
+        if !folders.is_empty() {
+            settings += &format!("SET allowed_directories = [{}];", list(folders));
         }
         settings += "SET enable_external_access = false; SET lock_configuration = true;";
         self.execute(&settings)
@@ -513,6 +556,13 @@ impl Engine {
             })
             .collect())
     }
+}
+
+/// A row of DESCRIBE.
+fn column(row: Vec<Option<String>>) -> Option<Column> {
+    let mut row = row.into_iter();
+    let (name, sql_type) = (row.next()??, row.next()??);
+    Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }
 
 fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {

@@ -1,18 +1,28 @@
 //! Rows from elsewhere into DuckDB: typed columns, filled in batches.
 
+use super::catalogue::Target;
+use crate::error::{Error, Result};
+use crate::query::failure;
+use duckdb::Connection;
 use duckdb::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
     TimestampMicrosecondBuilder,
 };
 use duckdb::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use duckdb::arrow::error::ArrowError;
 use duckdb::arrow::record_batch::RecordBatch;
 use jiff::civil::{Date, DateTime};
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{Scope, ScopedJoinHandle};
 
 /// Rows of a batch.
 pub const BATCH: usize = 8 * 1024;
-/// Bytes of text after which a batch is full, whatever its rows.
-pub const BATCH_BYTES: usize = 16 << 20;
+/// Bytes of text after which a batch is full, whatever its rows. Some batches are on their way at a time, outside of what
+/// DuckDB counts as its memory.
+pub const BATCH_BYTES: usize = 2 << 20;
+/// Batches that wait to be appended.
+const WAITING: usize = 2;
 
 /// What a column is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,9 +195,54 @@ impl Batch {
     ///
     /// # Errors
     /// Columns of different lengths, which would be a mistake of the caller.
-    pub fn take(&mut self) -> Result<RecordBatch, duckdb::arrow::error::ArrowError> {
+    pub fn take(&mut self) -> std::result::Result<RecordBatch, ArrowError> {
         (self.rows, self.bytes) = (0, 0);
         RecordBatch::try_new(self.schema.clone(), self.columns.iter_mut().map(Filling::finish).collect())
+    }
+}
+
+/// Appends batches to a table in a thread of its own, while further ones are read.
+#[derive(Debug)]
+pub struct Writer<'scope> {
+    batches: SyncSender<RecordBatch>,
+    thread: ScopedJoinHandle<'scope, Result<()>>,
+}
+
+impl<'scope> Writer<'scope> {
+    /// Begins to write into a table that is there.
+    ///
+    /// # Errors
+    /// Those of connecting to DuckDB once more.
+    pub fn start(scope: &'scope Scope<'scope, '_>, duckdb: &Connection, target: &Target) -> Result<Self> {
+        let (duckdb, target) = (duckdb.try_clone().map_err(|e| failure::from_duckdb(&e))?, target.clone());
+        let (batches, waiting) = mpsc::sync_channel::<RecordBatch>(WAITING);
+        let thread = scope.spawn(move || {
+            let mut appender = target.appender(&duckdb)?;
+            for batch in waiting {
+                appender.append_record_batch(batch).map_err(|e| failure::from_duckdb(&e))?;
+            }
+            appender.flush().map_err(|e| failure::from_duckdb(&e))
+        });
+        Ok(Writer { batches, thread })
+    }
+
+    /// Hands over the rows of a batch, and waits where too many are on their way; says whether anybody takes them.
+    ///
+    /// # Errors
+    /// Columns of different lengths, which would be a mistake of the caller.
+    pub fn give(&self, batch: &mut Batch) -> Result<bool> {
+        let rows = batch.take().map_err(|e| Error::failed("query.failed", "rows cannot be loaded").because(e))?;
+        Ok(self.batches.send(rows).is_ok())
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn finish(self) -> Result<()> {
+        drop(self.batches);
+        let ended = self.thread.join();
+        ended.unwrap_or_else(|_| Err(Error::failed("query.failed", "rows cannot be loaded")))
     }
 }
 

@@ -1,16 +1,41 @@
 //! How a CSV file is written, found out once: DuckDB would look at it anew for every statement, and take a file that has
 //! no quotes in its first rows for one that has none at all.
 
+use super::answer;
 use super::catalogue::Engine;
+use crate::error::{Error, Result};
 use crate::postgres::connect::quote_literal;
+use crate::query::protocol::Response;
 use std::path::Path;
 
 /// Bytes that are read at once to find it out: the rows that are looked at are fewer than those of DuckDB's own buffer,
 /// and the longest row that it takes is a half of this.
 const SNIFFED: usize = 4 << 20;
+/// Lines that are looked at where it is in doubt what they are: as many as DuckDB looks at.
+const LINES: usize = 20_480;
 
 /// The table function that reads a file as it was found to be written; nothing where that could not be found out.
-pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
+///
+/// # Errors
+/// Rows of another number of fields than the first, where DuckDB would take a part of them for the file, or each for one
+/// text.
+pub fn reader(engine: &Engine, path: &Path) -> Result<Option<String>> {
+    let found = sniff(engine, path);
+    let (columns, skip) = found.as_ref().map_or((1, 0), |found| (found.columns, found.skip));
+    if columns == 1 || skip > 0 {
+        doubt(engine, path, skip)?;
+    }
+    Ok(found.map(|found| found.reader))
+}
+
+/// How a file is written.
+struct Found {
+    reader: String,
+    columns: usize,
+    skip: u64,
+}
+
+fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
     let file = quote_literal(&path.to_string_lossy());
     let rows = engine
         .rows(&format!(
@@ -24,6 +49,7 @@ pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
     else {
         return None;
     };
+    let skip = skip.as_deref()?.parse::<u64>().ok()?;
     let columns: Vec<Column> = serde_json::from_str(columns.as_deref()?).ok()?;
     let columns: Vec<String> =
         columns.iter().map(|c| format!("{}: {}", quote_literal(&c.name), quote_literal(&c.sql_type))).collect();
@@ -34,7 +60,7 @@ pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
         format!("delim = {}", quote_literal(&said(delimiter)?)),
         format!("escape = {}", quote_literal(&said(escape).unwrap_or_else(|| quote.clone()))),
         format!("quote = {}", quote_literal(&quote)),
-        format!("skip = {}", skip.as_deref()?.parse::<u64>().ok()?),
+        format!("skip = {skip}"),
         format!("header = {}", header.as_deref()? == "true"),
         format!("columns = {{{}}}", columns.join(", ")),
     ];
@@ -48,7 +74,66 @@ pub fn reader(engine: &Engine, path: &Path) -> Option<String> {
     if lenient.as_deref() == Some("true") {
         options.push("strict_mode = false".to_owned());
     }
-    Some(format!("read_csv({file}, auto_detect = false, {})", options.join(", ")))
+    let reader = format!("read_csv({file}, auto_detect = false, {})", options.join(", "));
+    Some(Found { reader, columns: columns.len(), skip })
+}
+
+/// Looks at the lines of a file that was taken for one column, or only in part.
+fn doubt(engine: &Engine, path: &Path, skip: u64) -> Result<()> {
+    let lines = engine.rows(&format!(
+        "SELECT line FROM read_csv({}, auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '',
+           strict_mode = false, columns = {{'line': 'VARCHAR'}}) LIMIT {LINES}",
+        quote_literal(&path.to_string_lossy())
+    ));
+    // What cannot be read like this is no reason to doubt.
+    let lines: Vec<String> = lines.unwrap_or_default().into_iter().flatten().flatten().collect();
+    if let Some(ragged) = ragged(&lines) {
+        return Err(Error::failed(
+            "source.damaged",
+            format!("line {} has {} fields, and the first line has {}", ragged.line, ragged.fields, ragged.first),
+        )
+        .at(path.display())
+        .next("mend that line: every row has to have the fields of the first one"));
+    }
+    if skip > 0 {
+        answer(&Response::Note(format!(
+            "note: {}: the first {} left out, since what follows is written otherwise",
+            path.display(),
+            if skip == 1 { "line is".to_owned() } else { format!("{skip} lines are") }
+        )))?;
+    }
+    Ok(())
+}
+
+/// A line that differs from the first.
+#[derive(Debug, PartialEq, Eq)]
+struct Ragged {
+    line: usize,
+    fields: usize,
+    first: usize,
+}
+
+/// The first line of another number of fields than the first one has, where most have as many.
+fn ragged(lines: &[String]) -> Option<Ragged> {
+    let (head, rest) = lines.split_first()?;
+    let delimiter = [',', ';', '\t', '|'].into_iter().max_by_key(|d| fields(head, *d))?;
+    let first = fields(head, delimiter);
+    let counts: Vec<usize> = rest.iter().map(|line| fields(line, delimiter)).collect();
+    let alike = counts.iter().filter(|n| **n == first).count() + 1;
+    if first < 2 || alike * 2 <= lines.len() {
+        return None;
+    }
+    let at = rest.iter().zip(&counts).position(|(line, n)| *n != first && !line.is_empty())?;
+    Some(Ragged { line: at + 2, fields: *counts.get(at)?, first })
+}
+
+fn fields(line: &str, delimiter: char) -> usize {
+    let mut quoted = false;
+    let between = line.chars().filter(|c| {
+        quoted ^= *c == '"';
+        *c == delimiter && !quoted
+    });
+    between.count() + 1
 }
 
 #[derive(serde::Deserialize)]
@@ -56,4 +141,21 @@ struct Column {
     name: String,
     #[serde(rename = "type")]
     sql_type: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_differs_from_most_is_found() {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let found = |text| ragged(&lines(text)).map(|r| (r.line, r.fields, r.first));
+        assert_eq!(found("id,name\n1,a\n2,b,c\n3,d"), Some((3, 3, 2)));
+        assert_eq!(found("a;b\n1;2\n3;4;5"), Some((3, 3, 2)));
+        assert_eq!(found("id,name\n1,\"a,b\"\n\n2,c"), None);
+        // Prose, and a heading above the table.
+        assert_eq!(found("text\nhello, world\nbye\na, b, c"), None);
+        assert_eq!(found("of march, 2026\n\nid,name,x\n1,a,x\n2,b,x\n3,c,x"), None);
+    }
 }

@@ -9,6 +9,7 @@
 mod catalogue;
 mod columns;
 mod csv;
+mod journal;
 mod narrow;
 mod postgres;
 mod profile;
@@ -19,8 +20,8 @@ mod study;
 
 use super::protocol::{Failure, Request, Response, receive, send};
 use crate::error::{Error, Result};
-use catalogue::Engine;
 pub(crate) use catalogue::kind_of;
+use catalogue::{Engine, Places};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
@@ -41,10 +42,14 @@ pub fn main(mut from: impl Read + Send + 'static) -> u8 {
 }
 
 fn serve(first: Request, from: impl Read + Send + 'static) -> Result<()> {
-    let Request::Open { sources, limits, scratch, output, zone, tuning } = first else {
+    let Request::Open { sources, limits, scratch, output, zone, tuning, archives } = first else {
         return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
     };
-    let mut engine = Engine::open(&sources, &limits, (&scratch, output.as_deref()), &zone, tuning)?;
+    let places = Places { scratch: &scratch, output: output.as_deref(), archives: archives.as_deref() };
+    let mut engine = Engine::open(&sources, &limits, &places, &zone, tuning)?;
+    if !engine.archives.is_empty() {
+        return answer(&Response::Archives(engine.archives));
+    }
     answer(&Response::Opened)?;
     for request in requests(from, scratch) {
         if let Err(error) = handle(&mut engine, request) {

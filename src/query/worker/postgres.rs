@@ -2,8 +2,7 @@
 
 use super::answer;
 use super::catalogue::{Rows, Target};
-use super::columns::{Batch, Fill, Filling};
-use super::sqlite::append;
+use super::columns::{Batch, Fill, Filling, Writer};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{self, Blocking, RowExt, quote_ident, quote_literal};
 use crate::postgres::conninfo::Environment;
@@ -13,7 +12,6 @@ use crate::query::protocol::Response;
 use crate::query::schema::{Column, ForeignKey, Table};
 use secrecy::SecretString;
 use std::time::{Duration, Instant};
-use tokio_postgres::binary_copy::BinaryCopyOutRow;
 use tokio_postgres::types::Type;
 
 /// A server, in its transaction.
@@ -36,6 +34,11 @@ pub struct Described {
 /// PostgreSQL counts from 2000, DuckDB from 1970: days and microseconds between.
 const DAYS: i32 = 10_957;
 const MICROS: i64 = 946_684_800_000_000;
+
+/// The bytes before the first row of the binary format (a signature, flags, no extension), and what stands for the number
+/// of columns at its end.
+const HEADER: usize = 19;
+const END: [u8; 2] = [0xff, 0xff];
 
 const TABLES: &str = "
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.reltuples::float8 AS rows,
@@ -216,36 +219,73 @@ impl Postgres {
         let select =
             format!("SELECT {} FROM {}.{}{}", list.join(", "), quote_ident(schema), quote_ident(table), which.sql(),);
         let fills: Vec<Fill> = columns.iter().map(|(_, fill)| *fill).collect();
-        let mut appender = target.appender(duckdb)?;
-        let mut batch = Batch::new(&fills);
+        // What a large table takes to load is progress, not a hanging statement.
+        self.session.batch("SET LOCAL statement_timeout = 0")?;
+        std::thread::scope(|scope| {
+            let writer = Writer::start(scope, duckdb, target)?;
+            let read = self.read(&writer, &select, table, &fills);
+            let written = writer.finish();
+            // Rows that nobody took were not written, and why not is what is to be told.
+            written.and(read)
+        })
+    }
+
+    /// Reads the rows of a SELECT.
+    fn read(&self, writer: &Writer<'_>, select: &str, table: &str, fills: &[Fill]) -> Result<()> {
+        let mut batch = Batch::new(fills);
         let (mut loaded, mut told) = (0u64, Instant::now());
-        let mut take = |row: &BinaryCopyOutRow| -> Result<()> {
-            let mut bytes = 0;
-            for (i, column) in batch.columns.iter_mut().enumerate() {
-                let value: Option<&[u8]> = row.try_get(i).map_err(|e| unreadable(table).because(e))?;
-                match value {
-                    None => column.null(),
-                    Some(value) => add(column, value, &mut bytes).ok_or_else(|| unreadable(table))?,
-                }
-            }
-            loaded += 1;
-            if batch.row(bytes) {
-                append(&mut appender, &mut batch)?;
-                if told.elapsed() > Duration::from_millis(250) {
-                    told = Instant::now();
-                    answer(&Response::Progress { what: format!("loading {table}"), rows: loaded, of: None })?;
+        let mut begun = false;
+        let mut take = |message: &[u8]| -> Result<()> {
+            let header = if std::mem::replace(&mut begun, true) { 0 } else { HEADER };
+            let mut rest = message.get(header..).ok_or_else(|| unreadable(table))?;
+            while let Some(bytes) = row(&mut rest, &mut batch.columns).ok_or_else(|| unreadable(table))? {
+                loaded += 1;
+                if batch.row(bytes) {
+                    if !writer.give(&mut batch)? {
+                        return Err(unreadable(table));
+                    }
+                    if told.elapsed() > Duration::from_millis(250) {
+                        told = Instant::now();
+                        answer(&Response::Progress { what: format!("loading {table}"), rows: loaded, of: None })?;
+                    }
                 }
             }
             Ok(())
         };
-        // What a large table takes to load is progress, not a hanging statement.
-        self.session.batch("SET LOCAL statement_timeout = 0")?;
-        self.session.run(async |session| session.copy_out(&select, columns.len(), &mut take).await)?;
+        self.session.run(async |session| session.copy_out(select, &mut take).await)?;
         if !batch.is_empty() {
-            append(&mut appender, &mut batch)?;
+            writer.give(&mut batch)?;
         }
-        appender.flush().map_err(|e| failure::from_duckdb(&e))
+        Ok(())
     }
+}
+
+/// Takes a row of the binary format: the bytes of its texts; within, nothing at the end. Nothing where it is malformed.
+#[allow(clippy::option_option, reason = "a row, no further row, no row that can be read")]
+fn row(rest: &mut &[u8], columns: &mut [Filling]) -> Option<Option<usize>> {
+    let Some((count, mut after)) = rest.split_first_chunk().filter(|(count, _)| **count != END) else {
+        return Some(None);
+    };
+    if usize::from(u16::from_be_bytes(*count)) != columns.len() {
+        return None;
+    }
+    let mut bytes = 0;
+    for column in columns {
+        let (length, value) = after.split_first_chunk()?;
+        match usize::try_from(i32::from_be_bytes(*length)) {
+            Err(_) => {
+                column.null();
+                after = value;
+            }
+            Ok(length) => {
+                let (value, next) = value.split_at_checked(length)?;
+                add(column, value, &mut bytes)?;
+                after = next;
+            }
+        }
+    }
+    *rest = after;
+    Some(Some(bytes))
 }
 
 fn unreadable(table: &str) -> Error {
@@ -332,6 +372,19 @@ fn add(column: &mut Filling, value: &[u8], bytes: &mut usize) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_the_binary_format_are_taken_apart() {
+        let mut columns = Batch::new(&[Fill::Int, Fill::Text]).columns;
+        let bytes = [0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        let mut rest = &bytes[..];
+        assert_eq!(row(&mut rest, &mut columns), Some(Some(0)));
+        assert_eq!(row(&mut rest, &mut columns), Some(None));
+        for cut in 2..18 {
+            assert_eq!(row(&mut &bytes[..cut], &mut Batch::new(&[Fill::Int, Fill::Text]).columns), None, "{cut}");
+        }
+        assert_eq!(row(&mut &[0, 3, 0][..], &mut columns), None);
+    }
 
     #[test]
     fn a_numeric_of_any_size_has_a_type() {

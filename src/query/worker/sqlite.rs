@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::catalogue::Rows;
-use super::columns::{Batch, Fill, Filling, days, micros};
+use super::columns::{Batch, Fill, Filling, Writer, days, micros};
 use crate::error::{Error, Result};
 use crate::postgres::connect::quote_ident;
 use crate::query::failure;
@@ -215,12 +215,29 @@ impl Sqlite {
         fills: &[Fill],
         which: &Rows,
     ) -> Result<Option<(usize, Fill)>> {
+        std::thread::scope(|scope| {
+            let writer = Writer::start(scope, duckdb, target)?;
+            let read = self.read(&writer, table, columns, fills, which);
+            let written = writer.finish();
+            // Rows that nobody took were not written, and why not is what is to be told.
+            written.and(read)
+        })
+    }
+
+    /// Reads the rows, until one needs another type of a column.
+    fn read(
+        &self,
+        writer: &Writer<'_>,
+        table: &str,
+        columns: &[(String, Fill)],
+        fills: &[Fill],
+        which: &Rows,
+    ) -> Result<Option<(usize, Fill)>> {
         let list: Vec<String> = columns.iter().map(|(name, _)| quote_ident(name)).collect();
         let sql = format!("SELECT {} FROM {}{}", list.join(", "), quote_ident(table), which.sql());
         let wrong = |e| failed(&self.shown, e);
         let mut statement = self.connection.prepare(&sql).map_err(wrong)?;
         let mut rows = statement.query([]).map_err(wrong)?;
-        let mut appender = target.appender(duckdb)?;
         let mut batch = Batch::new(fills);
         let (mut loaded, mut told) = (0u64, Instant::now());
         while let Some(row) = rows.next().map_err(wrong)? {
@@ -233,7 +250,9 @@ impl Sqlite {
             }
             loaded += 1;
             if batch.row(bytes) {
-                append(&mut appender, &mut batch)?;
+                if !writer.give(&mut batch)? {
+                    return Ok(None);
+                }
                 if told.elapsed() > Duration::from_millis(250) {
                     told = Instant::now();
                     answer(&Response::Progress { what: format!("loading {table}"), rows: loaded, of: None })?;
@@ -241,24 +260,18 @@ impl Sqlite {
             }
         }
         if !batch.is_empty() {
-            append(&mut appender, &mut batch)?;
+            writer.give(&mut batch)?;
         }
-        appender.flush().map_err(|e| failure::from_duckdb(&e))?;
         Ok(None)
     }
 }
 
-/// Hands a batch to DuckDB.
-pub(super) fn append(appender: &mut duckdb::Appender<'_>, batch: &mut Batch) -> Result<()> {
-    let rows = batch.take().map_err(|e| Error::failed("query.failed", "rows cannot be loaded").because(e))?;
-    appender.append_record_batch(rows).map_err(|e| failure::from_duckdb(&e))
-}
-
 /// Adds a value, or says which type the column needs for it.
 fn add(column: &mut Filling, value: ValueRef<'_>, bytes: &mut usize) -> Option<Fill> {
-    let text = |t: &[u8], bytes: &mut usize| {
+    let text = |t, bytes: &mut usize| -> std::borrow::Cow<'_, str> {
+        let t: &[u8] = t;
         *bytes += t.len();
-        String::from_utf8_lossy(t).into_owned()
+        String::from_utf8_lossy(t)
     };
     match (column, value) {
         (column, ValueRef::Null) => column.null(),

@@ -211,6 +211,41 @@ fn a_view_over_the_archive_is_registered() {
 }
 
 #[test]
+fn views_over_archives_can_be_asked_and_others_open_nothing() {
+    let shop = Shop::new();
+    days(&shop, 3, 10);
+    let export =
+        |args: &[&str]| shop.command("export").args(args).args(["--register", "analytics.duckdb"]).run().success();
+    export(&["--source", "days.csv", "--table", "days", "-o", "it's an archive", "--partition-by", "at"]);
+    export(&["--source", "items.csv", "--table", "items", "-o", "i.parquet"]);
+    fs::create_dir(shop.path("private")).unwrap();
+    fs::copy(shop.path("i.parquet"), shop.path("private/i.parquet")).unwrap();
+    fs::write(shop.path("secret.txt"), "canary").unwrap();
+    {
+        let duckdb = duckdb::Connection::open(shop.path("analytics.duckdb")).unwrap();
+        let sql = format!(
+            "CREATE TABLE here AS SELECT 1 AS x; CREATE VIEW stolen AS SELECT * FROM read_parquet('{0}/private/*.parquet');
+             CREATE VIEW text AS SELECT * FROM read_text('{0}/secret.txt')",
+            shop.path("").display()
+        );
+        duckdb.execute_batch(&sql).unwrap();
+    }
+    let asked = |sql: &str| shop.rows(&["analytics.duckdb"], sql);
+    assert_eq!(asked("SELECT count(*) FROM days_archive WHERE day = 2"), json!([[10]]));
+    assert_eq!(asked("SELECT sum(price), max(x) FROM items_archive, here"), json!([[55.5, 1]]));
+    shop.query(&["analytics.duckdb"]).arg("how many days archive are there?").run().success().stdout_has("30");
+    // No export lies there, and no Parquet file is it.
+    let run = shop.sql(&["analytics.duckdb"], "SELECT * FROM stolen").stderr_has("the view stolen is left out");
+    assert_ne!(run.code, Some(0), "{}", run.stdout);
+    let run = shop.sql(&["analytics.duckdb"], "SELECT * FROM text");
+    assert!(run.code != Some(0) && !run.stdout.contains("canary"), "{}", run.stdout);
+    // What is gone is named, and the rest stays.
+    fs::remove_file(shop.path("i.parquet")).unwrap();
+    let run = shop.sql(&["analytics.duckdb"], "SELECT x FROM here").success().stderr_has("items_archive is left out");
+    run.stderr_has("is gone");
+}
+
+#[test]
 fn a_servers_table_is_fetched_partition_by_partition_in_bounded_memory() {
     let server = Postgres::new(18).config("log_statement = all").start();
     server.query(

@@ -119,3 +119,50 @@ fn a_result_is_never_written_over_its_source() {
     export.run().code(64).stderr_has("over the source");
     assert_eq!(fs::read(shop.path("items.csv")).unwrap(), before);
 }
+
+#[test]
+fn a_ragged_csv_file_is_an_error_that_names_the_line() {
+    let shop = Shop::new();
+    shop.write("more.csv", "id,name,qty\n1,a,5\n2,b,c,6\n3,d,7\n");
+    shop.write("less.csv", "id;name;qty\n1;a;5\n2;b;6\n3;d\n");
+    shop.write("last.csv", "a;b\n1;2\n3;4;5\n");
+    for (file, said) in
+        [("more", "line 3 has 4 fields"), ("less", "line 4 has 2 fields"), ("last", "line 3 has 3 fields")]
+    {
+        let run = shop.sql(&[&format!("{file}.csv")], &format!("SELECT * FROM {file}")).code(1);
+        run.stderr_has(said).stderr_has(&format!("{file}.csv")).stderr_has("next:");
+    }
+    // Far below, too.
+    let rows: String =
+        (0..9000).map(|i| format!("{i},name {i},{}{}\n", i % 7, if i == 8000 { ",x" } else { "" })).collect();
+    shop.write("far.csv", &format!("id,name,qty\n{rows}"));
+    shop.sql(&["far.csv"], "SELECT count(*) FROM far")
+        .code(1)
+        .stderr_has("line 8002 has 4 fields, and the first line has 3");
+    // What is one column, or has a heading, is read as before; what is left out is said.
+    shop.write("prose.csv", "note\nhello, world\nbye\n");
+    assert_eq!(shop.rows(&["prose.csv"], "SELECT count(*) FROM prose"), serde_json::json!([[2]]));
+    shop.write("report.csv", "report of march\n\nid,name\n1,a\n2,b\n");
+    let run = shop.query(&["report.csv"]).args(["--sql", "SELECT sum(id) AS s FROM report", "--format", "csv"]).run();
+    run.success().stdout_has("3").stderr_has("first 2 lines are left out");
+}
+
+#[test]
+fn the_name_of_the_file_says_its_format() {
+    let shop = Shop::new();
+    let written = |name: &str, more: &[&str]| {
+        let run = shop.query(&["items.csv"]).args(["--sql", "SELECT 7 AS n", "-o", name]).args(more).run();
+        run.success();
+        std::fs::read_to_string(shop.path(name)).unwrap_or_default()
+    };
+    assert_eq!(written("r.csv", &[]), "n\r\n7\r\n");
+    assert_eq!(written("r.jsonl", &[]), "{\"n\":7}\n");
+    assert!(written("r.json", &[]).contains("\"rows\""));
+    assert!(written("r.md", &[]).starts_with("| n |"));
+    assert!(written("r.txt", &[]).contains("═"));
+    // What is asked for counts.
+    assert!(written("t.csv", &["--format", "table"]).contains("═"));
+    written("r.parquet", &[]);
+    assert_eq!(shop.rows(&["r.parquet"], "SELECT n FROM r"), serde_json::json!([[7]]));
+    shop.query(&["items.csv"]).args(["--batch", "-", "-o", "x.jsonl"]).run().code(64);
+}

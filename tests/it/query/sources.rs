@@ -169,3 +169,18 @@ fn postgresql_types_arrive_exactly_and_nothing_is_written() {
     shop.sql(&[&reader], "SELECT count(*) FROM users").code(20);
     assert_eq!(shop.rows(&[&reader], "SELECT count(*) FROM query_logs"), json!([[2]]));
 }
+
+#[test]
+fn times_of_the_journal_are_times() {
+    let shop = Shop::new();
+    let line = |micros: u64, message: &str| {
+        format!(
+            "{{\"__CURSOR\":\"c\",\"__REALTIME_TIMESTAMP\":\"{micros}\",\"PRIORITY\":\"3\",\"MESSAGE\":\"{message}\"}}\n"
+        )
+    };
+    shop.write("journal.ndjson", &(line(1_772_362_800_000_001, "a") + &line(1_772_449_200_000_000, "b")));
+    let sql = "SELECT MESSAGE, epoch_us(__REALTIME_TIMESTAMP) FROM journal WHERE __REALTIME_TIMESTAMP < '2026-03-02'";
+    assert_eq!(shop.rows(&["journal.ndjson"], sql), serde_json::json!([["a", 1_772_362_800_000_001_u64]]));
+    let run = shop.query(&["journal.ndjson"]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
+    run.run().success().stdout_has("1").stderr_has("2026-03-01");
+}

@@ -154,7 +154,8 @@ impl Reader<'_, '_, '_> {
         if weak && !words.windows(2).any(other) {
             return None;
         }
-        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"));
+        let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"))
+            || matches!(words.first(), Some(Word::Column(_)));
         let mut state = State { which, ..State::default() };
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
@@ -244,6 +245,10 @@ impl Reader<'_, '_, '_> {
             }
             Word::Value(column, text) => {
                 self.of_most(s, next);
+                if s.number == Some(0.0) && s.shown.len() == 1 && !s.count {
+                    s.number = None;
+                    s.none = Some(s.query.filter.len());
+                }
                 if let Some(place) = s.like.take() {
                     let column = s.column.take().unwrap_or(*column);
                     self.push(s, Cond::Like(column, place, text.clone(), false));
@@ -261,7 +266,19 @@ impl Reader<'_, '_, '_> {
                 s.rows = true;
             }
             Word::Cond(cond) => {
+                // "requests and errors per day" are two figures.
+                let two = matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)))
+                    && matches!(words.get(at.wrapping_sub(2)), Some(Word::Rows(_)));
+                s.left += usize::from(two);
                 let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
+                // "with priority error": the column is said with its value.
+                if let Some(Word::Column(column)) = at.checked_sub(1).and_then(|p| words.get(p)) {
+                    let mut own = Vec::new();
+                    cond.columns(&mut own);
+                    if s.shown.last() == Some(column) && own.contains(column) {
+                        s.shown.pop();
+                    }
+                }
                 self.of_most(s, next);
                 // "errors and warnings": no row is both.
                 s.or |= self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
@@ -330,6 +347,8 @@ impl Reader<'_, '_, '_> {
                 } else if std::mem::take(&mut s.not) {
                     self.push(s, Cond::Null(*column, true));
                 } else {
+                    // "opened and closed last week": whether the time is of both is not said.
+                    s.left += usize::from(s.event.is_some());
                     s.event = Some(*column);
                 }
             }
@@ -340,6 +359,7 @@ impl Reader<'_, '_, '_> {
             Word::Gap => s.gap = true,
             Word::Moving(groups) => s.moving = Some(*groups),
             Word::Most(most, quality) => {
+                s.left += usize::from(!s.shown.is_empty());
                 s.most = Some((*most, Some(*quality)));
                 self.superlative(s, words, at);
                 s.limit = None;
@@ -464,9 +484,8 @@ impl Reader<'_, '_, '_> {
             Cue::Frequent(most) => {
                 s.limit = s.number.take().and_then(limit).or(s.limit);
                 match next {
-                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_)) | Word::Value(..) | Word::Cond(_)) => {
-                        s.frequent = Some(most)
-                    }
+                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
+                    Some(Word::Value(..) | Word::Cond(_)) if s.shown.is_empty() => s.frequent = Some(most),
                     _ => {
                         s.ranked = Some(most);
                         s.limit = s.limit.or(Some(1));
@@ -618,6 +637,9 @@ impl Reader<'_, '_, '_> {
         match s.column.take() {
             Some(column) => {
                 let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
+                // Names are no more than a number.
+                let named = self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column);
+                s.left += usize::from(named && !matches!(op, Op::Eq | Op::Ne));
                 let literal = Operand::Literal(Literal::Number(scaled(column)));
                 self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             }
@@ -707,6 +729,7 @@ impl Reader<'_, '_, '_> {
 /// Whether a word asks for what a plain reading has no form for.
 fn special(word: &Word) -> bool {
     match word {
+        Word::Number(n) => *n == 0.0,
         Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
         Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
         Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
