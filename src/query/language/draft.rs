@@ -75,6 +75,8 @@ pub struct Draft {
     pub running: bool,
     /// The figure is compared with that of the group before; in percent where the flag is set.
     pub change: Option<bool>,
+    /// What is shown was said of several.
+    pub several: bool,
     /// What did not fit, as a cost.
     pub cost: f64,
 }
@@ -96,7 +98,7 @@ impl Draft {
             return None;
         }
         by_all_values(index, &mut query);
-        of_extreme(&mut query);
+        of_extreme(index, hints, &mut query, self.several);
         self.statistics(&mut query);
         self.rank_within(&mut query);
         drop_idle_tables(index, &mut query);
@@ -423,10 +425,16 @@ impl Draft {
 
 /// A figure over rows of which an order takes the first, `the average age in the largest house`, is one over the rows
 /// that have the greatest or smallest value.
-fn of_extreme(query: &mut Query) {
+///
+/// So are several rows of one that another table has, `the stores in the largest district`.
+fn of_extreme(index: &Index<'_>, hints: &[String], query: &mut Query, several: bool) {
     let figures = !query.select.is_empty() && query.select.iter().all(Expr::is_aggregate);
     let [(Expr::Column(column), down), ..] = query.order.as_slice() else { return };
-    if !figures || !query.group.is_empty() || query.limit != Some(1) {
+    let shown = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+    let owned = several
+        && query.select.iter().all(|e| !e.is_aggregate())
+        && shown.is_some_and(|t| t != column.table && owns_many(index, hints, column.table, t));
+    if !figures && !owned || !query.group.is_empty() || query.limit != Some(1) {
         return;
     }
     let agg = if *down { Agg::Max } else { Agg::Min };

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::cues::{self, Cue};
 use super::dates;
-use super::index::{ColumnId, Index, TableId};
+use super::index::{ColumnId, Element, Index, TableId};
 use super::synonyms::{self, Synonym};
 use super::translation::Lookup;
 use super::words::{Shape, Token};
@@ -149,6 +149,7 @@ impl Linker<'_, '_> {
             add(0.0, start, start + 1, Piece::Unknown);
         }
         let mut spans = best_path(options);
+        self.happened(tokens, &mut spans);
         // What a text has to contain is text, though it stands as a value somewhere.
         for at in 1..spans.len() {
             let behind = matches!(spans.get(at - 1).map(|s| &s.piece), Some(Piece::Cue(Cue::Contains(_))));
@@ -161,6 +162,32 @@ impl Linker<'_, '_> {
             }
         }
         spans
+    }
+
+    /// "reported before June": the time of the report, not a state of that name; "opened" is no "open" where there is
+    /// the time at which it was.
+    fn happened(&self, tokens: &[Token], spans: &mut [Span]) {
+        for at in 0..spans.len() {
+            let next = spans.iter().skip(at + 1).take(2).map(|s| &s.piece).find(|p| !matches!(p, Piece::Cue(_)));
+            let dated = matches!(next, Some(Piece::Date(_)));
+            let Some(span) = spans.get_mut(at).filter(|s| s.end == s.start + 1) else { continue };
+            let Some(token) = tokens.get(span.start).filter(|t| t.lower.ends_with("ed")) else { continue };
+            let dates = |e: &Element| matches!(e, Element::Column(c) if self.index.kind(*c).is_time());
+            if !self.index.named(&token.stem).iter().any(dates) {
+                continue;
+            }
+            let Piece::Mention(all) = &mut span.piece else { continue };
+            let state = |c: &Candidate| match &c.meaning {
+                Meaning::Value(_, text) => dated || text.to_lowercase() != token.lower,
+                _ => false,
+            };
+            if all.iter().any(state) {
+                all.retain(|c| !state(c));
+                if !all.iter().any(|c| c.meaning == Meaning::Nothing) {
+                    all.push(Candidate { meaning: Meaning::Nothing, strength: 0.5 });
+                }
+            }
+        }
     }
 
     fn cue_options(&self, tokens: &[Token], start: usize, add: &mut dyn FnMut(f64, usize, usize, Piece)) {

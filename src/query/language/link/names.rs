@@ -11,6 +11,9 @@ use crate::query::schema::Kind;
 /// How well a name fits that a phrase writes as it is.
 const EXACT: f64 = 0.95;
 
+/// How well a deed stands for who does it.
+const DOER: f64 = 0.85;
+
 impl Linker<'_, '_> {
     /// The tables, columns and figures that the stems name, in these words or in others, the best first.
     #[must_use]
@@ -144,7 +147,19 @@ impl Linker<'_, '_> {
             return Rc::clone(known);
         }
         let named = |s: &Synonym| s.stems.split(' ').all(|word| !self.index.named(word).is_empty());
-        let found: Rc<[Synonym]> = synonyms::of(stems).into_iter().filter(named).collect();
+        let mut found: Vec<Synonym> = synonyms::of(stems).into_iter().filter(named).collect();
+        // Who directs is a director, where the one is named and not the other.
+        if self.index.named(stems).is_empty() {
+            let doers = ["er", "or"].map(|end| format!("{stems}{end}"));
+            let deeds = ["er", "or"].iter().filter_map(|end| stems.strip_suffix(end)).map(str::to_owned);
+            for other in doers.into_iter().chain(deeds).filter(|o| o.len() > 3 && !o.contains(' ')) {
+                let other = Synonym { stems: other, strength: DOER };
+                if named(&other) && found.iter().all(|s| s.stems != other.stems) {
+                    found.push(other);
+                }
+            }
+        }
+        let found: Rc<[Synonym]> = found.into();
         self.known.borrow_mut().insert(stems.to_owned(), Rc::clone(&found));
         found
     }

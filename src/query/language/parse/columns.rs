@@ -151,6 +151,7 @@ impl<'p> Parser<'p, '_> {
         let repeated = before.iter().any(|p| matches!(p.item, Item::Table(_) | Item::Column(_)) && stem(p) == said);
         let further = self.mode == Mode::Filter
             && !repeated
+            && !compared
             && matches!(self.behind(), Some(Item::Cue(Cue::And)))
             && !told
             && !matches!(

@@ -1,6 +1,7 @@
 //! What still waits at the end of a question.
 
 use super::{Mode, Parser};
+use crate::query::language::assign::Item;
 use crate::query::language::draft::Output;
 use crate::query::language::index::ColumnId;
 use crate::query::language::link::is_measure;
@@ -67,6 +68,11 @@ impl Parser<'_, '_> {
             self.by_letters();
         }
         self.settle_order();
+        let subject = self.subject();
+        self.draft.several = self.parts.iter().any(|p| {
+            let last = p.end.checked_sub(1).and_then(|at| self.tokens.get(at));
+            matches!(p.item, Item::Table(t) if Some(t) == subject) && last.is_some_and(|t| t.lower.ends_with('s'))
+        });
         let draft = &mut self.draft;
         if self.wait.count {
             let held = draft.conditions.iter().find_map(|c| {

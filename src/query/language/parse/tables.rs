@@ -107,7 +107,7 @@ impl Parser<'_, '_> {
             return;
         }
         if let Some(top) = self.wait.top.take() {
-            let first = self.wait.number.is_none() || self.wait.first;
+            let first = self.wait.first;
             self.top_limit(top);
             if first && let Some((time, _)) = self.quality_in(crate::query::language::cues::quality("new"), &[table]) {
                 self.order_by(Expr::Column(time), !top);

@@ -10,13 +10,25 @@ impl Reader<'_, '_, '_> {
     pub(super) fn rows(&self, s: &mut State, column: Option<ColumnId>, words: &[Word], at: usize) {
         let and = |place: Option<usize>| matches!(place.and_then(|p| words.get(p)), Some(Word::Cue(Cue::And)));
         if let Some(column) = column {
-            let compared = s.op.is_some() && s.number.is_some() && self.measure(column);
+            let figured = s.agg.is_some() && !s.count && self.measure(column);
+            let compared = figured || s.op.is_some() && s.number.is_some() && self.measure(column);
             let listed = !s.count && s.most.is_none() && (and(at.checked_sub(1)) || and(Some(at + 1)));
             if compared || listed || s.frequent.is_some() {
                 return self.take_column(s, column, words, at);
             }
         }
         s.named = column;
+        // "the most called query" is a row.
+        if let Some([Word::Cue(Cue::Superlative(most, _)), Word::Column(by)]) =
+            at.checked_sub(2).and_then(|from| words.get(from..at))
+            && matches!(s.figures.last(), Some(Expr::Agg(Agg::Max | Agg::Min, of)) if **of == Expr::Column(*by))
+        {
+            s.figures.pop();
+            s.query.order.push((Expr::Column(*by), *most));
+            s.limit = s.limit.or(Some(1));
+            s.rows = true;
+            return;
+        }
         // "distinct errors" of a table of errors are those of their column; rows differ anyway.
         if s.distinct && column.is_some_and(|c| !self.log.shown.starts_with(&[c])) {
             return column.map_or((), |column| self.take_column(s, column, words, at));
@@ -142,8 +154,12 @@ impl Reader<'_, '_, '_> {
             return self.push(s, Cond::Compare(elapsed, op, span));
         }
         match (s.most.take(), s.agg.take()) {
-            (Some((most, _)), None) => {
-                s.query.order.push((elapsed, most));
+            (Some((most, quality)), None) => {
+                // The slowest takes longest; a team is slow by the mean of what it does.
+                let down = if quality.is_some_and(Quality::is_speed) { !most } else { most };
+                let groups = matches!(s.shown.as_slice(), [one] if (one.table != self.log.table || !self.index.is_unique(*one)) && !self.measure(*one));
+                let elapsed = if groups { Expr::Agg(Agg::Avg, Box::new(elapsed)) } else { elapsed };
+                s.query.order.push((elapsed, down));
                 s.limit = s.limit.or(Some(1));
                 self.push(s, Cond::Null(to, false));
             }
@@ -160,7 +176,9 @@ impl Reader<'_, '_, '_> {
     /// Whether a column's values add up, as bytes and calls do.
     pub(super) fn adds_up(&self, column: ColumnId) -> bool {
         let words = &self.index.column(column).words;
-        let mean = ["mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio"];
+        let mean = [
+            "mean", "max", "min", "avg", "average", "percent", "pct", "rate", "ratio", "memory", "used", "free", "load",
+        ];
         ["bytes", "size", "total", "calls", "rows", "count", "amount"].iter().any(|w| words.has(w))
             && !mean.iter().any(|w| words.has(w))
     }
@@ -220,7 +238,7 @@ impl Reader<'_, '_, '_> {
         }
         if let Some((most, _)) = s.most.take() {
             let figure = s.agg.take().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column))));
-            let alone = s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
+            let alone = !s.when && s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
             if alone && figure.is_none() {
                 let agg = if most { Agg::Max } else { Agg::Min };
                 s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
@@ -260,6 +278,18 @@ impl Reader<'_, '_, '_> {
         }
         if std::mem::take(&mut s.by) {
             self.ranked_by(s, column, measure);
+            return;
+        }
+        // "the average rows per call": all rows by all calls.
+        if s.each && measure && self.adds_up(column) {
+            s.each = false;
+            match s.figures.as_slice() {
+                [Expr::Agg(Agg::Avg | Agg::Sum, of)] => {
+                    let sum = |of: &Expr| Box::new(Expr::Agg(Agg::Sum, Box::new(of.clone())));
+                    s.figures = vec![Expr::Ratio(sum(of), sum(&Expr::Column(column)))];
+                }
+                _ => s.left += 1,
+            }
             return;
         }
         if s.each {
@@ -312,6 +342,9 @@ impl Reader<'_, '_, '_> {
             s.ranked = Some(top);
             s.shown.push(column);
             return;
+        }
+        if let Some(top) = s.top.filter(|_| s.shown.is_empty() && !measure && !self.log.shown.starts_with(&[column])) {
+            s.ranked = Some(top);
         }
         if std::mem::take(&mut s.distinct) {
             s.query.distinct = true;

@@ -17,7 +17,7 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
             + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
-        if s.when && s.figures.is_empty() && s.query.order.is_empty() {
+        if s.when && s.figures.is_empty() && s.shown.is_empty() {
             s.shown.extend(self.log.time);
         }
         let mut query = std::mem::take(&mut s.query);
@@ -103,7 +103,11 @@ impl Reader<'_, '_, '_> {
         } else {
             std::mem::take(&mut s.shown)
         };
-        query.select.extend(shown.into_iter().map(Expr::Column));
+        for column in shown {
+            if !query.select.contains(&Expr::Column(column)) {
+                query.select.push(Expr::Column(column));
+            }
+        }
         query.select.extend(self.log.time.filter(|_| s.gap).map(Expr::Gap));
         let single = s.figures.len() == 1;
         s.left += usize::from(!single && (s.moving.is_some() || !part.is_empty()));
@@ -134,6 +138,10 @@ impl Reader<'_, '_, '_> {
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
+        let loose_in = |e: &Expr| matches!(e, Expr::Column(_)) && !query.group.contains(e);
+        if !query.group.is_empty() && query.select.iter().any(loose_in) {
+            return None;
+        }
         // A figure of all rows has no order.
         if figure && query.group.is_empty() && !query.order.is_empty() {
             return None;
@@ -147,11 +155,27 @@ impl Reader<'_, '_, '_> {
             if filter.is_empty() {
                 return None;
             }
-            if self.index.column(column).column.nullable {
+            if column.table == table && self.index.column(column).column.nullable {
                 filter.push(Cond::Null(column, false));
             }
-            let inner = Query { select: vec![Expr::Column(column)], tables: vec![table], filter, ..Query::default() };
-            query.filter.push(Cond::In(column, Box::new(inner), false));
+            let mut keys = (column, column);
+            // Rows of another table: also those that nothing refers to.
+            if column.table != table {
+                let edge = self.index.edges.iter().find(|e| e.from == table && e.to == column.table)?;
+                let (own, key) = edge.on.first().filter(|_| edge.on.len() == 1)?;
+                keys = (*key, *own);
+                let mut used = Vec::new();
+                query.filter.iter().for_each(|c| c.columns(&mut used));
+                if used.iter().any(|c| c.table != column.table) {
+                    return None;
+                }
+                (query.entity, query.tables) = (Some(column.table), vec![column.table]);
+                if self.index.column(*own).column.nullable {
+                    filter.push(Cond::Null(*own, false));
+                }
+            }
+            let inner = Query { select: vec![Expr::Column(keys.1)], tables: vec![table], filter, ..Query::default() };
+            query.filter.push(Cond::In(keys.0, Box::new(inner), false));
             query.distinct = true;
         }
         self.apart(&s, &mut query)?;
@@ -184,6 +208,7 @@ impl Reader<'_, '_, '_> {
             s.shown.extend(s.named);
         }
         s.left += usize::from(s.order && s.query.order.is_empty());
+        s.left += usize::from(s.top.is_some() && s.ranked.is_none() && s.query.order.is_empty());
         if let Some((elapsed, asked)) = s.elapsed.take() {
             s.left += usize::from(!asked);
             s.figures.push(Expr::Agg(Agg::Avg, Box::new(elapsed)));
@@ -330,7 +355,7 @@ impl Reader<'_, '_, '_> {
                 Cond::During(time, from, _) if *from > jiff::civil::DateTime::MIN => Some((*time, *from)),
                 _ => None,
             });
-            let (time, from) = times.next().filter(|_| true)?;
+            let (time, from) = times.next()?;
             if times.next().is_some() {
                 return None;
             }

@@ -80,6 +80,10 @@ impl Reader<'_, '_, '_> {
         if phrase.iter().any(|t| matches!(t.shape, Shape::Quoted)) {
             return None;
         }
+        let ends = |word: &str| self.tokens.get(at + phrase.len()).is_some_and(|t| t.lower == word);
+        if lower.ends_with("last time") && ends("out") {
+            return None;
+        }
         if let Some(word) = self.spoken(phrase, &lower, at).or_else(|| self.own(&lower)) {
             return Some(word);
         }
@@ -412,11 +416,18 @@ impl Reader<'_, '_, '_> {
             return Some(Some(Word::Series(Expr::Bucket(unit, time))));
         }
         match lower {
-            "trend of" | "trend in" | "the trend of" | "the trend in" if self.log.time.is_some() => return Some(None),
+            "trend of" | "trend in" | "the trend of" | "the trend in" => {
+                let told =
+                    |t: &Token| matches!(t.lower.as_str(), "per" | "by" | "daily" | "hourly" | "weekly" | "monthly");
+                let day = |time| Word::Series(Expr::Bucket(Bucket::Day, time));
+                let time = self.log.time?;
+                return Some((!self.tokens.iter().any(told)).then(|| day(time)));
+            }
             "percent" | "%" if before.is_some_and(|t| matches!(t.shape, Shape::Number(_))) => return Some(None),
             "largest" | "the largest" | "biggest" | "the biggest" | "smallest" | "the smallest" => {
-                let table = &self.index.table(self.log.table).words.stems;
-                let rows = self.tokens.get(at + phrase.len()).is_some_and(|t| table.as_slice() == [t.stem.clone()]);
+                let next = at + phrase.len();
+                let number = self.tokens.get(next).is_some_and(|t| matches!(t.shape, Shape::Number(_)));
+                let rows = self.is_rows(if number { next + 1 } else { next });
                 let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
                 return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
             }
@@ -432,7 +443,16 @@ impl Reader<'_, '_, '_> {
                 return Some(Some(Word::Fresh));
             }
             "new" if dated(0) || after(0) == "since" && dated(1) => return Some(Some(Word::Fresh)),
-            "new" if self.log.event("created").is_some() => return Some(None),
+            "new"
+                if self.is_rows(at + phrase.len())
+                    && self
+                        .tokens
+                        .get(at + phrase.len())
+                        .is_none_or(|t| self.written(std::slice::from_ref(t)).is_none()) =>
+            {
+                return self.log.event("created").map(|_| None);
+            }
+            "new" if self.dated.iter().any(|d| d.certain) => return Some(Some(Word::Fresh)),
             "slow" => {
                 let Some(Cue::Superlative(most, Some(quality))) = cues::of("slowest") else { return None };
                 return Some(Some(Word::Most(most, quality)));
@@ -445,10 +465,21 @@ impl Reader<'_, '_, '_> {
             "space" | "disk space" => return self.log.size.map(|c| Some(Word::Column(c))),
             _ => {}
         }
+        if at > 0 && matches!(lower, "run" | "runs" | "ran") && !matches!(after(0), "time" | "times") {
+            return Some(None);
+        }
         if let Some(groups) = moving(lower) {
             return Some(Some(Word::Moving(groups)));
         }
         self.happened(phrase, lower, before, at)
+    }
+
+    /// Whether the token names the rows.
+    fn is_rows(&self, at: usize) -> bool {
+        let own = &self.index.table(self.log.table).words.stems;
+        self.tokens
+            .get(at)
+            .is_some_and(|t| own.as_slice() == [t.stem.clone()] || self.log.rows.contains(&t.stem.as_str()))
     }
 
     /// What happened to a row, and how long it took until it did.
