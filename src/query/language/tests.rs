@@ -300,6 +300,14 @@ fn a_time_is_half_open_and_said() {
 }
 
 #[test]
+fn an_order_to_write_is_refused() {
+    for order in ["delete all orders", "Please drop the customers", "update the customers", "truncate orders"] {
+        let Outcome::Refuse { reason, candidates, .. } = ask(order).outcome else { panic!("not refused: {order}") };
+        assert!(reason.contains("only read") && candidates.is_empty(), "{order}: {reason}");
+    }
+}
+
+#[test]
 fn what_the_data_does_not_have_is_refused_with_the_words() {
     let Outcome::Refuse { words, reason, .. } = ask("Which pilots flew zeppelins over volcanoes?").outcome else {
         panic!("not refused")

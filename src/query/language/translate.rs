@@ -5,12 +5,13 @@ use std::ops::Range;
 use super::assign::{Assignment, Item, Part, assignments};
 use super::confidence::results::{Found, weighed};
 use super::confidence::{Seen, Signs, Standing, leaves_out_never_or_only, neglects, probability};
+use super::cues::Cue;
 use super::dates;
 use super::glossary::Glossary;
 use super::index::{ColumnId, Index};
 use super::link::{Linker, Span};
-use super::logic::{Expr, Query};
-use super::operations::Log;
+use super::logic::{Agg, Expr, Query};
+use super::operations::{Log, Status};
 use super::parse::Parser;
 use super::restate::restate;
 use super::statistics;
@@ -98,6 +99,11 @@ impl<'a> Translator<'a> {
         }
         if let Some(reading) = self.verified(&tokens) {
             return without_rivals(Outcome::Answer(reading));
+        }
+        if self.is_order_to_write(&tokens) {
+            let reason =
+                "a question is only read: nothing is deleted, changed or added; ask which rows are meant instead";
+            return refused(reason.to_owned(), Vec::new(), Vec::new());
         }
         let apart = self.take_apart(question, tokens, clock, lookup);
         let writer = self.writer(&apart);
@@ -276,7 +282,8 @@ impl<'a> Translator<'a> {
             };
             let signs = seen.signs(standing);
             let neglected = self.leaves_out_deed(&apart.tokens, &combination.parts, &one.query)
-                || neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
+                || neglects(&self.index, &apart.tokens, &combination.parts, &one.query)
+                || self.misuses(&apart.tokens, &one.query);
             let most = if neglected { NEGLECTED } else { 1.0 };
             let confidence = probability(&signs).min(most);
             judged.push(Judged { confidence, most, query: one.query, signs, sql: one.sql, from: one.from });
@@ -295,6 +302,88 @@ impl<'a> Translator<'a> {
         };
         let tables = || query.needed();
         parts.iter().any(unknown) && self.logs.iter().any(|log| !log.events.is_empty() && tables().contains(&log.table))
+    }
+
+    /// Whether a code of HTTP became a number of rows, or a mean or sum is made of moments.
+    fn misuses(&self, tokens: &[Token], query: &Query) -> bool {
+        let tables = query.needed();
+        let coded = self.logs.iter().any(|l| matches!(l.status, Some(Status::Http(_))) && tables.contains(&l.table));
+        let number = |t: &Token, n: u64| t.text == n.to_string();
+        let counted = |n: u64| {
+            let before = |w: &[Token]| {
+                matches!(w, [first, second] if number(second, n)
+                    && matches!(first.lower.as_str(), "top" | "first" | "last" | "bottom" | "which"))
+            };
+            n == 1 || !tokens.iter().any(|t| number(t, n)) || tokens.windows(2).any(before)
+        };
+        let limited = coded && query.limit.is_some_and(|n| (100..600).contains(&n) && !counted(n));
+        let moment = |e: &Expr| {
+            matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_), of)
+                if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c).is_time()))
+        };
+        limited || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(moment)
+    }
+
+    /// Whether it is no question but an order to change the data. "deletes per hour" and "DELETE requests by path" ask.
+    fn is_order_to_write(&self, tokens: &[Token]) -> bool {
+        let polite = |t: &&Token| {
+            matches!(
+                t.lower.as_str(),
+                "please" | "can" | "could" | "would" | "you" | "kindly" | "now" | "just" | "then"
+            )
+        };
+        let mut words = tokens.iter().skip_while(polite);
+        let Some(verb) = words.next() else { return false };
+        let orders = [
+            "delete",
+            "drop",
+            "update",
+            "insert",
+            "truncate",
+            "alter",
+            "remove",
+            "set",
+            "erase",
+            "purge",
+            "wipe",
+            "overwrite",
+            "rename",
+            "clear",
+            "destroy",
+        ];
+        let Some(object) = words.next().filter(|_| orders.contains(&verb.lower.as_str())) else { return false };
+        let told = matches!(
+            object.lower.as_str(),
+            "all"
+                | "the"
+                | "a"
+                | "an"
+                | "any"
+                | "every"
+                | "everything"
+                | "each"
+                | "from"
+                | "into"
+                | "table"
+                | "tables"
+                | "row"
+                | "rows"
+                | "old"
+                | "these"
+                | "those"
+                | "this"
+                | "that"
+                | "column"
+                | "database"
+                | "where"
+        );
+        // A value of the data with what is counted, or a noun: "drop rate by host", "update statements per user".
+        let groups = |t: &Token| matches!(super::cues::of(&t.lower), Some(Cue::By | Cue::Each | Cue::Per(_)));
+        let grouped = tokens.iter().any(groups);
+        let value = !self.index.values(&verb.lower).is_empty();
+        let shouted = verb.text.chars().all(char::is_uppercase);
+        let noun = matches!(super::cues::of(&object.lower), Some(Cue::In | Cue::Of));
+        told || !noun && !grouped && !(value && shouted) && (value || !shouted)
     }
 
     fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {

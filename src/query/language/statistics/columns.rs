@@ -101,7 +101,10 @@ impl Reader<'_, '_, '_> {
         }
         s.limit = s.number.take().and_then(limit).or(s.limit);
         if s.each {
-            s.left += 1;
+            // "the average bytes per request": each row is one.
+            let means = !s.figures.is_empty() && s.figures.iter().all(|f| matches!(f, Expr::Agg(Agg::Avg, _)));
+            s.left += usize::from(!means);
+            s.each = !means;
         }
         s.rows = true;
     }
@@ -171,6 +174,17 @@ impl Reader<'_, '_, '_> {
             (None, None) => s.elapsed = Some((elapsed, asked)),
             (Some(_), Some(_)) => s.left += 1,
         }
+    }
+
+    /// The figure of many values where none is named: what took time has a mean, all else a sum.
+    pub(super) fn usual(&self, column: ColumnId) -> Agg {
+        if Some(column) == self.log.duration && !self.adds_up(column) { Agg::Avg } else { Agg::Sum }
+    }
+
+    /// Whether several rows have the same value, which is no figure and not what a row is shown by.
+    pub(super) fn repeats(&self, column: ColumnId) -> bool {
+        let named = !self.measure(column) && !self.index.kind(column).is_time();
+        named && !self.index.is_unique(column) && !self.log.shown.starts_with(&[column])
     }
 
     /// Whether a column's values add up, as bytes and calls do.
@@ -251,6 +265,15 @@ impl Reader<'_, '_, '_> {
             return;
         }
         if let Some(agg) = s.agg {
+            // A moment has no mean and no sum: what took time is meant.
+            let column = match agg {
+                Agg::Min | Agg::Max | Agg::Distinct => column,
+                _ if self.index.kind(column).is_time() => {
+                    s.left += usize::from(self.log.duration.is_none());
+                    self.log.duration.unwrap_or(column)
+                }
+                _ => column,
+            };
             let listed = matches!(next, Some(Word::Cue(Cue::And)))
                 && matches!(words.get(at + 2), Some(Word::Column(c)) if self.measure(*c))
                 || matches!(next, Some(Word::Column(c)) if self.measure(*c));
@@ -360,13 +383,13 @@ impl Reader<'_, '_, '_> {
             s.shown.len() == 1 && s.shown.iter().all(|c| !self.measure(*c) && !self.log.shown.starts_with(&[*c]));
         let down = s.ranked.take().unwrap_or(true);
         if s.shown.is_empty() && !s.query.group.is_empty() && measure {
-            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            let figure = Expr::Agg(self.usual(column), Box::new(Expr::Column(column)));
             s.figures.push(figure.clone());
             s.query.order.push((figure, down));
         } else if grouped && measure {
             let group: Vec<Expr> = s.shown.drain(..).map(Expr::Column).collect();
             s.query.group.extend(group);
-            let figure = Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)));
+            let figure = Expr::Agg(self.usual(column), Box::new(Expr::Column(column)));
             s.figures.push(figure.clone());
             s.query.order.push((figure, down));
         } else {

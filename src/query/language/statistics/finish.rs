@@ -1,8 +1,10 @@
 //! The query of all that was said, or none where something waits for what it belongs to.
 
 use super::{Reader, State};
+use crate::query::language::cues::{self, Cue};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Query};
+use crate::query::language::write::quote;
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
@@ -25,6 +27,12 @@ impl Reader<'_, '_, '_> {
         query.tables = vec![table];
         if s.change.is_some() && !query.group.iter().any(|e| matches!(e, Expr::Bucket(..))) {
             since_before(&mut query);
+        }
+        // "errors this week versus last week by path": the weeks of each path beside each other.
+        if s.change == Some(false) && query.group.len() + s.shown.len() > 1 {
+            let told = |t: &super::Token| matches!(t.stem.as_str(), "chang" | "grow" | "growth" | "differ" | "increas");
+            s.left += usize::from(self.tokens.iter().any(told));
+            s.change = None;
         }
         if query.distinct && !query.group.is_empty() && s.figures.is_empty() {
             query.distinct = false;
@@ -223,6 +231,21 @@ impl Reader<'_, '_, '_> {
         {
             s.figures.push(Expr::Count);
         }
+        // "which addresses hit /login most".
+        if let (Some((most, None)), [_], true) = (s.most, s.shown.as_slice(), s.query.order.is_empty())
+            && s.figures.is_empty()
+            && s.agg.is_none()
+            && s.rows
+            && self
+                .tokens
+                .iter()
+                .rev()
+                .find(|t| t.is_word())
+                .is_some_and(|t| matches!(t.lower.as_str(), "most" | "least"))
+        {
+            (s.most, s.ranked) = (None, Some(most));
+            s.limit = s.limit.or(Some(1));
+        }
         if s.gap {
             s.left += usize::from(self.log.time.is_none() || !s.figures.is_empty() || !s.query.group.is_empty());
             let most = s.most.take().map(|m| m.0).or(s.agg.take().map(|agg| agg != Agg::Min));
@@ -234,14 +257,32 @@ impl Reader<'_, '_, '_> {
                 s.left += 1;
             }
         }
-        // "traffic by day" adds it up.
-        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+        // "traffic by day" adds it up, "response time by method" is a mean.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && (s.compare || !s.query.group.is_empty()))
             && self.measure(*one)
-            && self.adds_up(*one)
+            && (self.adds_up(*one) || Some(*one) == self.log.duration)
             && s.query.order.is_empty()
         {
-            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.figures.push(Expr::Agg(self.usual(*one), Box::new(Expr::Column(*one))));
             s.shown.clear();
+        }
+        // "the 5 slowest paths" are 5 paths, slow by the mean of their rows.
+        if let ([one], [(Expr::Column(by), _)]) = (s.shown.as_slice(), s.query.order.as_slice())
+            && Some(*by) == self.log.duration
+            && self.repeats(*one)
+            && s.query.group.is_empty()
+            && s.within.is_none()
+            && !s.rows
+            && self.tokens.iter().any(|t| matches!(cues::of(&t.lower), Some(Cue::Superlative(_, Some(_)))))
+        {
+            let mean = Expr::Agg(Agg::Avg, Box::new(Expr::Column(*by)));
+            let several = self.is_said_of_several(*one);
+            s.limit = s.limit.filter(|n| *n > 1 || !several);
+            s.figures.push(mean.clone());
+            s.query.order.iter_mut().for_each(|(e, _)| *e = mean.clone());
+        }
+        if let Some((bytes, name)) = s.scale.take() {
+            self.scaled(s, bytes, name);
         }
         if s.none.is_some() && s.shown.is_empty() && s.figures.is_empty() {
             s.shown.extend(s.named);
@@ -264,6 +305,39 @@ impl Reader<'_, '_, '_> {
         if s.compare {
             self.compare(s);
         }
+    }
+
+    /// Figures of bytes in a larger unit.
+    fn scaled(&self, s: &mut State, bytes: f64, name: &str) {
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty())
+            && Some(*one) == self.log.size
+        {
+            s.figures.push(Expr::Agg(Agg::Sum, Box::new(Expr::Column(*one))));
+            s.shown.clear();
+        }
+        let [figure @ Expr::Agg(agg, of)] = s.figures.as_slice() else {
+            s.left += 1;
+            return;
+        };
+        let (Expr::Column(column), true) = (of.as_ref(), matches!(agg, Agg::Sum | Agg::Avg | Agg::Min | Agg::Max))
+        else {
+            s.left += 1;
+            return;
+        };
+        let words = &self.index.column(*column).words;
+        s.left += usize::from(Some(*column) != self.log.size || ["kb", "mb", "gb"].iter().any(|w| words.has(w)));
+        let agg = match agg {
+            Agg::Avg => "avg",
+            Agg::Min => "min",
+            Agg::Max => "max",
+            _ => "sum",
+        };
+        let sql = format!("{agg}({}) / {bytes:.1}", quote(&self.index.column(*column).column.name));
+        let scaled = Expr::Metric(self.log.table, name.to_owned(), sql);
+        for (expr, _) in s.query.order.iter_mut().filter(|(e, _)| e == figure) {
+            *expr = scaled.clone();
+        }
+        s.figures = vec![scaled];
     }
 
     /// `compare web1 and web2`, `today against yesterday`: a group of each.
@@ -364,10 +438,7 @@ impl Reader<'_, '_, '_> {
             query.distinct = true;
         }
         // "which units logged an error" names each once.
-        let repeats = column.is_some_and(|c| {
-            let named = !self.measure(c) && !self.index.kind(c).is_time();
-            named && !self.index.is_unique(c) && !self.log.shown.starts_with(&[c])
-        });
+        let repeats = column.is_some_and(|c| self.repeats(c));
         query.distinct |=
             s.which && repeats && query.group.is_empty() && query.order.is_empty() && query.limit.is_none();
         Some(())

@@ -44,6 +44,8 @@ enum Word {
     Moment(bool),
     /// A number of bytes.
     Bytes(f64),
+    /// Bytes are told in this many, and what such a one is called.
+    Scale(f64, &'static str),
     /// The second, third and so on.
     Nth(u64),
     /// What happened to rows, by the column that dates it.
@@ -136,6 +138,7 @@ struct State {
     named: Option<ColumnId>,
     /// The unit of the number that waits, in milliseconds.
     unit: f64,
+    scale: Option<(f64, &'static str)>,
 }
 
 impl Reader<'_, '_, '_> {
@@ -192,7 +195,7 @@ impl Reader<'_, '_, '_> {
             }
             Word::Time(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
             Word::Moment(latest) => if *latest { "latest" } else { "earliest" }.to_owned(),
-            Word::Bytes(_) => "unit".to_owned(),
+            Word::Bytes(_) | Word::Scale(..) => "unit".to_owned(),
             Word::Nth(nth) => format!("number {nth} in the order"),
             Word::Event(column) => format!("column {}", index.full_name(*column)),
             Word::Elapsed(from, to, _) => restate::expression(index, &Expr::Elapsed(*from, *to)),
@@ -288,6 +291,16 @@ impl Reader<'_, '_, '_> {
                     s.none = Some(s.query.filter.len());
                 }
                 s.rows |= alone;
+                // "more than 100 errors": so many rows of each.
+                if let (Some(op), Some(n)) = (s.op, s.number)
+                    && !s.count
+                    && s.unit <= 0.0
+                    && s.having.is_none()
+                    && s.shown.len() + s.query.group.len() > 0
+                {
+                    (s.op, s.number) = (None, None);
+                    s.having = Some((Expr::Count, op, n));
+                }
                 self.push(s, cond.clone());
             }
             Word::Text(text) => match s.like.take() {
@@ -306,8 +319,27 @@ impl Reader<'_, '_, '_> {
                     None => s.left += 1,
                 },
             },
+            // "the slowest 5 paths".
+            Word::Number(n)
+                if matches!(
+                    at.checked_sub(1).and_then(|p| words.get(p)),
+                    Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))
+                ) && s.limit == Some(1)
+                    && matches!(next, Some(Word::Column(_) | Word::Rows(_) | Word::Series(_))) =>
+            {
+                s.limit = limit(*n);
+            }
             Word::Number(n) => self.number(s, *n, next),
-            Word::Date(place) => self.date(s, *place),
+            Word::Date(place) => {
+                // "compare errors this week with last week".
+                s.or |= s.compare
+                    && matches!(
+                        at.checked_sub(1).and_then(|p| words.get(p)),
+                        Some(Word::Cue(Cue::With | Cue::And | Cue::In))
+                    )
+                    && matches!(s.query.filter.last(), Some(Cond::During(..)));
+                self.date(s, *place);
+            }
             Word::Series(expr) => {
                 if s.frequent.is_some() {
                     s.figures.push(Expr::Count);
@@ -331,6 +363,7 @@ impl Reader<'_, '_, '_> {
             Word::Change => s.change = Some(false),
             Word::Took => s.column = self.log.duration,
             Word::Unit(_) | Word::Bytes(_) => {}
+            Word::Scale(bytes, name) => s.scale = Some((*bytes, name)),
             Word::Time(latest) => self.time(s, *latest, words, at),
             Word::Moment(latest) => {
                 let agg = if *latest { Agg::Max } else { Agg::Min };
@@ -425,7 +458,13 @@ impl Reader<'_, '_, '_> {
 fn special(word: &Word) -> bool {
     match word {
         Word::Number(n) => *n == 0.0,
-        Word::Cond(_) | Word::Rate(..) | Word::Date(_) | Word::Series(_) | Word::Change | Word::Bytes(_) => true,
+        Word::Cond(_)
+        | Word::Rate(..)
+        | Word::Date(_)
+        | Word::Series(_)
+        | Word::Change
+        | Word::Bytes(_)
+        | Word::Scale(..) => true,
         Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
         Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
         Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),

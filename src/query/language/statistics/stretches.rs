@@ -6,6 +6,7 @@ use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
 use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
+use super::super::operations::Status;
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
@@ -37,7 +38,50 @@ impl Reader<'_, '_, '_> {
             found.push((word, at..next));
             at = next;
         }
+        self.codes(&mut found);
         Some(found)
+    }
+
+    /// Numbers that can be nothing but a code of HTTP: `404`, `500s`.
+    fn codes(&self, found: &mut Vec<(Option<Word>, Range<usize>)>) {
+        let Some(Status::Http(column)) = self.log.status else { return };
+        let said: Vec<usize> = (0..found.len()).filter(|at| found.get(*at).is_some_and(|f| f.0.is_some())).collect();
+        let word = |place: Option<usize>| {
+            let at = place.and_then(|p| said.get(p)).copied()?;
+            found.get(at)?.0.as_ref().map(|word| (at, word))
+        };
+        let mut codes: Vec<(usize, Option<usize>, f64)> = Vec::new();
+        for place in 0..said.len() {
+            let Some((at, Word::Number(n))) = word(Some(place)) else { continue };
+            let before = word(place.checked_sub(1)).map(|(_, w)| w);
+            let compared = matches!(
+                before,
+                Some(Word::Column(_) | Word::Took | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Behind(_)))
+            );
+            let between = said.iter().any(|at| matches!(found.get(*at), Some((Some(Word::Cue(Cue::Between)), _))));
+            let after = word(Some(place + 1));
+            // "500s" is written as one word.
+            let end = |at: usize| found.get(at).and_then(|f| self.tokens.get(f.1.end.checked_sub(1)?)).map(|t| t.end);
+            let start = |at: usize| found.get(at).and_then(|f| self.tokens.get(f.1.start)).map(|t| t.start);
+            let several = after
+                .filter(|(next, w)| matches!(w, Word::Unit(unit) if *unit == 1000.0) && start(*next) == end(at))
+                .map(|(next, _)| next);
+            let unit = several.is_none()
+                && matches!(after, Some((_, Word::Unit(_) | Word::Bytes(_) | Word::Cue(Cue::Behind(_)))));
+            let code = several.is_some() && (100.0..600.0).contains(n) && n.fract() == 0.0 || is_code(*n);
+            if code && !compared && !between && !unit {
+                codes.push((at, several, *n));
+            }
+        }
+        for (at, several, n) in codes {
+            let code = Operand::Literal(Literal::Number(n));
+            if let Some((word, _)) = found.get_mut(at) {
+                *word = Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Eq, code)));
+            }
+            if let Some((word, _)) = several.and_then(|at| found.get_mut(at)) {
+                *word = None;
+            }
+        }
     }
 
     /// What begins at a token, none for words that say nothing, and the token after it.
@@ -159,6 +203,9 @@ impl Reader<'_, '_, '_> {
                 | "done"
                 | "returned"
                 | "return"
+                | "returns"
+                | "gives"
+                | "give"
                 | "created"
                 | "occur"
                 | "happen"
@@ -306,10 +353,25 @@ impl Reader<'_, '_, '_> {
         {
             return Some(column);
         }
+        // What a request took, not the time at which it came.
+        if let [what, "time" | "durat" | "latenc"] = stems
+            && matches!(*what, "respons" | "request" | "process" | "elaps" | "serv" | "server" | "run" | "load")
+            && let Some(column) = self.log.duration
+        {
+            return Some(column);
+        }
         // What a row took is a number; its "time" alone is when it happened.
         let short = |stem: &str| {
             stem == "execut" && self.index.columns(self.log.table).any(|c| self.index.column(c).words.has("exec"))
         };
+        // "addresses" of `remote_addr`.
+        if let ["address"] = stems {
+            let named = |c: &ColumnId| ["addr", "address", "ip"].iter().any(|w| self.index.column(*c).words.has(w));
+            let mut columns = self.index.columns(self.log.table).filter(named);
+            if let (Some(only), None) = (columns.next(), columns.next()) {
+                return Some(only);
+            }
+        }
         let stems: &[&str] = &stems.iter().map(|s| if short(s) { "exec" } else { s }).collect::<Vec<_>>();
         let names = self.linker.names(stems);
         let mut found: Vec<(ColumnId, f64)> = names.iter().filter_map(own).collect();
@@ -398,7 +460,26 @@ impl Reader<'_, '_, '_> {
         if let Some(bytes) = bytes.filter(|_| before.is_some_and(|t| matches!(t.shape, Shape::Number(_)))) {
             return Some(Some(Word::Bytes(bytes)));
         }
-        let topped = || at.checked_sub(2).and_then(|p| self.tokens.get(p)).is_some_and(|t| t.lower == "top");
+        // "traffic in MB".
+        if let (Some(bytes), Some("in"), true) = (
+            bytes,
+            before.map(|t| t.lower.as_str()),
+            matches!(follows(0), None | Some(Cue::By | Cue::Each | Cue::Stop)),
+        ) {
+            let name = match lower.bytes().next() {
+                _ if bytes < 2.0 => return Some(None),
+                Some(b'k') => "kilobytes",
+                Some(b'm') => "megabytes",
+                Some(b'g') => "gigabytes",
+                _ => "terabytes",
+            };
+            return Some(Some(Word::Scale(bytes, name)));
+        }
+        let topped = || {
+            at.checked_sub(2)
+                .and_then(|p| self.tokens.get(p))
+                .is_some_and(|t| t.lower == "top" || matches!(cues::of(&t.lower), Some(Cue::Frequent(_))))
+        };
         let ranked = before.is_some_and(|t| {
             matches!(cues::of(&t.lower), Some(Cue::Frequent(_)))
                 || t.lower == "peak"
@@ -464,6 +545,10 @@ impl Reader<'_, '_, '_> {
             }
             "space" | "disk space" => return self.log.size.map(|c| Some(Word::Column(c))),
             _ => {}
+        }
+        // "addresses that sent more than 100 requests": what is sent is said.
+        if at > 0 && lower == "sent" && (at + 1..self.tokens.len()).any(|later| self.is_rows(later)) {
+            return Some(None);
         }
         if at > 0 && matches!(lower, "run" | "runs" | "ran") && !matches!(after(0), "time" | "times") {
             return Some(None);
@@ -532,6 +617,15 @@ impl Reader<'_, '_, '_> {
             found.map(|v| Word::Value(v.column, v.text.clone()))
         };
         let lower = text.to_lowercase();
+        // "deletes per hour": requests with the method.
+        if let (Some(verb @ ("delete" | "post" | "put" | "patche")), Some(Status::Http(_))) =
+            (lower.strip_suffix('s'), &self.log.status)
+            && let Some(Word::Value(column, method)) = own(if verb == "patche" { "patch" } else { verb })
+            && self.index.column(column).words.has("method")
+        {
+            let method = Operand::Literal(Literal::Text(method));
+            return Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Eq, method)));
+        }
         own(&lower).or_else(|| synonyms::of_value(&lower).iter().find_map(|other| own(other)))
     }
 
@@ -539,6 +633,14 @@ impl Reader<'_, '_, '_> {
         let found = self.index.values(&text.to_lowercase()).iter().find(|v| v.column.table == self.log.table);
         found.map_or_else(|| Word::Text(text.to_owned()), |v| Word::Value(v.column, v.text.clone()))
     }
+}
+
+/// A code of HTTP that is no round number of rows.
+fn is_code(n: f64) -> bool {
+    n.fract() == 0.0
+        && [201.0..=208.0, 301.0..=308.0, 401.0..=431.0, 451.0..=451.0, 499.0..=499.0, 501.0..=511.0, 520.0..=527.0]
+            .iter()
+            .any(|codes| codes.contains(&n))
 }
 
 /// The groups of `7 day moving average`, or of one that does not say how many.

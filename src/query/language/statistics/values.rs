@@ -51,7 +51,9 @@ impl Reader<'_, '_, '_> {
                 || s.share
                 || s.most.is_some()
                 || !s.figures.is_empty()
-                || matches!(next, Some(Word::Cond(_))))
+                || s.rows
+                || !s.shown.is_empty()
+                || matches!(next, None | Some(Word::Cond(_) | Word::Date(_) | Word::Cue(Cue::By | Cue::Each))))
             && !matches!(next, Some(Word::Column(_)))
             && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
         {
