@@ -264,7 +264,10 @@ fn a_cancelled_build_leaves_the_old_index_its_options_and_what_is_not_ours() {
 fn a_long_transaction_is_named_and_waited_for_only_so_long() {
     let bench = Bench::with_docs("", 5000);
     let transaction = bench.open_transaction("SELECT count(*) FROM docs");
-    bench.index(&["rebuild", "--all", "--max-wait", "1s"]).code(11).stderr_has("gave up after waiting 1 s for other sessions, at last for process ");
+    bench
+        .index(&["rebuild", "--all", "--max-wait", "1s"])
+        .code(11)
+        .stderr_has("gave up after waiting 1 s for other sessions, at last for process ");
     assert_eq!(bench.lists("docs_idx"), "lists=10");
     // What has been touched by the open transaction cannot be dropped before its end.
     assert_eq!(bench.leftovers(), "docs_idx_ccnew");
@@ -430,7 +433,7 @@ fn roles_without_the_right_are_told_the_grant_and_owners_need_no_superuser() {
     rebuild.stderr_has("GRANT \"owner\" TO \"stranger\"");
     for command in [&["plan", "--count"][..], &["recall"]] {
         let run = bench.index_at(&as_role("stranger"), command).code(13);
-        run.stderr_has("permission denied for table docs");
+        let run = run.stderr_has("permission denied for table docs");
         run.stderr_has("GRANT SELECT ON \"public\".\"docs\" TO \"stranger\"");
     }
     bench.index_at(&as_role("owner"), &["rebuild", "--all"]).success();
