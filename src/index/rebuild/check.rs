@@ -20,11 +20,11 @@ const CHECK: recall::Wish = recall::Wish { queries: 20, nearest: 10 };
 const EXACT: (f64, f64, f64) = (0.05, 0.2, 10.0);
 
 /// How long its queries by the old index may take, which the build waits for.
-const BEFORE: Duration = Duration::from_millis(15);
+const BEFORE: Duration = Duration::from_millis(10);
 
 /// How long its queries by the new index may take: a share of the build's time, and these seconds at the least and the
 /// most.
-const AFTER: (f64, f64, f64) = (0.01, 0.02, 2.0);
+const AFTER: (f64, f64, f64) = (0.006, 0.012, 2.0);
 
 /// Multiplications that the new index's drift may take for each second of the build, of which that is some hundredths.
 const EFFORT: f64 = 2e7;
