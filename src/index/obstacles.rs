@@ -282,12 +282,13 @@ pub fn unreadable(error: Error, session: &Session, index: &VectorIndex, rebuild:
     let (what, next) = if rebuild && !index.may_alter {
         not_owner(session, index)
     } else if denied.message.contains("row-level security") {
-        (denied.message.clone(), "a policy would hide rows from the count: use a role with BYPASSRLS".to_owned())
+        let next = "a policy would hide rows from the count: use a role with BYPASSRLS";
+        ("the role may not read all rows".to_owned(), next.to_owned())
     } else {
         let (user, schema) = (quote_ident(session.user()), quote_ident(&index.schema));
-        let grant =
-            format!("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {} TO {user}", index.quoted_table());
-        (denied.message.clone(), grant)
+        let table = index.quoted_table();
+        let grant = format!("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user}");
+        ("the role may not read the table".to_owned(), grant)
     };
     let place = format!("{} {}", session.place(), index.label());
     let mut out = Error::new(Exit::Precondition, "index.privilege", what).at(place).next(next);
