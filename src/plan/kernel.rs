@@ -199,7 +199,7 @@ fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
     let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
     let shared = host.other.value > 0 || foreign > host.ram.value / 20;
     let strict = budget.postgresql.as_ref().filter(|_| host.owns_kernel() && now == Some(2)).and_then(|pg| {
-        let limit = host.facts.memory.commit_limit_bytes.filter(|_| host.ram_is_measured)?;
+        let limit = host.ram_is_measured.then(|| commit_limit(host, pg, None))?;
         let need = commit_need(host, pg);
         (need <= limit).then_some((limit, need))
     });
@@ -260,7 +260,36 @@ fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
         ),
     };
     fixed(draft, "vm.overcommit_memory", 0, constant(format!("0: {why}")).note(note));
+    // Without strict overcommit the percentage means nothing; with a pinned 2 it is a part of the limit.
+    if let Some(ratio) = host.profile.count("kernel.vm.overcommit_ratio").and_then(|n| i64::try_from(n).ok()) {
+        fixed(draft, "vm.overcommit_ratio", ratio, constant("pinned; the plan would leave it as it is"));
+    }
 }
+
+/// CommitLimit as it will be: the kernel's own figure less the part of huge pages that are still to be made, or the limit
+/// in kB that the host has; with another percentage than the host's, that of RAM less all huge pages, and swap.
+pub(super) fn commit_limit(host: &Host<'_>, pg: &super::budget::PostgresBudget, planned: Option<u64>) -> u64 {
+    let memory = &host.facts.memory;
+    let swap = if host.ram_is_measured { memory.swap_bytes.unwrap_or(0) } else { 0 };
+    let measured = memory.commit_limit_bytes.filter(|_| host.ram_is_measured);
+    let kbytes = host.sysctl("vm.overcommit_kbytes").filter(|kb| *kb > 0 && planned.is_none());
+    if let Some(kb) = kbytes {
+        return measured.unwrap_or_else(|| kb.saturating_mul(KB).saturating_add(swap));
+    }
+    let now = host.sysctl("vm.overcommit_ratio");
+    let ratio = planned.or(now).unwrap_or(DEFAULT_RATIO);
+    let part = |bytes: u64| u64::try_from(u128::from(bytes) * u128::from(ratio) / 100).unwrap_or(u64::MAX);
+    if let Some(limit) =
+        measured.filter(|_| now.is_some() && planned.is_none_or(|p| Some(p) == now) && !in_kbytes(host))
+    {
+        let more = if pg.huge_pages { pg.huge_page_count.saturating_sub(memory.huge_pages.unwrap_or(0)) } else { 0 };
+        return limit.saturating_sub(part(more.saturating_mul(pg.huge_page_size)));
+    }
+    part(commit_base(host, pg)).saturating_add(swap)
+}
+
+/// The kernel's own vm.overcommit_ratio.
+const DEFAULT_RATIO: u64 = 50;
 
 /// Whether the host says its limit in kB, in place of a percentage.
 fn in_kbytes(host: &Host<'_>) -> bool {
