@@ -233,9 +233,22 @@ impl Unit {
 
     /// The smallest limit of memory, in bytes; a percentage is of the host's memory.
     pub(super) fn memory_max(&self, host: &Host, total: Option<u64>) -> Option<Told<u64>> {
-        // MemoryLimit is the directive of the first hierarchy, which MemoryMax stands for where both are set.
-        let limits = self.chain().filter_map(|u| u.settings.get("MemoryMax").or_else(|| u.settings.get("MemoryLimit")));
-        limits.filter_map(|set| told(host, set, memory(&set.value, total))).min_by_key(|told| told.value)
+        self.memory_settings()
+            .filter_map(|set| told(host, set, memory(&set.value, total)))
+            .min_by_key(|told| told.value)
+    }
+
+    /// The smallest limit of memory that this unit's files and those of its slices set, in bytes, and the file that does.
+    #[must_use]
+    pub fn memory_limit(&self, total: Option<u64>) -> Option<(u64, &str)> {
+        let limits = self.memory_settings().filter_map(|set| Some((memory(&set.value, total)??, set.file.as_str())));
+        limits.min_by_key(|(bytes, _)| *bytes)
+    }
+
+    /// MemoryMax of it and its slices; MemoryLimit is the directive of the first hierarchy, which MemoryMax stands for
+    /// where both are set.
+    fn memory_settings(&self) -> impl Iterator<Item = &ClusterSetting> {
+        self.chain().filter_map(|u| u.settings.get("MemoryMax").or_else(|| u.settings.get("MemoryLimit")))
     }
 
     /// The smallest bandwidth, in CPUs.

@@ -335,26 +335,6 @@ async fn read_server(session: &Session) -> Result<Server> {
         (Some(_), false) => Some("only a superuser may read an index's pages".to_owned()),
         (Some(_), true) => None,
     };
-    let probes = session
-        .query(
-            "SELECT split_part(c, '=', 1) AS setting, r.rolname::text AS role, s.setdatabase <> 0 AS database, \
-             split_part(c, '=', 2) AS value \
-             FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c LEFT JOIN pg_roles r ON r.oid = s.setrole \
-             WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) \
-             AND split_part(c, '=', 1) IN ('ivfflat.probes', 'hnsw.ef_search') ORDER BY 3 DESC, 2 NULLS FIRST",
-            &[],
-        )
-        .await?
-        .iter()
-        .map(|r| {
-            Ok(ProbesSetting {
-                setting: r.value("setting")?,
-                role: r.value("role")?,
-                database: r.value("database")?,
-                value: r.value("value")?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
     let unsigned = |column: &str| -> Result<u64> { Ok(u64::try_from(row.value::<i64>(column)?).unwrap_or_default()) };
     let small = |column: &str| -> Result<u32> { Ok(u32::try_from(row.value::<i32>(column)?).unwrap_or_default()) };
     let mut server = Server {
@@ -376,7 +356,7 @@ async fn read_server(session: &Session) -> Result<Server> {
         parallel_workers: small("pw")?,
         data_directory: row.value("dir")?,
         port: row.value("port")?,
-        probes,
+        probes: probes(session).await?,
         session_probes: None,
     };
     if server.version_num < 140_000 {
@@ -394,6 +374,44 @@ async fn read_server(session: &Session) -> Result<Server> {
         server.session_probes = row.value::<Option<String>>("probes")?.and_then(|p| p.parse().ok());
     }
     Ok(server)
+}
+
+/// The probes configured for roles and databases, as far as they concern this one.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn probes(session: &Session) -> Result<Vec<ProbesSetting>> {
+    session
+        .query(
+            "SELECT split_part(c, '=', 1) AS setting, r.rolname::text AS role, s.setdatabase <> 0 AS database, \
+             split_part(c, '=', 2) AS value \
+             FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c LEFT JOIN pg_roles r ON r.oid = s.setrole \
+             WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+             AND split_part(c, '=', 1) IN ('ivfflat.probes', 'hnsw.ef_search') ORDER BY 3 DESC, 2 NULLS FIRST",
+            &[],
+        )
+        .await?
+        .iter()
+        .map(|r| {
+            Ok(ProbesSetting {
+                setting: r.value("setting")?,
+                role: r.value("role")?,
+                database: r.value("database")?,
+                value: r.value("value")?,
+            })
+        })
+        .collect()
+}
+
+/// Whether the database has other ivfflat indexes than this one, which its probes serve too.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn has_others(session: &Session, index: &VectorIndex) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+               JOIN pg_am a ON a.oid = c.relam AND a.amname = 'ivfflat' JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind = 'i' AND i.indisvalid AND (n.nspname, c.relname) <> ($1, $2)) AS others";
+    session.query_one(sql, &[(&index.schema, Type::TEXT), (&index.name, Type::TEXT)]).await?.value("others")
 }
 
 async fn identity(session: &Session) -> Result<String> {

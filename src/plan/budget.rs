@@ -211,6 +211,17 @@ pub struct NginxBudget {
     pub capped: bool,
 }
 
+/// Which pins keep a plan from being sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guilty {
+    /// The host is too small without any of them too.
+    None,
+    /// Any one of these: without it the others fit.
+    Any(Vec<String>),
+    /// These together.
+    All(Vec<String>),
+}
+
 /// The whole budget.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -275,21 +286,23 @@ impl Budget {
         self.fixed(host).saturating_add(pg).saturating_add(duck)
     }
 
-    /// The pins that keep a plan from being sound: one alone where unsetting it would do, else those that have to go
-    /// together. Empty where the host is too small without any of them too.
+    /// The pins that keep a plan from being sound: each of which it would do to unset, else those that have to go
+    /// together.
     #[must_use]
-    pub fn guilty_pins(host: &Host<'_>) -> Vec<String> {
+    pub fn guilty_pins(host: &Host<'_>) -> Guilty {
         let sound_without = |keys: &[&str]| {
             let mut profile = host.profile.clone();
             profile.values.retain(|key, _| !keys.contains(&key.as_str()));
             Host::new(host.facts, &profile).is_ok_and(|host| Budget::new(&host).is_sound(&host))
         };
         let pins: Vec<&str> = host.profile.values.keys().map(String::as_str).filter(|key| is_counted(key)).collect();
-        if let Some(one) = pins.iter().find(|pin| sound_without(&[pin])) {
-            return vec![(*one).to_owned()];
+        let owned = |pins: Vec<&str>| pins.into_iter().map(str::to_owned).collect();
+        let any: Vec<&str> = pins.iter().copied().filter(|pin| sound_without(&[pin])).collect();
+        if !any.is_empty() {
+            return Guilty::Any(owned(any));
         }
         if !sound_without(&pins) {
-            return Vec::new();
+            return Guilty::None;
         }
         let mut guilty = pins;
         let mut tried = 0;
@@ -301,7 +314,7 @@ impl Budget {
                 tried += 1;
             }
         }
-        guilty.into_iter().map(str::to_owned).collect()
+        Guilty::All(owned(guilty))
     }
 
     /// The pins without which less RAM would do than with them, where the host is too small all the same, and how much

@@ -176,6 +176,30 @@ fn a_services_open_files_are_not_lowered() {
 }
 
 #[test]
+fn a_service_that_may_use_less_than_it_needs_is_an_error() {
+    let tree = Tree::new();
+    tree.put("lib/systemd/system/pgbouncer.service", "[Service]\nType=notify\n");
+    let check = |code: i32| {
+        let set = ["--set", "host.components=postgresql,pgbouncer"];
+        Llmsql::new().args(["plan", "--check"]).args(set).root(tree.dir.path()).run().code(code)
+    };
+    check(0);
+    tree.put("etc/systemd/system/pgbouncer.service.d/small.conf", "[Service]\nMemoryMax=16M\n");
+    let run = check(5).stdout_has("error: memory.containers");
+    assert!(
+        run.stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains("MemoryMax of /etc/systemd/system/pgbouncer.service.d/small.conf"),
+        "{}",
+        run.stdout
+    );
+    tree.put("etc/systemd/system/pgbouncer.service.d/small.conf", "[Service]\nMemoryMax=64M\n");
+    check(0);
+}
+
+#[test]
 fn io_uring_under_the_switch_is_for_the_group_that_postgres_is_in() {
     let tree = Tree::new();
     tree.put("proc/sys/kernel/osrelease", "6.12.0\n");

@@ -137,12 +137,12 @@ impl Rebuild {
             others: None,
         };
         retry(watcher, &comment_sql(&new, &note)).await?;
-        let moved = match plan.probes_after.filter(|_| !plan.grows()) {
-            Some(probes) => self.set_probes(watcher, Some(probes)).await,
-            None => Ok(()),
+        let moved = match plan.probes_after {
+            Some(probes) => self.move_probes(watcher, &new, probes).await,
+            None => Ok(None),
         };
         match moved {
-            Ok(()) => outcome.notes.extend(self.about_probes(plan)),
+            Ok(moved) => outcome.notes.extend(self.about_probes(plan, moved.map(|(_, now)| now))),
             Err(error) => {
                 outcome.notes.push(format!("the new index is in place, and its probes are not set: {error}"));
                 outcome.exit = error.exit.code();
@@ -195,19 +195,42 @@ impl Rebuild {
         }
     }
 
-    /// What the operator should know of the probes, once the new index is in place.
-    fn about_probes(&self, plan: &IndexPlan) -> Option<String> {
+    /// What the operator should know of the probes, once the new index is in place. `set` are those of the database or
+    /// the role, where they are moved.
+    fn about_probes(&self, plan: &IndexPlan, set: Option<u32>) -> Option<String> {
         let probes = plan.probes_after?;
-        match self.wish.probes {
-            ProbesFor::Database | ProbesFor::Role(_) => {
-                Some(format!("ivfflat.probes is {probes} now, for new sessions"))
+        Some(match set {
+            Some(set) if set > probes => {
+                format!("ivfflat.probes stays {set}, since other indexes use it; this one would do with {probes}")
             }
-            ProbesFor::Print => {
+            Some(set) => format!("ivfflat.probes is {set} now, for new sessions"),
+            None => {
                 let other_lists = plan.lists != plan.target.as_ref().map(|t| t.lists);
                 (other_lists && plan.probes != Some(probes))
-                    .then(|| format!("the application should SET ivfflat.probes = {probes}"))
+                    .then(|| format!("the application should SET ivfflat.probes = {probes}"))?
             }
+        })
+    }
+
+    /// Moves the probes to what an index needs; never below what is set where the database has other indexes, whose
+    /// probes they are too. Returns what was set before and what is now; `None` where they are nobody's to move.
+    pub(super) async fn move_probes(
+        &self,
+        session: &Session,
+        index: &VectorIndex,
+        wanted: u32,
+    ) -> Result<Option<(Option<u32>, u32)>> {
+        if self.wish.probes == ProbesFor::Print {
+            return Ok(None);
         }
+        let reading = async { Ok((catalogue::probes(session).await?, catalogue::has_others(session, index).await?)) };
+        let (settings, others) = session.under(&[], reading).await?;
+        let before = self.wish.probes.configured(&settings);
+        let now = if others { wanted.max(before.unwrap_or_default()) } else { wanted };
+        if before != Some(now) {
+            self.set_probes(session, Some(now)).await?;
+        }
+        Ok(Some((before, now)))
     }
 
     /// Sets the probes for whom they are to be moved, or puts them back to the default.

@@ -62,8 +62,8 @@ pub enum ProbesFor {
 }
 
 impl ProbesFor {
-    /// The `ivfflat.probes` configured for them now.
-    fn configured(&self, server: &Server) -> Option<u32> {
+    /// The `ivfflat.probes` configured for them.
+    fn configured(&self, settings: &[catalogue::ProbesSetting]) -> Option<u32> {
         let role = match self {
             ProbesFor::Print => return None,
             ProbesFor::Database => None,
@@ -71,7 +71,7 @@ impl ProbesFor {
         };
         let own =
             |s: &&catalogue::ProbesSetting| s.setting == "ivfflat.probes" && s.database && s.role.as_deref() == role;
-        server.probes.iter().find(own)?.value.parse().ok()
+        settings.iter().find(own)?.value.parse().ok()
     }
 }
 
@@ -332,8 +332,9 @@ impl Rebuild {
             others: (!others.is_empty()).then(|| others.to_owned()),
             ..index.note.clone()
         };
+        let mut probes_were = None;
         if let Some(probes) = plan.probes_after.filter(|_| plan.grows()) {
-            self.set_probes(watcher, Some(probes)).await?;
+            probes_were = self.move_probes(watcher, index, probes).await?.map(|(before, _)| before);
         }
         retry(watcher, &comment_sql(index, &mark)).await.map_err(|e| self.explain(e, plan))?;
         let start = Instant::now();
@@ -365,7 +366,7 @@ impl Rebuild {
         }
         let error = self.explain(error, plan);
         self.progress.note(&format!("{}: putting things back", index.label()));
-        match self.put_back(plan, &was, worker, outcome).await {
+        match self.put_back(plan, &was, probes_were, worker, outcome).await {
             // The new index was in place before what failed.
             Ok(true) => {
                 outcome.notes.push(format!("the new index is in place, though {error}"));
@@ -382,7 +383,14 @@ impl Rebuild {
 
     /// After a failure: says whether the new index is in place all the same; otherwise drops what is left of it and
     /// puts options and probes back. On a connection of its own, since the worker's may be gone.
-    async fn put_back(&self, plan: &IndexPlan, was: &str, worker: &Session, outcome: &mut Outcome) -> Result<bool> {
+    async fn put_back(
+        &self,
+        plan: &IndexPlan,
+        was: &str,
+        probes_were: Option<Option<u32>>,
+        worker: &Session,
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
         let index = &plan.index;
         let session = self.session().await?;
         if worker.is_closed() {
@@ -404,8 +412,7 @@ impl Rebuild {
         for sql in restore_sql(&now, was) {
             retry(&fresh, &sql).await?;
         }
-        if plan.grows() {
-            let before = self.wish.probes.configured(&self.server);
+        if let Some(before) = probes_were {
             self.set_probes(&fresh, before).await?;
         }
         for leftover in mine() {

@@ -1,7 +1,7 @@
 //! Memory: the budget, overcommit, huge pages, containers and services.
 
 use super::{Court, number, size};
-use crate::plan::budget::{Budget, WorkMemTerm};
+use crate::plan::budget::{Budget, Guilty, WorkMemTerm};
 use crate::plan::host::Sizing;
 use crate::plan::{Check, Severity, containers, kernel};
 use crate::units;
@@ -160,7 +160,7 @@ impl Court<'_> {
                 |s| format!("{key} = {} ({})", s.value.written(Dialect::PostgreSql), s.origin),
             )
         };
-        let list = |keys: &[String]| keys.iter().map(told).collect::<Vec<_>>().join(" and ");
+        let list = |keys: &[String], word: &str| keys.iter().map(told).collect::<Vec<_>>().join(word);
         let are = |keys: &[String]| if keys.len() == 1 { "is" } else { "are" };
         let enough = Budget::smallest_ram(self.host);
         numbers.push(number("smallest RAM that would do", shown(enough)));
@@ -168,13 +168,19 @@ impl Court<'_> {
             Some(enough) => format!("{} would do", units::format_bytes(enough)),
             None => "no RAM up to 64TB would do".to_owned(),
         };
-        let guilty = Budget::guilty_pins(self.host);
-        if !guilty.is_empty() {
-            numbers.push(number("pinned", list(&guilty)));
+        let found = match Budget::guilty_pins(self.host) {
+            Guilty::None => None,
+            Guilty::Any(pins) if pins.len() > 1 => Some((pins, " or ", "any one of them")),
+            Guilty::Any(pins) => Some((pins, "", "it")),
+            Guilty::All(pins) => Some((pins, " and ", "them")),
+        };
+        if let Some((pins, word, them)) = found {
+            numbers.push(number("pinned", list(&pins, word)));
             let more = enough.map(|enough| format!(", or give the host {}", units::format_bytes(enough)));
+            let (told, with) = (list(&pins, " and "), if pins.len() == 1 { "it" } else { "them" });
             return (
-                format!("{} {} pinned, and without it would fit; with it {would}", list(&guilty), are(&guilty)),
-                format!("unset or lower {}{}", guilty.join(" and "), more.unwrap_or_default()),
+                format!("{told} {} pinned; without {them} all would fit, with {with} {would}", are(&pins)),
+                format!("unset or lower {}{}", pins.join(word), more.unwrap_or_default()),
             );
         }
         let (costly, without) = Budget::costly_pins(self.host, enough);
@@ -187,10 +193,17 @@ impl Court<'_> {
         if costly.is_empty() {
             return (would, next);
         }
-        numbers.push(number("pinned", list(&costly)));
+        numbers.push(number("pinned", list(&costly, " and ")));
         numbers.push(number("smallest RAM without the pins", shown(without)));
-        let pins = list(&costly);
+        let pins = list(&costly, " and ");
         (format!("{would} with {pins}, which {} pinned, and {} without", are(&costly), shown(without)), next)
+    }
+
+    /// The memory that the files of a component's unit give it, on this host.
+    fn unit_limit(&self, component: &str) -> Option<(u64, &str)> {
+        let Some(Value::Text(name)) = self.value(&format!("limits.units.{component}.name")) else { return None };
+        let unit = self.host.facts.units.iter().find(|unit| &unit.name == name)?;
+        unit.memory_limit(self.host.facts.memory.total_bytes).filter(|_| self.host.ram_is_measured)
     }
 
     /// Limits that the kernel enforces, a container's and a service's, against what their components need at worst.
@@ -214,6 +227,14 @@ impl Court<'_> {
                     short.push(key);
                 }
             }
+            // What the service's own files say holds beside ours; PostgreSQL's is in the RAM that is planned for.
+            if let Some((limit, file)) = self.unit_limit(name).filter(|_| name != "postgresql") {
+                let shown = (units::human_bytes(limit), units::human_bytes(need));
+                numbers.push((format!("{name}: {file} / at worst"), format!("{} / {}", shown.0, shown.1)));
+                if limit < need {
+                    short.push(format!("MemoryMax of {file}"));
+                }
+            }
         }
         if let (Some(pg), Some(shm)) = (&self.budget.postgresql, self.count("containers.postgresql.shm_size")) {
             let needed = containers::shm_needed(pg);
@@ -232,7 +253,10 @@ impl Court<'_> {
         } else {
             format!("less than its component needs at worst: {}", short.join(", "))
         };
-        let next = "unset the pinned containers.* and limits.units.* values";
+        let next = match short.iter().any(|what| what.starts_with("MemoryMax of")) {
+            true => "raise that MemoryMax, or make the component smaller",
+            false => "unset the pinned containers.* and limits.units.* values",
+        };
         self.verdict("memory.containers", Some(holds), numbers, message, next);
     }
 }

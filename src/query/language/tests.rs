@@ -471,3 +471,55 @@ fn words_of_operations_data_are_explained() {
     assert!(said.contains(&("errors", "status of requests is at least 500")), "{said:?}");
     assert!(said.iter().all(|(_, meaning)| *meaning != "unexplained"), "{said:?}");
 }
+
+/// Tickets that say when they were closed.
+fn desk() -> Schema {
+    let tickets = vec![
+        column("id", Kind::Integer, &[]),
+        column("title", Kind::Text, &["Disk full", "Slow query"]),
+        column("assignee", Kind::Text, &["ann", "ben"]),
+        column("status", Kind::Text, &["open", "closed"]),
+        column("opened_at", Kind::Timestamp, &[]),
+        column("closed_at", Kind::Timestamp, &[]),
+    ];
+    Schema { tables: vec![table("tickets", tickets)], keys: Vec::new() }
+}
+
+#[test]
+fn what_happened_to_a_row_chooses_the_time() {
+    let asked = |question: &str| match ask_with(&desk(), &Glossary::default(), question).outcome {
+        Outcome::Answer(reading) => reading.sql,
+        other => panic!("{question}: {other:?}"),
+    };
+    let day = |column: &str| format!("{column} >= DATE '2025-06-17' AND {column} < DATE '2025-06-18'");
+    for (question, expected) in [
+        ("how many tickets were closed yesterday?", format!("SELECT count(*) FROM tickets WHERE {}", day("closed_at"))),
+        ("how many tickets were opened yesterday?", format!("SELECT count(*) FROM tickets WHERE {}", day("opened_at"))),
+        (
+            "how many tickets did ann close yesterday?",
+            format!("SELECT count(*) FROM tickets WHERE assignee = 'ann' AND {}", day("closed_at")),
+        ),
+        (
+            "average time to close per assignee",
+            "SELECT assignee, avg(closed_at - opened_at) FROM tickets GROUP BY assignee".to_owned(),
+        ),
+    ] {
+        assert_eq!(asked(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn a_kind_or_deed_that_is_not_known_is_not_left_out() {
+    for question in ["how many purple tickets are not closed?", "how many tickets did ann reject?"] {
+        let translation = ask_with(&desk(), &Glossary::default(), question);
+        assert!(!matches!(translation.outcome, Outcome::Answer(_)), "{question}: {translation:?}");
+    }
+}
+
+#[test]
+fn comparisons_with_other_rows() {
+    assert_eq!(
+        sql("What are the names of customers who are older than all customers from Bonn?"),
+        "SELECT name FROM customers WHERE age > (SELECT max(age) FROM customers WHERE city = 'Bonn')"
+    );
+}

@@ -256,12 +256,25 @@ impl<'a> Translator<'a> {
                 cost: one.cost,
             };
             let signs = seen.signs(standing);
-            let neglected = neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
+            let neglected = self.leaves_out_deed(&apart.tokens, &combination.parts, &one.query)
+                || neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
             let confidence = probability(&signs).min(if neglected { NEGLECTED } else { 1.0 });
             judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
         }
         judged.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         judged
+    }
+
+    /// Whether it is not understood what somebody did to rows that say when things happen to them: `did ann reject`.
+    fn leaves_out_deed(&self, tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+        let did = tokens.iter().position(|t| matches!(t.lower.as_str(), "did" | "does" | "do"));
+        let unknown = |p: &Part| {
+            p.item == Item::Unknown
+                && did.is_some_and(|did| p.start > did)
+                && tokens.get(p.start).is_some_and(Token::is_word)
+        };
+        let tables = || query.needed();
+        parts.iter().any(unknown) && self.logs.iter().any(|log| !log.events.is_empty() && tables().contains(&log.table))
     }
 
     fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {

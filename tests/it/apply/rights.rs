@@ -111,6 +111,27 @@ fn without_a_place_for_the_journal_nothing_is_changed() {
     assert_eq!(tree.snapshot(), before);
 }
 
+/// The user a server runs as has its files judged, reloaded and proved without root.
+#[test]
+fn the_servers_own_user_changes_his_server() {
+    let stack = Stack::new();
+    let state = stack.tree.path("var/lib/llmsql");
+    fs::create_dir_all(&state).expect("a folder");
+    give_to_server_user(&state);
+    if !geteuid().is_root() {
+        println!("not root: everything here belongs to this user, so this is not judged");
+        return;
+    }
+    let run = stack.planned("apply", &["--yes"]).unprivileged().run().code(13).stderr_has("done: generation 1");
+    assert!(run.stderr.contains("valid: PostgreSQL 18"), "{}", run.stderr);
+    assert_eq!(stack.show("random_page_cost"), "1.1");
+    assert_eq!(stack.pooler("pool_mode"), "session", "of its folder he is not the owner");
+    let left = run.stderr.lines().find(|l| l.contains("left out for want of rights")).expect("what was left out");
+    assert!(left.contains("pgbouncer") && left.contains("nginx") && !left.contains("postgresql"), "{left}");
+    Llmsql::new().root(stack.tree.dir()).args(["rollback", "--yes"]).unprivileged().run().success();
+    assert_eq!(stack.show("random_page_cost"), "4");
+}
+
 /// Who owns NGINX's files may not open its logs: that is no verdict on the files.
 #[test]
 fn what_he_may_not_judge_is_said() {

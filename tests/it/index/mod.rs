@@ -522,6 +522,26 @@ fn probes_are_set_for_a_role_that_is_there() {
 }
 
 #[test]
+fn probes_of_the_database_are_never_lowered_for_one_of_its_indexes() {
+    let bench = Bench::with_docs("", 5000);
+    bench.sql("CREATE TABLE few AS SELECT * FROM docs LIMIT 400");
+    bench.sql("CREATE INDEX few_idx ON few USING ivfflat (embedding vector_l2_ops) WITH (lists = 10)");
+    let run = bench.index(&["rebuild", "--all", "--set-probes", "database"]).success();
+    run.stdout_has("70 lists").stdout_has("20 lists").stderr_has("ivfflat.probes stays 8, since other indexes use it");
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "8");
+    // What fails puts back what was there when it began.
+    bench.sql("INSERT INTO few SELECT docs.* FROM docs, generate_series(1, 3)");
+    bench.sql("ANALYZE few");
+    let transaction = bench.open_transaction("SELECT count(*) FROM few");
+    bench.index(&["rebuild", "few_idx", "--set-probes", "database", "--max-wait", "1s"]).code(11);
+    assert_eq!(bench.sql("SHOW ivfflat.probes"), "8");
+    drop(transaction);
+    bench.sql("DROP INDEX docs_idx");
+    bench.index(&["rebuild", "few_idx", "--set-probes", "database"]).success().stdout_has("124 lists");
+    assert_ne!(bench.sql("SHOW ivfflat.probes"), "8");
+}
+
+#[test]
 fn a_swap_keeps_what_the_index_was_and_takes_an_operator_class_that_is_there() {
     let bench = Bench::with_docs("allow_in_place_tablespaces = on", 2000);
     bench.sql("CREATE TABLESPACE apart LOCATION ''");

@@ -58,7 +58,7 @@ pub fn wrong_values(
         .filter(|(name, _)| !pinned.contains(name))
         .collect();
     let wrong = differing(console, &wanted, major)?;
-    Ok(wrong.into_iter().map(|d| format!("{} is {}, not {}", d.name(), d.running, d.applied)).collect())
+    Ok(wrong.iter().map(Differs::shown).collect())
 }
 
 /// Which running values are not those that a file says.

@@ -14,7 +14,21 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
         !holds(index, *cue, phrase, query)
     };
-    parts.iter().any(cue) || leaves_out_never_or_only(tokens, query)
+    parts.iter().any(cue) || leaves_out_kind(tokens, parts) || leaves_out_never_or_only(tokens, query)
+}
+
+/// Whether a word that says which rows of a table are meant, `how many urgent tickets`, is not understood.
+fn leaves_out_kind(tokens: &[Token], parts: &[Part]) -> bool {
+    let kind = |three: &[Part]| {
+        let [before, word, table] = three else { return false };
+        let begins =
+            matches!(before.item, Item::Cue(Cue::Count | Cue::Ask | Cue::Which | Cue::Each | Cue::All | Cue::Of))
+                || tokens.get(before.start).is_some_and(|t| matches!(t.lower.as_str(), "the" | "a" | "an"));
+        let said = tokens.get(word.start).is_some_and(|t| t.shape == Shape::Word);
+        begins && said && word.item == Item::Unknown && matches!(table.item, Item::Table(_))
+    };
+    parts.windows(3).any(kind)
+        || matches!(parts, [word, table, ..] if word.item == Item::Unknown && matches!(table.item, Item::Table(_)))
 }
 
 /// Whether the query has what `never` and `with only` ask for.

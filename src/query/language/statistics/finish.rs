@@ -355,7 +355,7 @@ impl Reader<'_, '_, '_> {
                 Cond::During(time, from, _) if *from > jiff::civil::DateTime::MIN => Some((*time, *from)),
                 _ => None,
             });
-            let (time, from) = times.next().filter(|_| true)?;
+            let (time, from) = times.next()?;
             if times.next().is_some() {
                 return None;
             }

@@ -5,7 +5,9 @@
 
 mod columns;
 mod finish;
+mod shapes;
 mod stretches;
+mod values;
 
 use std::ops::Range;
 
@@ -18,7 +20,6 @@ use super::operations::{Log, Status};
 use super::restate;
 use super::words::Token;
 use super::write::quote_text;
-use crate::query::schema::Kind;
 
 /// What a stretch of the question is.
 #[derive(Debug, Clone, PartialEq)]
@@ -317,7 +318,7 @@ impl Reader<'_, '_, '_> {
                     s.limit = s.number.take().and_then(limit);
                     s.ranked = Some(top);
                 }
-                if s.ranked.is_some() && self.is_single(at, words) {
+                if s.ranked.is_some() && self.is_single() {
                     s.limit = s.limit.or(Some(1));
                 }
                 let expr = match (expr, s.event) {
@@ -412,317 +413,11 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Whether a stretch of the calendar is one, not all: "hour", not "hours".
-    fn is_single(&self, at: usize, words: &[Word]) -> bool {
+    fn is_single(&self) -> bool {
         let several = |t: &Token| {
             matches!(t.lower.as_str(), "minutes" | "hours" | "days" | "weeks" | "months" | "quarters" | "years")
         };
-        at > 0 && words.get(at - 1).is_some() && !self.tokens.iter().any(several)
-    }
-
-    fn cue(&self, s: &mut State, cue: Cue, words: &[Word], at: usize) {
-        let next = words.get(at + 1);
-        match cue {
-            Cue::Count => s.count = true,
-            Cue::HowMuch(None) => s.agg = Some(Agg::Sum),
-            Cue::Agg(agg) if s.op.is_some() && s.column.is_some() => {
-                let Some((op, column)) = s.op.take().zip(s.column.take()) else { return };
-                let figure = Query { select: vec![Expr::Agg(agg, Box::new(Expr::Column(column)))], ..Query::default() };
-                self.push(s, Cond::Compare(Expr::Column(column), op, Operand::Query(Box::new(figure))));
-            }
-            Cue::Agg(agg) if s.elapsed.is_some() => {
-                if let Some((elapsed, _)) = s.elapsed.take() {
-                    s.figures.push(Expr::Agg(agg, Box::new(elapsed)));
-                }
-            }
-            // "the slowest path on average", "slowest paths by p95".
-            Cue::Agg(agg)
-                if next.is_none()
-                    && s.agg.is_none()
-                    && s.figures.is_empty()
-                    && s.query.group.is_empty()
-                    && matches!((s.query.order.as_slice(), s.shown.as_slice()), ([(Expr::Column(_), _)], [_])) =>
-            {
-                s.by = false;
-                let several = s.shown.iter().any(|c| self.is_said_of_several(*c));
-                s.limit = s.limit.filter(|n| *n > 1 || !several);
-                if let Some((expr, _)) = s.query.order.first_mut() {
-                    *expr = Expr::Agg(agg, Box::new(expr.clone()));
-                    s.figures.push(expr.clone());
-                }
-            }
-            // "p50, p95 and p99 of request time".
-            Cue::Agg(agg) if s.agg.is_some() => match at.checked_sub(1).and_then(|p| words.get(p)) {
-                Some(Word::Cue(Cue::And)) => s.aggs.push(agg),
-                _ => s.left += 1,
-            },
-            Cue::Agg(agg) => s.agg = Some(agg),
-            Cue::HowMuch(Some(_)) if matches!(next, Some(Word::Elapsed(..))) => {}
-            Cue::Distinct => s.distinct = true,
-            Cue::Each => s.each = true,
-            Cue::By if matches!(next, Some(Word::Column(_))) => {
-                if s.top.is_some() || s.ranked.is_some() || s.order {
-                    s.by = true
-                } else {
-                    s.each = true
-                }
-            }
-            Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
-            // "top 3 hours by errors": by how many there are.
-            Cue::By if matches!(next, Some(Word::Cond(_))) && s.ranked.is_some() && s.limit.is_some() => {}
-            Cue::And
-                if s.each
-                    || !s.query.group.is_empty()
-                        && at.checked_sub(1).is_some_and(|p| matches!(words.get(p), Some(Word::Column(_)))) =>
-            {
-                s.each = s.figures.is_empty() || !matches!(next, Some(Word::Cue(_)));
-            }
-            Cue::Superlative(most, quality) => {
-                s.limit = s.number.take().and_then(limit).or(s.limit);
-                s.most = Some((most, quality));
-                self.superlative(s, words, at);
-            }
-            Cue::Frequent(most) => {
-                s.limit = s.number.take().and_then(limit).or(s.limit);
-                match next {
-                    Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
-                    Some(Word::Value(..) | Word::Cond(_)) if s.shown.is_empty() => s.frequent = Some(most),
-                    _ => {
-                        s.ranked = Some(most);
-                        s.limit = s.limit.or(Some(1));
-                    }
-                }
-            }
-            Cue::Top(top) => s.top = Some(top),
-            Cue::Compare(op, quality) => {
-                let op = if std::mem::take(&mut s.not) { op.negated() } else { op };
-                s.op = Some(match quality {
-                    Some(quality) => self.compared_by(s, op, quality, next),
-                    None => op,
-                });
-            }
-            Cue::Behind(op) => s.op = Some(op),
-            Cue::Between => s.between = Some(None),
-            // "paths never requested with DELETE": no row of the path is one, not only some row is none.
-            Cue::Not | Cue::But | Cue::Without if self.shares_rows(s, next) => s.none = Some(s.query.filter.len()),
-            Cue::Not if matches!(next, Some(Word::Event(_))) => s.not = true,
-            Cue::Not | Cue::But | Cue::Without => s.not = true,
-            Cue::Or => s.or = true,
-            Cue::Contains(place) => s.like = Some(place),
-            Cue::Share => {
-                s.share = true;
-                s.shared = Some((s.query.filter.len(), None));
-            }
-            Cue::Running => s.running = true,
-            Cue::Change(percent) => s.change = Some(percent),
-            Cue::When => s.when = true,
-            Cue::Order => s.order = true,
-            Cue::Descending | Cue::Ascending => {
-                let down = cue == Cue::Descending;
-                match s.query.order.last_mut() {
-                    Some(last) => last.1 = down,
-                    None => s.ranked = Some(down),
-                }
-            }
-            Cue::Everything => {
-                s.shown = self.index.columns(self.log.table).collect();
-                s.rows = true;
-            }
-            Cue::And | Cue::In | Cue::By | Cue::With | Cue::Times | Cue::Named => {}
-            _ => s.left += 1,
-        }
-    }
-
-    /// Whether the one column shown names things of several rows each, of which a condition that follows holds or not.
-    fn shares_rows(&self, s: &State, next: Option<&Word>) -> bool {
-        let named = |c: &ColumnId| {
-            self.index.kind(*c) == Kind::Text && !self.index.is_unique(*c) && !self.log.shown.starts_with(&[*c])
-        };
-        let shown = match s.shown.as_slice() {
-            [] if s.rows && s.which => s.named,
-            [one] => Some(*one),
-            _ => None,
-        };
-        shown.is_some_and(|c| named(&c))
-            && s.none.is_none()
-            && s.column.is_none()
-            && !s.count
-            && s.figures.is_empty()
-            && s.query.group.is_empty()
-            && matches!(
-                next,
-                Some(
-                    Word::Rows(_)
-                        | Word::Value(..)
-                        | Word::Cond(_)
-                        | Word::Date(_)
-                        | Word::Cue(Cue::With | Cue::In | Cue::By | Cue::Compare(Op::Ge, None))
-                )
-            )
-    }
-
-    fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
-        let scaled = |column: ColumnId| {
-            let words = &self.index.column(column).words;
-            let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
-            if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
-        };
-        if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
-            s.column = None;
-            let words = &self.index.column(column).words;
-            let own =
-                [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
-            let op = s.op.take().unwrap_or(Op::Eq);
-            let literal = Operand::Literal(Literal::Number(n * unit / own));
-            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
-            return;
-        }
-        if s.column.is_none()
-            && !matches!(next, Some(Word::Rows(_) | Word::Column(_) | Word::Unit(_)))
-            && let Some(op) = s.op
-        {
-            // "an error rate above 10 %": of the groups shown.
-            if matches!(s.figures.last(), Some(Expr::Metric(..))) && s.having.is_none() && s.shown.len() == 1 {
-                s.op = None;
-                s.having = s.figures.pop().map(|figure| (figure, op, n));
-                return;
-            }
-            // "orders over 150": by what they amount to.
-            if let Some(amount) = self.amount().filter(|_| s.rows && s.figures.is_empty()) {
-                s.op = None;
-                let literal = Operand::Literal(Literal::Number(n));
-                return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
-            }
-        }
-        let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
-        if let Some(Status::Http(column)) = &self.log.status
-            && free
-            && (100.0..600.0).contains(&n)
-            && n.fract() == 0.0
-            && (s.count
-                || s.when
-                || s.share
-                || s.most.is_some()
-                || !s.figures.is_empty()
-                || matches!(next, Some(Word::Cond(_))))
-            && !matches!(next, Some(Word::Column(_)))
-            && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
-        {
-            s.rows |= !matches!(next, Some(Word::Rows(_)));
-            self.of_most(s, next.filter(|n| !matches!(n, Word::Unit(_))));
-            return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
-        }
-        if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
-            s.number = Some(n);
-            return;
-        }
-        match (s.between, s.column) {
-            (Some(None), _) => {
-                s.between = Some(Some(n));
-                return;
-            }
-            (Some(Some(low)), Some(column)) => {
-                s.between = None;
-                s.column = None;
-                self.push(s, Cond::Between(Expr::Column(column), Literal::Number(low), Literal::Number(n)));
-                return;
-            }
-            _ => {}
-        }
-        if matches!(next, Some(Word::Unit(_))) {
-            s.column = s.column.or(self.log.duration);
-        }
-        if let Some(Word::Unit(unit)) = next {
-            s.unit = *unit;
-        }
-        match s.column.take() {
-            Some(column) => {
-                let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
-                // Names are no more than a number.
-                let named = self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column);
-                s.left += usize::from(named && !matches!(op, Op::Eq | Op::Ne));
-                let literal = Operand::Literal(Literal::Number(scaled(column)));
-                self.push(s, Cond::Compare(Expr::Column(column), op, literal));
-            }
-            None => s.number = Some(n),
-        }
-    }
-
-    fn date(&self, s: &mut State, place: usize) {
-        let event = s.event.take();
-        let told = event.or(self.log.time);
-        let Some((time, span)) = told.zip(self.dated.get(place)) else {
-            s.left += 1;
-            return;
-        };
-        let cond = match s.op.take() {
-            Some(Op::Gt) => Cond::During(time, span.to, jiff::civil::DateTime::MAX),
-            Some(Op::Ge) => Cond::During(time, span.from, jiff::civil::DateTime::MAX),
-            Some(Op::Lt) => Cond::During(time, jiff::civil::DateTime::MIN, span.from),
-            Some(Op::Le) => Cond::During(time, jiff::civil::DateTime::MIN, span.to),
-            _ => Cond::During(time, span.from, span.to),
-        };
-        s.column = None;
-        s.between = None;
-        // "not modified since March": before it; "not in March": at another time.
-        if event.is_some() && std::mem::take(&mut s.not) {
-            let Cond::During(_, from, to) = cond else { return };
-            let before = Cond::During(time, jiff::civil::DateTime::MIN, from);
-            let other = match to {
-                jiff::civil::DateTime::MAX => before,
-                _ => Cond::Any(vec![before, Cond::During(time, to, jiff::civil::DateTime::MAX)]),
-            };
-            s.query.filter.push(other);
-            return;
-        }
-        self.push(s, cond);
-    }
-
-    fn time(&self, s: &mut State, latest: bool, words: &[Word], at: usize) {
-        let Some(time) = self.log.time else {
-            s.left += 1;
-            return;
-        };
-        // "the first 3": as many rows; else the one row.
-        if s.when || matches!(words.first(), Some(Word::Cue(Cue::When))) {
-            let agg = if latest { Agg::Max } else { Agg::Min };
-            s.when = false;
-            s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time))));
-            return;
-        }
-        s.limit = match words.get(at + 1) {
-            Some(Word::Number(n)) => limit(*n),
-            _ => s.number.take().and_then(limit).or(Some(1)),
-        };
-        s.query.order.push((Expr::Column(time), latest));
-    }
-
-    fn push(&self, s: &mut State, cond: Cond) {
-        let equal =
-            |a: &Cond, b: &Cond| matches!((a, b), (Cond::Compare(x, Op::Eq, _), Cond::Compare(y, Op::Eq, _)) if x == y);
-        let same = |a: &Cond, b: &Cond| match a {
-            Cond::Any(all) => all.iter().all(|one| equal(one, b)),
-            one => equal(one, b),
-        };
-        // An "or" joins what stands at its sides and nothing that follows; a time is an alternative to a time alone.
-        let time = |c: &Cond| matches!(c, Cond::During(..));
-        let or = std::mem::take(&mut s.or);
-        s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
-        let not = std::mem::take(&mut s.not);
-        s.left += usize::from(not && !matches!(cond, Cond::Compare(..) | Cond::Like(..)));
-        let cond = if not { negated(cond) } else { cond };
-        match s.query.filter.last_mut() {
-            Some(last) if same(last, &cond) || or => {
-                let earlier = last.clone();
-                *last = match earlier {
-                    Cond::Any(mut all) => {
-                        all.push(cond);
-                        Cond::Any(all)
-                    }
-                    one => Cond::Any(vec![one, cond]),
-                };
-            }
-            _ => s.query.filter.push(cond),
-        }
+        !self.tokens.iter().any(several)
     }
 }
 

@@ -1,0 +1,175 @@
+//! Numbers, times and the conditions that are made of what was said.
+
+use super::{Reader, State, Word, limit, negated};
+use crate::query::language::cues::Cue;
+use crate::query::language::index::ColumnId;
+use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand};
+use crate::query::language::operations::Status;
+use crate::query::schema::Kind;
+
+impl Reader<'_, '_, '_> {
+    pub(super) fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
+        let scaled = |column: ColumnId| {
+            let words = &self.index.column(column).words;
+            let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
+            if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
+        };
+        if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
+            s.column = None;
+            let words = &self.index.column(column).words;
+            let own =
+                [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
+            let op = s.op.take().unwrap_or(Op::Eq);
+            let literal = Operand::Literal(Literal::Number(n * unit / own));
+            self.push(s, Cond::Compare(Expr::Column(column), op, literal));
+            return;
+        }
+        if s.column.is_none()
+            && !matches!(next, Some(Word::Rows(_) | Word::Column(_) | Word::Unit(_)))
+            && let Some(op) = s.op
+        {
+            // "an error rate above 10 %": of the groups shown.
+            if matches!(s.figures.last(), Some(Expr::Metric(..))) && s.having.is_none() && s.shown.len() == 1 {
+                s.op = None;
+                s.having = s.figures.pop().map(|figure| (figure, op, n));
+                return;
+            }
+            // "orders over 150": by what they amount to.
+            if let Some(amount) = self.amount().filter(|_| s.rows && s.figures.is_empty()) {
+                s.op = None;
+                let literal = Operand::Literal(Literal::Number(n));
+                return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
+            }
+        }
+        let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
+        if let Some(Status::Http(column)) = &self.log.status
+            && free
+            && (100.0..600.0).contains(&n)
+            && n.fract() == 0.0
+            && (s.count
+                || s.when
+                || s.share
+                || s.most.is_some()
+                || !s.figures.is_empty()
+                || matches!(next, Some(Word::Cond(_))))
+            && !matches!(next, Some(Word::Column(_)))
+            && !matches!(next, Some(Word::Unit(unit)) if *unit != 1000.0)
+        {
+            s.rows |= !matches!(next, Some(Word::Rows(_)));
+            self.of_most(s, next.filter(|n| !matches!(n, Word::Unit(_))));
+            return self.push(s, Cond::Compare(Expr::Column(*column), Op::Eq, Operand::Literal(Literal::Number(n))));
+        }
+        if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
+            s.number = Some(n);
+            return;
+        }
+        match (s.between, s.column) {
+            (Some(None), _) => {
+                s.between = Some(Some(n));
+                return;
+            }
+            (Some(Some(low)), Some(column)) => {
+                s.between = None;
+                s.column = None;
+                self.push(s, Cond::Between(Expr::Column(column), Literal::Number(low), Literal::Number(n)));
+                return;
+            }
+            _ => {}
+        }
+        if matches!(next, Some(Word::Unit(_))) {
+            s.column = s.column.or(self.log.duration);
+        }
+        if let Some(Word::Unit(unit)) = next {
+            s.unit = *unit;
+        }
+        match s.column.take() {
+            Some(column) => {
+                let op = s.op.take().unwrap_or(if std::mem::take(&mut s.not) { Op::Ne } else { Op::Eq });
+                // Names are no more than a number.
+                let named = self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column);
+                s.left += usize::from(named && !matches!(op, Op::Eq | Op::Ne));
+                let literal = Operand::Literal(Literal::Number(scaled(column)));
+                self.push(s, Cond::Compare(Expr::Column(column), op, literal));
+            }
+            None => s.number = Some(n),
+        }
+    }
+
+    pub(super) fn date(&self, s: &mut State, place: usize) {
+        let event = s.event.take();
+        let told = event.or(self.log.time);
+        let Some((time, span)) = told.zip(self.dated.get(place)) else {
+            s.left += 1;
+            return;
+        };
+        let cond = match s.op.take() {
+            Some(Op::Gt) => Cond::During(time, span.to, jiff::civil::DateTime::MAX),
+            Some(Op::Ge) => Cond::During(time, span.from, jiff::civil::DateTime::MAX),
+            Some(Op::Lt) => Cond::During(time, jiff::civil::DateTime::MIN, span.from),
+            Some(Op::Le) => Cond::During(time, jiff::civil::DateTime::MIN, span.to),
+            _ => Cond::During(time, span.from, span.to),
+        };
+        s.column = None;
+        s.between = None;
+        // "not modified since March": before it; "not in March": at another time.
+        if event.is_some() && std::mem::take(&mut s.not) {
+            let Cond::During(_, from, to) = cond else { return };
+            let before = Cond::During(time, jiff::civil::DateTime::MIN, from);
+            let other = match to {
+                jiff::civil::DateTime::MAX => before,
+                _ => Cond::Any(vec![before, Cond::During(time, to, jiff::civil::DateTime::MAX)]),
+            };
+            s.query.filter.push(other);
+            return;
+        }
+        self.push(s, cond);
+    }
+
+    pub(super) fn time(&self, s: &mut State, latest: bool, words: &[Word], at: usize) {
+        let Some(time) = self.log.time else {
+            s.left += 1;
+            return;
+        };
+        // "the first 3": as many rows; else the one row.
+        if s.when || matches!(words.first(), Some(Word::Cue(Cue::When))) {
+            let agg = if latest { Agg::Max } else { Agg::Min };
+            s.when = false;
+            s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time))));
+            return;
+        }
+        s.limit = match words.get(at + 1) {
+            Some(Word::Number(n)) => limit(*n),
+            _ => s.number.take().and_then(limit).or(Some(1)),
+        };
+        s.query.order.push((Expr::Column(time), latest));
+    }
+
+    pub(super) fn push(&self, s: &mut State, cond: Cond) {
+        let equal =
+            |a: &Cond, b: &Cond| matches!((a, b), (Cond::Compare(x, Op::Eq, _), Cond::Compare(y, Op::Eq, _)) if x == y);
+        let same = |a: &Cond, b: &Cond| match a {
+            Cond::Any(all) => all.iter().all(|one| equal(one, b)),
+            one => equal(one, b),
+        };
+        // An "or" joins what stands at its sides and nothing that follows; a time is an alternative to a time alone.
+        let time = |c: &Cond| matches!(c, Cond::During(..));
+        let or = std::mem::take(&mut s.or);
+        s.left += usize::from(or && s.query.filter.last().is_none_or(|last| time(last) != time(&cond)));
+        let not = std::mem::take(&mut s.not);
+        s.left += usize::from(not && !matches!(cond, Cond::Compare(..) | Cond::Like(..)));
+        let cond = if not { negated(cond) } else { cond };
+        match s.query.filter.last_mut() {
+            Some(last) if same(last, &cond) || or => {
+                let earlier = last.clone();
+                *last = match earlier {
+                    Cond::Any(mut all) => {
+                        all.push(cond);
+                        Cond::Any(all)
+                    }
+                    one => Cond::Any(vec![one, cond]),
+                };
+            }
+            _ => s.query.filter.push(cond),
+        }
+    }
+}
