@@ -266,26 +266,17 @@ fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
     }
 }
 
-/// CommitLimit as it will be: the kernel's own figure less the part of huge pages that are still to be made, or the limit
-/// in kB that the host has; with another percentage than the host's, that of RAM less all huge pages, and swap.
+/// CommitLimit as it will be, with the huge pages that are planned: in kB where the host says it so and no percentage is
+/// planned, else that percentage of RAM less all huge pages; and swap.
 pub(super) fn commit_limit(host: &Host<'_>, pg: &super::budget::PostgresBudget, planned: Option<u64>) -> u64 {
     let memory = &host.facts.memory;
     let swap = if host.ram_is_measured { memory.swap_bytes.unwrap_or(0) } else { 0 };
-    let measured = memory.commit_limit_bytes.filter(|_| host.ram_is_measured);
-    let kbytes = host.sysctl("vm.overcommit_kbytes").filter(|kb| *kb > 0 && planned.is_none());
-    if let Some(kb) = kbytes {
-        return measured.unwrap_or_else(|| kb.saturating_mul(KB).saturating_add(swap));
+    if let Some(kb) = host.sysctl("vm.overcommit_kbytes").filter(|kb| *kb > 0 && planned.is_none()) {
+        return kb.saturating_mul(KB).saturating_add(swap);
     }
-    let now = host.sysctl("vm.overcommit_ratio");
-    let ratio = planned.or(now).unwrap_or(DEFAULT_RATIO);
-    let part = |bytes: u64| u64::try_from(u128::from(bytes) * u128::from(ratio) / 100).unwrap_or(u64::MAX);
-    if let Some(limit) =
-        measured.filter(|_| now.is_some() && planned.is_none_or(|p| Some(p) == now) && !in_kbytes(host))
-    {
-        let more = if pg.huge_pages { pg.huge_page_count.saturating_sub(memory.huge_pages.unwrap_or(0)) } else { 0 };
-        return limit.saturating_sub(part(more.saturating_mul(pg.huge_page_size)));
-    }
-    part(commit_base(host, pg)).saturating_add(swap)
+    let ratio = planned.or_else(|| host.sysctl("vm.overcommit_ratio")).unwrap_or(DEFAULT_RATIO);
+    let part = u128::from(commit_base(host, pg)) * u128::from(ratio) / 100;
+    u64::try_from(part).unwrap_or(u64::MAX).saturating_add(swap)
 }
 
 /// The kernel's own vm.overcommit_ratio.

@@ -270,22 +270,22 @@ fn of_dirty_bytes_and_ratio_the_one_in_use_is_kept_where_it_says_less() {
 
 #[test]
 fn strict_overcommit_stays_where_its_limit_holds_what_is_planned() {
-    let plan = |limit: u64, pairs: &[(&str, &str)], components: &[&str]| {
+    let plan = |pairs: &[(&str, &str)], components: &[&str]| {
         let mut facts = with_sysctl(pairs);
-        facts.memory.commit_limit_bytes = Some(limit);
         facts.memory.committed_bytes = Some(GB);
         build(&facts, &with(components)).unwrap()
     };
     let strict = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "95")];
-    let kept = plan(20 * GB, &strict, &["postgresql", "duckdb"]);
+    let kept = plan(&strict, &["postgresql", "duckdb"]);
     assert_eq!((value(&kept, "kernel.vm.overcommit_memory"), value(&kept, "kernel.vm.overcommit_ratio")), ("2", "95"));
     assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
     let in_kb = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "0"), ("vm.overcommit_kbytes", "20971520")];
-    let kept = plan(20 * GB, &in_kb, &["postgresql"]);
+    let kept = plan(&in_kb, &["postgresql"]);
     assert_eq!(value(&kept, "kernel.vm.overcommit_memory"), "2");
     assert!(kept.setting("kernel.vm.overcommit_ratio").is_none(), "a percentage would make the limit in kB 0");
     assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
-    let short = plan(4 * GB, &strict, &["postgresql", "duckdb"]);
+    let short = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "20")];
+    let short = plan(&short, &["postgresql", "duckdb"]);
     assert_eq!(value(&short, "kernel.vm.overcommit_memory"), "0");
 }
 
@@ -590,9 +590,7 @@ fn a_pinned_percentage_is_a_part_of_a_pinned_strict_limit() {
         let mut profile = with(&["postgresql", "duckdb"]);
         flag(&mut profile, "kernel.vm.overcommit_memory", Value::Int(2));
         flag(&mut profile, "kernel.vm.overcommit_ratio", Value::Int(ratio));
-        let mut facts = with_sysctl(&[]);
-        facts.memory.commit_limit_bytes = Some(8 * GB);
-        let plan = build(&facts, &profile).unwrap();
+        let plan = build(&with_sysctl(&[]), &profile).unwrap();
         assert_eq!(value(&plan, "kernel.vm.overcommit_ratio"), ratio.to_string());
         finding(&plan, "memory.overcommit").cloned()
     };
