@@ -319,5 +319,5 @@ fn memory(dir: &Path) -> Outcome<bool> {
     println!(
         "memory: a table of {size} MB loaded under a limit of {limit} MB: peak {most} MB, program and worker together"
     );
-    Ok(most <= limit * 3 / 2 + 512)
+    Ok(most <= limit * 3 / 2 + 192)
 }

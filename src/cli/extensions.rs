@@ -5,6 +5,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::profile::config::{self, Document};
 use crate::query::extensions::{Extensions, own_target};
+use crate::root::Root;
 use crate::units;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
@@ -15,6 +16,8 @@ use std::path::PathBuf;
 const FOLDER: &str = "/var/lib/duckdb/extensions";
 
 /// Show, install and prove DuckDB's extensions
+///
+/// Where sqlite_scanner is installed, SQLite files are loaded through it.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   llmsql extensions list
@@ -112,15 +115,7 @@ impl Place {
             return Ok(dir.clone());
         }
         let root = global.root();
-        let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
-        let configured: DuckDb = document.section("duckdb")?.unwrap_or_default();
-        let folder = configured.extension_directory.unwrap_or_else(|| {
-            match std::env::var_os("HOME").filter(|_| !nix::unistd::geteuid().is_root()) {
-                Some(home) => PathBuf::from(home).join(".duckdb/extensions"),
-                None => PathBuf::from(FOLDER),
-            }
-        });
-        Ok(root.on_host(&folder))
+        folder(&Document::read(&config::locate(global.config.as_deref(), &root)?)?, &root)
     }
 
     fn open(&self, global: &Global) -> Result<(PathBuf, Extensions)> {
@@ -128,6 +123,21 @@ impl Place {
             .map_err(|e| Error::usage("extensions.folder", "is no folder").at("--dir").because(e))?;
         Ok((folder.clone(), Extensions::at(folder)?))
     }
+}
+
+/// The folder where none is named.
+///
+/// # Errors
+/// A `[duckdb]` that is none.
+pub fn folder(document: &Document, root: &Root) -> Result<PathBuf> {
+    let configured: DuckDb = document.section("duckdb")?.unwrap_or_default();
+    let folder = configured.extension_directory.unwrap_or_else(|| {
+        match std::env::var_os("HOME").filter(|_| !nix::unistd::geteuid().is_root()) {
+            Some(home) => PathBuf::from(home).join(".duckdb/extensions"),
+            None => PathBuf::from(FOLDER),
+        }
+    });
+    Ok(root.on_host(&folder))
 }
 
 impl Command {

@@ -20,9 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The path a file is written at: symlinks followed, so that a link stays a link.
 ///
 /// # Errors
-/// A link that leads to nothing or in a circle.
+/// A link that leads to nothing or in a circle; a device, a pipe or a socket, in whose place a file would be put.
 pub fn target(path: &Path) -> Result<PathBuf> {
     match fs::canonicalize(path) {
+        Ok(target) if fs::metadata(&target).is_ok_and(|m| !m.is_file() && !m.is_dir()) => {
+            Err(Error::usage("file.kind", "is a device, a pipe or a socket, and no file").at(path.display()))
+        }
         Ok(target) => Ok(target),
         // Only a link can lead to nothing; a file that is there now was made by another run in between.
         Err(e) if e.kind() == io::ErrorKind::NotFound && !fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) => {

@@ -39,6 +39,8 @@ pub struct Setup {
     pub zone: String,
     /// How DuckDB is to run.
     pub tuning: Tuning,
+    /// The folder of DuckDB's extensions, which need not be there.
+    pub extensions: PathBuf,
 }
 
 /// A query and what may come of it.
@@ -191,6 +193,7 @@ impl Engine {
             zone: self.setup.zone.clone(),
             tuning: self.setup.tuning,
             archives: self.archives.clone(),
+            extensions: self.setup.extensions.clone(),
         };
         let mut running = Running::new(worker);
         // Where it cannot be told, it has ended, which is found when its answer is waited for.

@@ -50,6 +50,8 @@ pub enum Request {
         tuning: Tuning,
         /// Archives that may be read since views of the sources do; nothing where it is not known yet which they are.
         archives: Option<Vec<PathBuf>>,
+        /// The folder of DuckDB's extensions, which need not be there.
+        extensions: PathBuf,
     },
     /// Says which tables and columns there are.
     Describe,

@@ -24,7 +24,7 @@ pub struct DataArgs {
     /// them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]
     #[arg(long = "source", value_name = "SOURCE", help_heading = "Data options")]
     sources: Vec<String>,
-    /// Memory a query may use, as in 2GB [default: what the plan gives DuckDB, else half of what this host has free]
+    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of what this host has free]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Data options")]
     memory: Option<u64>,
     /// Threads a query may use [default: what the plan gives DuckDB, else the CPUs]
@@ -57,7 +57,14 @@ impl DataArgs {
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
-        let setup = Setup { sources, limits, output: output.map(Path::to_owned), zone: settings.zone_name(), tuning };
+        let setup = Setup {
+            sources,
+            limits,
+            output: output.map(Path::to_owned),
+            zone: settings.zone_name(),
+            tuning,
+            extensions: crate::cli::extensions::folder(&document, &root)?,
+        };
         Ok((settings, Engine::new(setup, scratch, worker)?))
     }
 

@@ -4,6 +4,7 @@ use super::answer;
 use super::columns::Fill;
 use super::postgres::Postgres;
 use super::sandbox::{self, Allowed, Kept};
+use super::scanner;
 use super::sqlite::Sqlite;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
@@ -28,6 +29,8 @@ pub struct Engine {
     pub keys: Vec<ForeignKey>,
     /// The open SQLite files.
     pub sqlite: Vec<Sqlite>,
+    /// The names under which DuckDB's extension has them, where it has.
+    pub scanned: Vec<Option<String>>,
     /// The servers, connected.
     pub postgres: Vec<Postgres>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
@@ -43,6 +46,8 @@ pub struct Places<'a> {
     pub output: Option<&'a Path>,
     /// Archives that views of the sources read; nothing where it is not known yet which they are.
     pub archives: Option<&'a [PathBuf]>,
+    /// The folder of DuckDB's extensions.
+    pub extensions: &'a Path,
 }
 
 /// A table of DuckDB.
@@ -197,25 +202,36 @@ impl Engine {
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
+        let scanner = if sqlite.is_empty() { None } else { scanner::folder(places.extensions) };
         let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().chain(archives).cloned().chain(starting).collect();
+        let read = files.iter().chain(archives).chain(&scanner).cloned().chain(starting).collect();
         if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
         }
         let duckdb = start(limits, places.scratch)?;
-        let mut engine =
-            Engine { duckdb, tables: Vec::new(), keys: Vec::new(), sqlite, postgres, archives: Vec::new() };
+        let mut engine = Engine {
+            duckdb,
+            tables: Vec::new(),
+            keys: Vec::new(),
+            sqlite,
+            scanned: Vec::new(),
+            postgres,
+            archives: Vec::new(),
+        };
         // What stands at a Parquet file's end is read once, not for every statement.
         engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
+        let scans = scanner.map_or(Ok(false), |folder| scanner::load(&engine, &folder))?;
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
                 Place::Files { paths, format, one } => engine.add_files(source, paths, *format, *one)?,
                 Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
-                Place::Sqlite(_) => {
+                Place::Sqlite(path) => {
                     engine.add_sqlite(source, next_sqlite)?;
+                    let scanned = if scans { scanner::attach(&engine, &source.name, path)? } else { None };
+                    engine.scanned.push(scanned);
                     next_sqlite += 1;
                 }
                 Place::Postgres(..) => {
@@ -255,7 +271,7 @@ impl Engine {
     }
 
     /// A database's name for a source: its own, unless DuckDB has it already.
-    fn catalog(&self, name: &str) -> Result<String> {
+    pub(super) fn catalog(&self, name: &str) -> Result<String> {
         let taken = self.rows("SELECT database_name FROM duckdb_databases()")?;
         let reserved = ["main", "memory", "system", "temp", "pg_catalog", "information_schema"];
         let is_taken = |n: &str| {

@@ -23,6 +23,9 @@ pub const BATCH: usize = 8 * 1024;
 pub const BATCH_BYTES: usize = 2 << 20;
 /// Batches that wait to be appended.
 const WAITING: usize = 2;
+/// Bytes that an appender holds before they are the table's. By itself it holds 204800 rows, of any size, outside of the
+/// memory that DuckDB counts.
+const HELD: usize = 16 << 20;
 
 /// What a column is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,8 +221,14 @@ impl<'scope> Writer<'scope> {
         let (batches, waiting) = mpsc::sync_channel::<RecordBatch>(WAITING);
         let thread = scope.spawn(move || {
             let mut appender = target.appender(&duckdb)?;
+            let mut held = 0;
             for batch in waiting {
+                held += batch.get_array_memory_size();
                 appender.append_record_batch(batch).map_err(|e| failure::from_duckdb(&e))?;
+                if held >= HELD {
+                    appender.flush().map_err(|e| failure::from_duckdb(&e))?;
+                    held = 0;
+                }
             }
             appender.flush().map_err(|e| failure::from_duckdb(&e))
         });

@@ -15,6 +15,7 @@ mod postgres;
 mod profile;
 mod run;
 mod sandbox;
+mod scanner;
 mod sqlite;
 mod study;
 
@@ -42,10 +43,11 @@ pub fn main(mut from: impl Read + Send + 'static) -> u8 {
 }
 
 fn serve(first: Request, from: impl Read + Send + 'static) -> Result<()> {
-    let Request::Open { sources, limits, scratch, output, zone, tuning, archives } = first else {
+    let Request::Open { sources, limits, scratch, output, zone, tuning, archives, extensions } = first else {
         return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
     };
-    let places = Places { scratch: &scratch, output: output.as_deref(), archives: archives.as_deref() };
+    let (output, archives) = (output.as_deref(), archives.as_deref());
+    let places = Places { scratch: &scratch, output, archives, extensions: &extensions };
     let mut engine = Engine::open(&sources, &limits, &places, &zone, tuning)?;
     if !engine.archives.is_empty() {
         return answer(&Response::Archives(engine.archives));

@@ -5,6 +5,7 @@ use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
 use super::narrow;
 use super::profile::profile;
+use super::scanner;
 use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::failure;
@@ -163,6 +164,15 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
     let fills = match &entry.origin {
         Origin::Native(_) => return Ok(()),
         Origin::Sqlite(file, table) => match engine.sqlite.get(*file) {
+            // Conditions are SQLite's own, which it applies by itself.
+            Some(_)
+                if *rows == Rows::default()
+                    && engine.scanned.get(*file).and_then(Option::as_deref).is_some_and(|scanned| {
+                        scanner::fill(engine, scanned, table, &entry.target, &pairs).is_ok()
+                    }) =>
+            {
+                pairs.iter().map(|(_, fill)| *fill).collect()
+            }
             Some(sqlite) => sqlite.load(&engine.duckdb, &entry.target, table, &pairs, rows)?,
             None => return Ok(()),
         },

@@ -165,4 +165,10 @@ fn the_name_of_the_file_says_its_format() {
     written("r.parquet", &[]);
     assert_eq!(shop.rows(&["r.parquet"], "SELECT n FROM r"), serde_json::json!([[7]]));
     shop.query(&["items.csv"]).args(["--batch", "-", "-o", "x.jsonl"]).run().code(64);
+    // No file is put in the place of what is none.
+    let _socket = std::os::unix::net::UnixListener::bind(shop.path("socket")).unwrap();
+    for format in ["csv", "table", "parquet"] {
+        let run = shop.query(&["items.csv"]).args(["--sql", "SELECT 1", "-o", "socket", "--format", format]).run();
+        run.code(64).stderr_has("no file");
+    }
 }
