@@ -321,7 +321,9 @@ impl<'a> Translator<'a> {
             matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_), of)
                 if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c).is_time()))
         };
-        limited || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(moment)
+        // "how many made more than 300": of groups that are not made.
+        let ungrouped = !query.having.is_empty() && query.group.is_empty() && query.limit_by.is_empty();
+        limited || ungrouped || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(moment)
     }
 
     /// Whether it is no question but an order to change the data. "deletes per hour" and "DELETE requests by path" ask.
@@ -383,7 +385,7 @@ impl<'a> Translator<'a> {
         let value = !self.index.values(&verb.lower).is_empty();
         let shouted = verb.text.chars().all(char::is_uppercase);
         let noun = matches!(super::cues::of(&object.lower), Some(Cue::In | Cue::Of));
-        told || !noun && !grouped && !(value && shouted) && (value || !shouted)
+        told || !(noun || grouped || value && shouted)
     }
 
     fn reading(&self, writer: &Writer<'_, '_>, judged: Judged) -> Reading {

@@ -115,7 +115,9 @@ impl Reader<'_, '_, '_> {
         if matches!(next, Some(Word::Gap | Word::Elapsed(..))) {
             return;
         }
-        if matches!(next, Some(Word::Column(c)) if self.measure(*c)) || matches!(next, Some(Word::Cue(Cue::Agg(_)))) {
+        if matches!(next, Some(Word::Column(c)) if self.measure(*c))
+            || matches!(next, Some(Word::Cue(Cue::Agg(_)))) && words.len() > at + 2
+        {
             return;
         }
         let stems = |c: ColumnId| self.index.column(c).words.stems.clone();
@@ -127,7 +129,10 @@ impl Reader<'_, '_, '_> {
         if let Some((column, grows)) = duration {
             s.most = None;
             s.query.order.push((Expr::Column(column), most == grows));
-            s.limit = s.limit.or(Some(1));
+            // "the slowest requests" are all in their order.
+            let rows = |t: &super::Token| t.lower.ends_with('s') && self.log.rows.contains(&t.stem.as_str());
+            let several = s.shown.is_empty() && matches!(next, Some(Word::Rows(_))) && self.tokens.iter().any(rows);
+            s.limit = s.limit.or((!several).then_some(1));
         }
     }
 
@@ -247,13 +252,15 @@ impl Reader<'_, '_, '_> {
             s.query.group.push(Expr::Column(column));
             s.figures.push(Expr::Count);
             s.ranked = Some(most);
-            s.limit = s.limit.or(Some(1));
+            s.limit = s.limit.or((!self.is_said_of_several(column)).then_some(1));
             return;
         }
         if let Some((most, _)) = s.most.take() {
             let figure = s.agg.take().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column))));
             let alone = !s.when && s.shown.is_empty() && !s.rows && s.query.group.is_empty() && s.limit.is_none();
             if alone && figure.is_none() {
+                // "worst paths": names have no worst.
+                s.left += usize::from(self.index.kind(column) == Kind::Text && !self.index.is_numeric_text(column));
                 let agg = if most { Agg::Max } else { Agg::Min };
                 s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(column))));
                 return;
@@ -269,7 +276,8 @@ impl Reader<'_, '_, '_> {
             let column = match agg {
                 Agg::Min | Agg::Max | Agg::Distinct => column,
                 _ if self.index.kind(column).is_time() => {
-                    s.left += usize::from(self.log.duration.is_none());
+                    let time = self.index.column(column).words.words == ["time"];
+                    s.left += usize::from(self.log.duration.is_none() || !time);
                     self.log.duration.unwrap_or(column)
                 }
                 _ => column,
@@ -335,7 +343,12 @@ impl Reader<'_, '_, '_> {
             Some(Word::Text(_) | Word::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Not | Cue::Named))
         ) || matches!(next, Some(Word::Value(c, _)) if *c == column)
             || matches!(next, Some(Word::Number(_))) && self.index.kind(column).is_number();
+        // "how many addresses made more than 300 requests": rows of each are compared.
+        let rows_compared = s.count
+            && matches!(next, Some(Word::Cue(Cue::Compare(..))))
+            && matches!(words.get(at + 3), Some(Word::Rows(_) | Word::Cond(_)));
         if follows
+            && !rows_compared
             && (s.rows
                 || s.count
                 || s.when

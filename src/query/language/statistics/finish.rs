@@ -11,10 +11,17 @@ impl Reader<'_, '_, '_> {
     pub(super) fn finish(&self, mut s: State) -> Option<Query> {
         let table = self.log.table;
         self.settle(&mut s);
-        s.left += [s.count && !s.rows, s.agg.is_some(), s.op.is_some(), s.like.is_some(), s.between.is_some(), s.not]
-            .iter()
-            .filter(|waits| **waits)
-            .count();
+        s.left += [
+            s.count && !s.rows && s.query.group.is_empty(),
+            s.agg.is_some(),
+            s.op.is_some(),
+            s.like.is_some(),
+            s.between.is_some(),
+            s.not,
+        ]
+        .iter()
+        .filter(|waits| **waits)
+        .count();
         s.left += usize::from(s.number.is_some() && s.limit.is_none()) + usize::from(s.column.is_some());
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
@@ -143,6 +150,7 @@ impl Reader<'_, '_, '_> {
         if s.change.is_some() && !series {
             return None;
         }
+        self.count_groups(&mut query);
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();
@@ -305,6 +313,24 @@ impl Reader<'_, '_, '_> {
         if s.compare {
             self.compare(s);
         }
+    }
+
+    /// "how many addresses made more than 300 requests": those among the groups.
+    fn count_groups(&self, query: &mut Query) {
+        let [Expr::Agg(Agg::Distinct, of)] = query.select.as_slice() else { return };
+        let Expr::Column(column) = of.as_ref() else { return };
+        if !query.group.is_empty() || query.having.is_empty() {
+            return;
+        }
+        let inner = Query {
+            select: vec![Expr::Column(*column)],
+            tables: vec![self.log.table],
+            filter: query.filter.clone(),
+            group: vec![Expr::Column(*column)],
+            having: std::mem::take(&mut query.having),
+            ..Query::default()
+        };
+        query.filter = vec![Cond::In(*column, Box::new(inner), true)];
     }
 
     /// Figures of bytes in a larger unit.

@@ -3,6 +3,7 @@
 //! A reader of its own beside the general one: it takes every stretch of the question for one thing, in order, and gives
 //! a query only where nothing is left over that it does not understand.
 
+mod codes;
 mod columns;
 mod finish;
 mod shapes;
@@ -296,7 +297,7 @@ impl Reader<'_, '_, '_> {
                     && !s.count
                     && s.unit <= 0.0
                     && s.having.is_none()
-                    && s.shown.len() + s.query.group.len() > 0
+                    && s.shown.len() + s.query.group.len() + s.figures.len() > 0
                 {
                     (s.op, s.number) = (None, None);
                     s.having = Some((Expr::Count, op, n));
@@ -401,7 +402,9 @@ impl Reader<'_, '_, '_> {
             Word::Ranked(column, most) => {
                 s.limit = s.number.take().and_then(limit);
                 let several = |t: &Token| {
-                    t.lower.ends_with('s') && self.index.table(self.log.table).words.stems.last() == Some(&t.stem)
+                    t.lower.ends_with('s')
+                        && (self.index.table(self.log.table).words.stems.last() == Some(&t.stem)
+                            || self.log.rows.contains(&t.stem.as_str()))
                 };
                 if s.limit.is_none() && !self.tokens.iter().any(several) {
                     s.limit = Some(1);
@@ -442,7 +445,8 @@ impl Reader<'_, '_, '_> {
     /// Whether a column's name is said of several, `paths`.
     fn is_said_of_several(&self, column: ColumnId) -> bool {
         let stems = &self.index.column(column).words.stems;
-        self.tokens.iter().any(|t| t.lower.ends_with('s') && stems.last() == Some(&t.stem))
+        let named = |t: &Token| stems.iter().any(|s| *s == t.stem || t.stem == "user" && s.starts_with("user"));
+        self.tokens.iter().any(|t| t.lower.ends_with('s') && t.lower != *t.stem && named(t))
     }
 
     /// Whether a stretch of the calendar is one, not all: "hour", not "hours".

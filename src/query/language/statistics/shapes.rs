@@ -48,11 +48,9 @@ impl Reader<'_, '_, '_> {
             Cue::Distinct => s.distinct = true,
             Cue::Each => s.each = true,
             Cue::By if matches!(next, Some(Word::Column(_))) => {
-                if s.top.is_some() || s.ranked.is_some() || s.order {
-                    s.by = true
-                } else {
-                    s.each = true
-                }
+                // "top 5 largest responses by path": of each path.
+                let within = !s.query.order.is_empty() && matches!(next, Some(Word::Column(c)) if self.repeats(*c));
+                if !within && (s.top.is_some() || s.ranked.is_some() || s.order) { s.by = true } else { s.each = true }
             }
             Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
             // "top 3 hours by errors": by how many there are.
