@@ -1,6 +1,8 @@
 //! Edits by hand that no setting of ours feels: seen by status, kept by a rollback or refused with the way out.
 
+use super::stack::{PGDATA, Stack};
 use super::tree::{PASSWORD, Tree};
+use crate::support::Llmsql;
 use nix::unistd::geteuid;
 use std::fs;
 use std::os::unix::fs::chown;
@@ -150,4 +152,20 @@ fn no_main_file_is_written_where_no_cluster_is() {
     }
     tree.llmsql("apply").arg("--yes").run().success();
     assert!(tree.read("etc/postgresql/18/main/postgresql.conf").contains("include_dir = 'conf.d'"));
+}
+
+/// Servers prove a rollback by values: by those of the edit where it brings an edit back.
+#[test]
+fn a_running_server_takes_a_discarded_edit_back() {
+    let stack = Stack::new();
+    let conf = &format!("{PGDATA}/conf.d/50-llmsql.conf");
+    stack.planned("apply", &["--only", "postgresql", "--yes"]).run().success();
+    let rollback =
+        |more: &[&str]| Llmsql::new().root(stack.tree.dir()).args(["rollback", "--yes"]).args(more).run().success();
+    let edited = stack.tree.read(conf).replace("random_page_cost = 1.1", "random_page_cost = 1.7");
+    fs::write(stack.tree.path(conf), edited).expect("the file");
+    rollback(&["--discard-edits"]);
+    assert_eq!(stack.show("random_page_cost"), "4");
+    rollback(&["2"]);
+    assert_eq!(stack.show("random_page_cost"), "1.7");
 }
