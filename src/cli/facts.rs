@@ -2,7 +2,7 @@
 
 use super::Global;
 use crate::error::{Error, Exit, Result};
-use crate::facts::{self, Absent, Facts, Failure, Measured, Package, Request, Software};
+use crate::facts::{self, Absent, Facts, Failure, Measured, Package, Request, Software, Stacked};
 use crate::output::plan::{paragraph, width};
 use crate::output::{self, Format};
 use crate::units::{counted, human_bytes};
@@ -132,6 +132,13 @@ impl Arguments {
         };
         Ok(failures.iter().find(|failure| failure.named || found.is_empty()).map(refused))
     }
+}
+
+/// A device made of others, which is what is mounted.
+fn stacked(stacked: &Stacked) -> String {
+    let own = stacked.mapped_as.as_ref().map(|own| format!("{own}, ")).unwrap_or_default();
+    let ahead = stacked.read_ahead_kb.map_or("unknown".to_owned(), |kb| format!("{kb} kB"));
+    format!("{} ({own}read-ahead {ahead})", stacked.name)
 }
 
 /// What is installed, a line each.
@@ -286,6 +293,7 @@ fn table(facts: &Facts) -> String {
                 row("file system", disk.filesystem.clone()),
                 row("options", Some(options.join(", ")).filter(|o| !o.is_empty())),
                 row("size", size.map(|(size, free)| format!("{}, {} free", human_bytes(size), human_bytes(free)))),
+                row("mounted", disk.stacked.as_ref().map(stacked)),
                 row("devices", Some(devices.join("\n")).filter(|d| !d.is_empty())),
             ],
         );

@@ -6,7 +6,7 @@
 
 use super::mount::Mount;
 use super::read::Host;
-use super::{Device, Disk};
+use super::{Device, Disk, Stacked};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -166,6 +166,7 @@ fn disk(host: &Host, blocks: &Blocks, mount: &Mount) -> Disk {
         host.absent(devices, why);
     }
     disk.devices = names.iter().map(|name| blocks.device(name)).collect();
+    disk.stacked = blocks.stacked(mount).filter(|stacked| !names.contains(&stacked.name));
     disk
 }
 
@@ -311,6 +312,19 @@ impl<'a> Blocks<'a> {
             self.physical(&name, &mut seen, &mut found);
         }
         found
+    }
+
+    /// The device of others that is mounted, if it is one; several, as of btrfs, have no read-ahead in common.
+    fn stacked(&self, mount: &Mount) -> Option<Stacked> {
+        let [name] = <[String; 1]>::try_from(self.names_of(mount)).ok()?;
+        let name = self.parent(&name, &self.dir(&name)).unwrap_or(name);
+        if !["dm-", "md", "bcache"].iter().any(|kind| name.starts_with(kind)) {
+            return None;
+        }
+        let file = |part: &str| format!("{}/{part}", self.dir(&name).display());
+        let (mapped_as, read_ahead_kb) =
+            (self.host.line(&file("dm/name")), self.host.number(&file("queue/read_ahead_kb")));
+        Some(Stacked { name, mapped_as, read_ahead_kb })
     }
 
     /// The kernel's names of the devices a mount lies on: one, or several for btrfs.

@@ -176,6 +176,22 @@ pub struct Disk {
     pub free_bytes: Option<u64>,
     /// The physical devices beneath, through LVM, md and dm-crypt.
     pub devices: Vec<Device>,
+    /// What is mounted of LVM, md, dm-crypt or bcache, where it is not a physical device itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stacked: Option<Stacked>,
+}
+
+/// A block device made of others. The kernel reads ahead as far as the one that is mounted says; what those beneath say
+/// counts for none of its files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Stacked {
+    /// The kernel's name, which may be another after a reboot: `dm-0`, `md127`.
+    pub name: String,
+    /// Its own name, which stays, where it is a mapped device: `vg-data`.
+    pub mapped_as: Option<String>,
+    /// Read-ahead in kB.
+    pub read_ahead_kb: Option<u64>,
 }
 
 /// A block device that holds data itself.

@@ -5,7 +5,8 @@
 //! The imbalance of the lists does: `L·Σnᵢ²/N²`, 1 for even lists; 1.2 to 2 just after a build of clustered data; 12.7
 //! after rows of another distribution had been added.
 
-use super::catalogue::{ALL_ROWS, Server, VectorIndex};
+use super::catalogue::{Server, VectorIndex};
+use super::sample::{self, Wanted};
 use super::{Element, Method, Metric};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{RowExt, Session, quote_ident};
@@ -17,10 +18,16 @@ use tokio_postgres::types::Type;
 /// Rows sampled at most.
 const SAMPLE: u64 = 5000;
 
-/// Rows assigned at least.
-const LEAST_SAMPLE: u64 = 300;
+/// Rows assigned at least, whatever effort that takes: so many that of even lists a hundred pairs of rows share one, since
+/// the imbalance is counted in such pairs. Of ten thousand lists 300 rows have five pairs, and chance alone would make
+/// one night's imbalance twice that of the night before, and a rebuild of it.
+fn least_sample(lists: usize) -> u64 {
+    const ROWS: u64 = 300;
+    const PAIRS: u64 = 100;
+    (2 * PAIRS * lists as u64).isqrt().clamp(ROWS, SAMPLE)
+}
 
-/// Multiplications the assignment may take at the most: less than a second.
+/// Multiplications the assignment may take for more rows than the least: less than a second.
 pub const EFFORT: u64 = 2_000_000_000;
 
 /// What the pages of an index say.
@@ -116,7 +123,7 @@ impl Measuring {
 }
 
 /// As [`of_sample`], but returns as soon as nothing more is to be read, and assigns no more rows than that many
-/// multiplications allow (yet some hundreds).
+/// multiplications allow (yet [`least_sample`]).
 ///
 /// # Errors
 /// As [`of_sample`].
@@ -131,7 +138,8 @@ pub async fn begin(
     let Some(schema) = schema else { return Ok(Measuring(None)) };
     let centres = session.under(&[], centres(session, schema, index)).await?;
     let per_row = (centres.len() as u64).saturating_mul(u64::from(index.dimensions)).max(1);
-    let most = usize::try_from((effort.min(EFFORT) / per_row).max(LEAST_SAMPLE)).unwrap_or(usize::MAX);
+    let most = (effort.min(EFFORT) / per_row).max(least_sample(centres.len()));
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let (points, metric) = (Arc::clone(&sample.0), index.metric);
     // Beside the network's thread, which shows progress and hears signals meanwhile.
     Ok(Measuring(Some(tokio::task::spawn_blocking(move || {
@@ -291,18 +299,6 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// `FROM table TABLESAMPLE … WHERE …` for about that many rows.
-pub(super) fn sample_from(server: &Server, index: &VectorIndex, rows: u64, wanted: u64) -> String {
-    let method = match &server.system_rows {
-        Some(schema) => format!("{}.system_rows({wanted})", quote_ident(schema)),
-        None => {
-            let percent = (120.0 * wanted as f64 / rows.max(1) as f64).clamp(0.001, 100.0);
-            format!("system({percent:.4})")
-        }
-    };
-    format!("FROM {} TABLESAMPLE {method} WHERE {}", index.quoted_table(), index.condition())
-}
-
 /// Samples rows to measure drift with.
 ///
 /// # Errors
@@ -318,12 +314,9 @@ pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, row
     if rows == 0 || !readable(server, index) || index.foreign_code.is_some() {
         return Ok(Sample::default());
     }
-    let sql = format!(
-        "SELECT {send}({}) AS value {} LIMIT {SAMPLE}",
-        index.expression,
-        sample_from(server, index, rows, SAMPLE)
-    );
-    let rows = session.under(ALL_ROWS, session.query(&sql, &[])).await?;
+    let select = format!("{send}(value)");
+    let wanted = Wanted { rows, most: SAMPLE, select: &select, directed: false };
+    let rows = sample::sample(session, server, index, &wanted).await?;
     let mut points = Vec::with_capacity(rows.len());
     for row in &rows {
         points.extend(point(row.value("value")?, index));
@@ -363,6 +356,15 @@ mod tests {
             [(0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333_251_95), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0)]
         {
             assert_eq!(half(bits), value);
+        }
+    }
+
+    #[test]
+    fn the_imbalance_of_many_lists_is_no_matter_of_chance() {
+        for lists in [1, 447, 10_000, 32_768] {
+            let rows = least_sample(lists);
+            assert!(rows * rows / 2 >= 99 * lists as u64, "{rows} rows of {lists} lists");
+            assert!((300..=SAMPLE).contains(&rows));
         }
     }
 

@@ -16,6 +16,7 @@
 //! | [`progress`] | bars and spinners on stderr |
 //! | [`rebuild`] | the sequence, and the way back when it fails |
 //! | [`recall`] | exact against approximate |
+//! | `sample` | rows taken at random, for drift and recall |
 //! | [`note`] | what is remembered in the index's COMMENT |
 //! | [`window`] | hours in which to start |
 //! | [`metrics`] | Prometheus |
@@ -31,6 +32,7 @@ pub mod progress;
 pub mod rebuild;
 pub mod recall;
 pub mod rule;
+mod sample;
 pub mod window;
 
 use serde::Serialize;

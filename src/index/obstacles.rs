@@ -1,14 +1,15 @@
 //! What stands in the way of a rebuild: privileges, other builds, old transactions, locks, replicas, disk space.
 
-use super::catalogue::{Leftover, Server};
+use super::catalogue::{Leftover, Server, VectorIndex};
 use super::plan::IndexPlan;
-use crate::error::Result;
-use crate::postgres::connect::{RowExt, Session, quote_ident};
+use crate::error::{Error, Exit, Result};
+use crate::postgres::connect::{RowExt, Session, quote_ident, server_error};
 use crate::units::{self, MB};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 /// A transaction older than this makes a rebuild wait long enough to be mentioned, in seconds.
@@ -64,13 +65,7 @@ impl IndexPlan {
         if index.may_alter {
             return;
         }
-        let (user, owner) = (session.user(), &index.owner);
-        let message = format!("role {user} may not alter the index of {}, which {owner} owns", index.quoted_table());
-        let grant = format!(
-            "GRANT {} TO {};  -- pg_maintain would allow REINDEX, and not the lists",
-            quote_ident(owner),
-            quote_ident(user)
-        );
+        let (message, grant) = not_owner(session, index);
         self.block("index.privilege", &message, &grant);
     }
 
@@ -263,6 +258,42 @@ impl IndexPlan {
     fn obstacle(&mut self, name: &'static str, blocks: bool, message: &str, next: &str) {
         self.obstacles.push(Obstacle { name, blocks, message: message.to_owned(), next: Some(next.to_owned()) });
     }
+}
+
+/// That a role may not alter an index, and what would let it.
+fn not_owner(session: &Session, index: &VectorIndex) -> (String, String) {
+    let (user, owner) = (session.user(), &index.owner);
+    let message = format!("role {user} may not alter the index of {}, which {owner} owns", index.quoted_table());
+    let grant = format!(
+        "GRANT {} TO {};  -- pg_maintain would allow REINDEX, and not the lists",
+        quote_ident(owner),
+        quote_ident(user)
+    );
+    (message, grant)
+}
+
+/// What a role lacks that may not read an index's table, where that is why something failed: exit 13 with the GRANT
+/// for it, or that for a rebuild. Any other error as it is.
+#[must_use]
+pub fn unreadable(error: Error, session: &Session, index: &VectorIndex, rebuild: bool) -> Error {
+    let Some(denied) = server_error(&error).filter(|e| e.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE.code()) else {
+        return error;
+    };
+    let (what, next) = if rebuild && !index.may_alter {
+        not_owner(session, index)
+    } else if denied.message.contains("row-level security") {
+        let next = "a policy would hide rows from the count: use a role with BYPASSRLS";
+        ("the role may not read all rows".to_owned(), next.to_owned())
+    } else {
+        let (user, schema) = (quote_ident(session.user()), quote_ident(&index.schema));
+        let table = index.quoted_table();
+        let grant = format!("GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user}");
+        ("the role may not read the table".to_owned(), grant)
+    };
+    let place = format!("{} {}", session.place(), index.label());
+    let mut out = Error::new(Exit::Precondition, "index.privilege", what).at(place).next(next);
+    out.source = error.source;
+    out
 }
 
 /// The folder that a query names; `None` for the data folder, and where it cannot be known.

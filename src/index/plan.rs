@@ -26,6 +26,10 @@ const IMBALANCE_AFTER: f64 = 1.5;
 /// Rows lie that many times as far from their centroids as just after the build (1.33 measured under a shift).
 const DISTANCE_RATIO: f64 = 1.25;
 
+/// A noted distance below this, of all but equal rows, says nothing: it is noted to five decimals, and what rounding took
+/// off would call for a rebuild every night.
+const LEAST_DISTANCE: f64 = 0.001;
+
 /// The table holds that many times the rows the index was built on.
 const GROWTH: f64 = 4.0;
 
@@ -433,7 +437,7 @@ impl IndexPlan {
             ));
         }
         if let Some(then) = self.index.note.distance
-            && then > 0.0
+            && then >= LEAST_DISTANCE
             && drift.distance / then >= DISTANCE_RATIO
         {
             because.push(format!(

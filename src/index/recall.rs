@@ -1,7 +1,7 @@
 //! How many of the nearest rows an index finds: exact against approximate, on rows of the table itself as queries.
 
 use super::catalogue::{ALL_ROWS, Server, VectorIndex};
-use super::drift::sample_from;
+use super::sample::{self, Wanted};
 use super::{MAX_LISTS, Method};
 use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{RowExt, Session, quote_literal};
@@ -77,13 +77,8 @@ pub async fn sample(session: &Session, server: &Server, index: &VectorIndex, row
             .at(format!("{} {}", session.place(), index.label()))
             .next(format!("connect as the table's owner, {}", index.owner)));
     }
-    let sql = format!(
-        "SELECT ({})::text AS value {} LIMIT {}",
-        index.expression,
-        sample_from(server, index, rows, u64::from(wish.queries)),
-        wish.queries
-    );
-    let sampled = session.under(ALL_ROWS, session.query(&sql, &[])).await?;
+    let wanted = Wanted { rows, most: u64::from(wish.queries), select: "(value)::text", directed: true };
+    let sampled = sample::sample(session, server, index, &wanted).await?;
     let literal = |row| -> Result<_> {
         let value: String = RowExt::value(row, "value")?;
         Ok((format!("{}::{}", quote_literal(&value), index.type_sql()), Vec::new()))

@@ -20,12 +20,16 @@ pub(super) fn settings(draft: &mut Draft<'_>) {
             mounts.insert(disk.mount.as_str());
         }
     }
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut ahead) = (BTreeSet::new(), BTreeSet::new());
     for disk in host.facts.disks.iter().filter(|d| mounts.contains(d.mount.as_str())) {
         for device in &disk.devices {
             if seen.insert(device.name.as_str()) {
-                device_settings(draft, device);
+                scheduler(draft, device);
             }
+        }
+        match &disk.stacked {
+            Some(top) => read_ahead(draft, &mut ahead, &top.name, top.read_ahead_kb, true),
+            None => disk.devices.iter().for_each(|d| read_ahead(draft, &mut ahead, &d.name, d.read_ahead_kb, false)),
         }
         let quiet = disk.options.iter().any(|o| o == "noatime");
         let plain = matches!(disk.filesystem.as_deref(), Some("ext4" | "ext3" | "xfs" | "btrfs" | "f2fs"));
@@ -59,7 +63,7 @@ pub(super) fn wanted_scheduler(device: &Device) -> Option<&'static str> {
     wanted.iter().copied().find(|w| device.schedulers.iter().any(|s| s == w))
 }
 
-fn device_settings(draft: &mut Draft<'_>, device: &Device) {
+fn scheduler(draft: &mut Draft<'_>, device: &Device) {
     let source = |what: &str| format!("facts disks[].devices[{}].{what}", device.name);
     if let Some(scheduler) = wanted_scheduler(device) {
         let inputs = vec![
@@ -76,9 +80,19 @@ fn device_settings(draft: &mut Draft<'_>, device: &Device) {
             reason,
         );
     }
-    if let Some(now) = device.read_ahead_kb {
-        let inputs = vec![input("now", format!("{now}kB"), Basis::Measured, source("read_ahead_kb"))];
-        let reason = rule("the guide's 8192 sectors of 512 bytes", "8192·512 = 4096kB", inputs);
-        draft.put_as(DISK, "read_ahead_kb", &format!("{}.read_ahead_kb", device.name), Value::Int(4096), reason);
+}
+
+/// Read-ahead, once for each device, of the one that is mounted.
+fn read_ahead(draft: &mut Draft<'_>, seen: &mut BTreeSet<String>, name: &str, now: Option<u64>, stacked: bool) {
+    let Some(now) = now.filter(|_| seen.insert(name.to_owned())) else { return };
+    let source = match stacked {
+        true => "facts disks[].stacked.read_ahead_kb".to_owned(),
+        false => format!("facts disks[].devices[{name}].read_ahead_kb"),
+    };
+    let inputs = vec![input("now", format!("{now}kB"), Basis::Measured, source)];
+    let mut reason = rule("the guide's 8192 sectors of 512 bytes", "8192·512 = 4096kB", inputs);
+    if stacked {
+        reason = reason.note("Of the device that is mounted: what those beneath read ahead counts for no file on it.");
     }
+    draft.put_as(DISK, "read_ahead_kb", &format!("{name}.read_ahead_kb"), Value::Int(4096), reason);
 }

@@ -67,7 +67,9 @@ impl<'a> Draft<'a> {
             return;
         }
         let key = format!("{}.{name}", component.name());
-        let pinned = self.host.profile.get(&key);
+        // `disk.scheduler` is that of every device which has none of its own.
+        let of_all = || self.host.profile.get(&spec.key());
+        let pinned = self.host.profile.get(&key).or_else(of_all);
         let dialect = component.dialect();
         let typed = pinned.map_or(value, |pin| pin.value.clone());
         reason.guide = reason.guide.or(spec.guide);

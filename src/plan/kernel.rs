@@ -199,7 +199,7 @@ fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
     let foreign = host.facts.memory.foreign_bytes.filter(|_| host.ram_is_measured).unwrap_or(0);
     let shared = host.other.value > 0 || foreign > host.ram.value / 20;
     let strict = budget.postgresql.as_ref().filter(|_| host.owns_kernel() && now == Some(2)).and_then(|pg| {
-        let limit = host.facts.memory.commit_limit_bytes.filter(|_| host.ram_is_measured)?;
+        let limit = host.ram_is_measured.then(|| commit_limit(host, pg, None))?;
         let need = commit_need(host, pg);
         (need <= limit).then_some((limit, need))
     });
@@ -260,7 +260,27 @@ fn overcommit(draft: &mut Draft<'_>, budget: &Budget) {
         ),
     };
     fixed(draft, "vm.overcommit_memory", 0, constant(format!("0: {why}")).note(note));
+    // Without strict overcommit the percentage means nothing; with a pinned 2 it is a part of the limit.
+    if let Some(ratio) = host.profile.count("kernel.vm.overcommit_ratio").and_then(|n| i64::try_from(n).ok()) {
+        fixed(draft, "vm.overcommit_ratio", ratio, constant("pinned; the plan would leave it as it is"));
+    }
 }
+
+/// CommitLimit as it will be, with the huge pages that are planned: in kB where the host says it so and no percentage is
+/// planned, else that percentage of RAM less all huge pages; and swap.
+pub(super) fn commit_limit(host: &Host<'_>, pg: &super::budget::PostgresBudget, planned: Option<u64>) -> u64 {
+    let memory = &host.facts.memory;
+    let swap = if host.ram_is_measured { memory.swap_bytes.unwrap_or(0) } else { 0 };
+    if let Some(kb) = host.sysctl("vm.overcommit_kbytes").filter(|kb| *kb > 0 && planned.is_none()) {
+        return kb.saturating_mul(KB).saturating_add(swap);
+    }
+    let ratio = planned.or_else(|| host.sysctl("vm.overcommit_ratio")).unwrap_or(DEFAULT_RATIO);
+    let part = u128::from(commit_base(host, pg)) * u128::from(ratio) / 100;
+    u64::try_from(part).unwrap_or(u64::MAX).saturating_add(swap)
+}
+
+/// The kernel's own vm.overcommit_ratio.
+const DEFAULT_RATIO: u64 = 50;
 
 /// Whether the host says its limit in kB, in place of a percentage.
 fn in_kbytes(host: &Host<'_>) -> bool {

@@ -112,7 +112,9 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
         Value::Int(4096),
         constant("4096: connections that wait for accept; the kernel cuts it at net.core.somaxconn"),
     );
-    let networks = ["127.0.0.1", "172.28.0.0/16"].map(str::to_owned).to_vec();
+    // A host's `localhost` is its address of IPv6 first.
+    let itself: &[&str] = if ipv6(draft) { &["127.0.0.1", "::1"] } else { &["127.0.0.1"] };
+    let networks = itself.iter().chain(&["172.28.0.0/16"]).map(|n| (*n).to_owned()).collect();
     draft.put(
         NGINX,
         "metrics_allow",
@@ -123,6 +125,10 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
     draft.put(NGINX, "log_fields", Value::List(fields), constant("one request can be followed through every log"));
     serving(draft);
     tiers(draft);
+}
+
+fn ipv6(draft: &Draft<'_>) -> bool {
+    draft.host.facts.kernel.ipv6 != Some(false)
 }
 
 /// Where it listens, where it leads, and what it keeps.
@@ -145,7 +151,7 @@ fn serving(draft: &mut Draft<'_>) {
     );
     draft.put(NGINX, "http_port", Value::Int(80), constant("the guide's port"));
     draft.put(NGINX, "https_port", Value::Int(443), constant("the guide's port"));
-    let ipv6 = draft.host.facts.kernel.ipv6 != Some(false);
+    let ipv6 = ipv6(draft);
     let why = if ipv6 { "on: also [::]" } else { "off: this kernel has no IPv6, and nginx would not start" };
     draft.put(NGINX, "ipv6", Value::Bool(ipv6), constant(why));
     for (name, component, port) in [

@@ -270,22 +270,22 @@ fn of_dirty_bytes_and_ratio_the_one_in_use_is_kept_where_it_says_less() {
 
 #[test]
 fn strict_overcommit_stays_where_its_limit_holds_what_is_planned() {
-    let plan = |limit: u64, pairs: &[(&str, &str)], components: &[&str]| {
+    let plan = |pairs: &[(&str, &str)], components: &[&str]| {
         let mut facts = with_sysctl(pairs);
-        facts.memory.commit_limit_bytes = Some(limit);
         facts.memory.committed_bytes = Some(GB);
         build(&facts, &with(components)).unwrap()
     };
     let strict = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "95")];
-    let kept = plan(20 * GB, &strict, &["postgresql", "duckdb"]);
+    let kept = plan(&strict, &["postgresql", "duckdb"]);
     assert_eq!((value(&kept, "kernel.vm.overcommit_memory"), value(&kept, "kernel.vm.overcommit_ratio")), ("2", "95"));
     assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
     let in_kb = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "0"), ("vm.overcommit_kbytes", "20971520")];
-    let kept = plan(20 * GB, &in_kb, &["postgresql"]);
+    let kept = plan(&in_kb, &["postgresql"]);
     assert_eq!(value(&kept, "kernel.vm.overcommit_memory"), "2");
     assert!(kept.setting("kernel.vm.overcommit_ratio").is_none(), "a percentage would make the limit in kB 0");
     assert!(finding(&kept, "memory.overcommit").is_none(), "{:?}", kept.findings);
-    let short = plan(4 * GB, &strict, &["postgresql", "duckdb"]);
+    let short = [("vm.overcommit_memory", "2"), ("vm.overcommit_ratio", "20")];
+    let short = plan(&short, &["postgresql", "duckdb"]);
     assert_eq!(value(&short, "kernel.vm.overcommit_memory"), "0");
 }
 
@@ -564,6 +564,100 @@ fn writing_without_a_limit_is_a_warning() {
     let found = plan.findings.iter().find(|f| f.severity == Severity::Warning).unwrap();
     assert_eq!(found.invariant, "disk.wal");
     assert_eq!(found.next.as_deref(), Some("unset duckdb.max_temp_directory_size"));
+}
+
+#[test]
+fn a_full_disk_is_named_with_its_own_numbers() {
+    let mut facts = facts(16 * GB, 4);
+    let disk = |mount: &str, free: u64| Disk {
+        mount: mount.to_owned(),
+        size_bytes: Some(TB),
+        free_bytes: Some(free),
+        ..Disk::default()
+    };
+    facts.disks = vec![disk("/", 500 * GB), disk("/var/lib/duckdb", 20 * GB)];
+    let mut profile = with(&["postgresql", "duckdb"]);
+    flag(&mut profile, "duckdb.max_temp_directory_size", Value::Bytes(100 * GB));
+    let plan = build(&facts, &profile).unwrap();
+    let found = finding(&plan, "disk.wal").unwrap();
+    assert_eq!(found.message, "DuckDB may spill 100 GB to 20.0 GB of free space on /var/lib/duckdb");
+    assert_eq!(found.next.as_deref(), Some("free space there, or lower duckdb.max_temp_directory_size"));
+}
+
+#[test]
+fn a_pinned_percentage_is_a_part_of_a_pinned_strict_limit() {
+    let broken = |ratio: i64| {
+        let mut profile = with(&["postgresql", "duckdb"]);
+        flag(&mut profile, "kernel.vm.overcommit_memory", Value::Int(2));
+        flag(&mut profile, "kernel.vm.overcommit_ratio", Value::Int(ratio));
+        let plan = build(&with_sysctl(&[]), &profile).unwrap();
+        assert_eq!(value(&plan, "kernel.vm.overcommit_ratio"), ratio.to_string());
+        finding(&plan, "memory.overcommit").cloned()
+    };
+    assert!(broken(95).is_none());
+    let found = broken(20).unwrap();
+    assert!(found.numbers.contains(&("ratio".to_owned(), "20".to_owned())), "{found:?}");
+}
+
+#[test]
+fn a_scheduler_for_all_devices_is_taken_by_all_and_judged() {
+    let mut facts = facts(16 * GB, 4);
+    let device = |name: &str| crate::facts::Device {
+        name: name.to_owned(),
+        schedulers: vec!["none".to_owned(), "mq-deadline".to_owned()],
+        read_ahead_kb: Some(128),
+        ..Default::default()
+    };
+    let devices = vec![device("sda"), device("sdb")];
+    facts.disks = vec![Disk { mount: "/".to_owned(), devices, ..Disk::default() }];
+    let mut profile = with(&["postgresql"]);
+    text(&mut profile, "disk.scheduler", "deadline");
+    text(&mut profile, "disk.sdb.scheduler", "none");
+    let plan = build(&facts, &profile).unwrap();
+    assert_eq!((value(&plan, "disk.sda.scheduler"), value(&plan, "disk.sdb.scheduler")), ("deadline", "none"));
+    assert_eq!(finding(&plan, "disk.scheduler").unwrap().message, "sda does not offer deadline");
+    assert!(finding(&plan, "config.unused").is_none());
+}
+
+#[test]
+fn reading_ahead_is_set_where_it_counts() {
+    let mut facts = facts(16 * GB, 4);
+    let device = crate::facts::Device { name: "sda".to_owned(), read_ahead_kb: Some(128), ..Default::default() };
+    let stacked = crate::facts::Stacked {
+        name: "dm-3".to_owned(),
+        mapped_as: Some("vg-data".to_owned()),
+        read_ahead_kb: Some(128),
+    };
+    facts.disks =
+        vec![Disk { mount: "/".to_owned(), devices: vec![device], stacked: Some(stacked), ..Disk::default() }];
+    let mut profile = with(&["postgresql"]);
+    let plan = build(&facts, &profile).unwrap();
+    assert_eq!(value(&plan, "disk.dm-3.read_ahead_kb"), "4096");
+    assert!(plan.setting("disk.sda.read_ahead_kb").is_none());
+    // A pin that is of no use is named.
+    flag(&mut profile, "disk.sda.read_ahead_kb", Value::Int(256));
+    let plan = build(&facts, &profile).unwrap();
+    let found = finding(&plan, "config.unused").unwrap();
+    assert!(found.message.starts_with("disk.sda.read_ahead_kb ("), "{found:?}");
+}
+
+#[test]
+fn what_is_broken_is_said_with_its_numbers() {
+    let message = |key: &'static str, value: Value, name: &str| {
+        let mut profile = with(&["postgresql", "pgbouncer", "nginx", "api"]);
+        flag(&mut profile, key, value);
+        let plan = build(&facts(16 * GB, 4), &profile).unwrap();
+        finding(&plan, name).unwrap().message.clone()
+    };
+    let files = message("limits.units.nofile", Value::Int(1024), "descriptors");
+    assert!(files.contains("worker_rlimit_nofile 65535 > LimitNOFILE 1024"), "{files}");
+    let backlog = message("kernel.net.core.somaxconn", Value::Int(128), "network");
+    assert!(backlog.contains("≤ somaxconn 128 ≤"), "{backlog}");
+    let certificate = message("nginx.tls_certificate", Value::Text("/etc/ssl/a.pem".to_owned()), "tls.certificates");
+    assert_eq!(
+        certificate,
+        "nginx.tls_certificate is set and nginx.tls_certificate_key is not: there is no TLS without both"
+    );
 }
 
 #[test]

@@ -155,7 +155,11 @@ fn environment(variables: &BTreeMap<String, String>) -> Result<BTreeMap<String, 
             },
             None => {
                 let near = near().filter(|k| strsim::damerau_levenshtein(k, name) <= (name.len() / 4).max(NEAR));
-                let slip = near.is_some_and(|k| strsim::damerau_levenshtein(k, name) <= NEAR);
+                // LLMSQL_RAM and LLMSQL_PROFILE look like the flags --ram and --profile.
+                let flag = |table: &str| known.keys().find(|k| k.strip_prefix(table) == name.strip_prefix("LLMSQL_"));
+                let flag = flag("LLMSQL_HOST_").or_else(|| flag("LLMSQL_PLAN_"));
+                let near = flag.or(near);
+                let slip = flag.is_some() || near.is_some_and(|k| strsim::damerau_levenshtein(k, name) <= NEAR);
                 if slip || tables.iter().any(|t| name.starts_with(t)) {
                     let message = match near {
                         Some(near) => format!("unknown variable; the nearest is {near}"),
@@ -427,6 +431,9 @@ mod tests {
             wrong("LLMSQL_HSOT_RAM", "1GB"),
             "LLMSQL_HSOT_RAM: unknown variable; the nearest is LLMSQL_HOST_RAM"
         );
+        for (flag, meant) in [("LLMSQL_RAM", "LLMSQL_HOST_RAM"), ("LLMSQL_PROFILE", "LLMSQL_PLAN_PROFILE")] {
+            assert_eq!(wrong(flag, "x"), format!("{flag}: unknown variable; the nearest is {meant}"));
+        }
         assert!(wrong("LLMSQL_HOST_COFFEE", "1").starts_with("LLMSQL_HOST_COFFEE: unknown variable"));
         assert!(wrong("LLMSQL_HOST_RAM", "1 parsec").contains("LLMSQL_HOST_RAM: \"parsec\" is not a unit of size"));
         let fine = Case::new(GB)

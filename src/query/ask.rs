@@ -1,6 +1,7 @@
 //! From a question to a reading, and from a reading to rows.
 
 use super::engine::{Done, Engine, Query, Sink};
+use super::language::results::Found;
 use super::language::{Clock, Dated, Glossary, Hit, Lookup, Outcome, Reading, Translation, Translator};
 use super::protocol::Column;
 use super::results::Rows;
@@ -15,13 +16,21 @@ use std::time::{Duration, Instant};
 /// How long the look-ups of one question may take together.
 const LOOK_UP: Duration = Duration::from_millis(1500);
 
+/// Rows of a table up to which it costs little to run several readings of a question.
+const SMALL: u64 = 100_000;
+/// How long the readings of a question may run together, only to be weighed, and the rows and bytes of each.
+const WEIGHING: Duration = Duration::from_secs(1);
+const WEIGHED_ROWS: u64 = 5_000;
+const WEIGHED_BYTES: u64 = 4 << 20;
+
 /// The confidence from which on it is believed that nothing fits a question: below it the question was rather misread.
 const NOTHING: f64 = 0.9;
 
-/// Whether a result without rows is a reason to doubt the reading; a stretch of time may well be empty.
+/// Whether a result without rows is a reason to doubt the reading; a stretch of time may well be empty,
+/// and where readings were weighed by what they find, it is counted already.
 #[must_use]
-pub fn is_doubtful(reading: &Reading, dates: &[Dated], rows: u64) -> bool {
-    rows == 0 && dates.is_empty() && reading.confidence < NOTHING
+pub fn is_doubtful(reading: &Reading, translation: &Translation, rows: u64) -> bool {
+    rows == 0 && !translation.weighed && translation.dates.is_empty() && reading.confidence < NOTHING
 }
 
 /// Data that has been looked into.
@@ -72,7 +81,40 @@ impl Data {
     #[must_use]
     pub fn translate(&self, translator: &Translator<'_>, question: &str, clock: &Clock) -> Translation {
         self.until.set(Some(Instant::now() + LOOK_UP));
-        translator.translate(question, clock, self)
+        let translation = translator.translate(question, clock, self);
+        match self.found(&translation) {
+            Some(found) => translation.weighed_by(&found),
+            None => translation,
+        }
+    }
+
+    /// What the likely readings of a question find; `None` where running them would take long, or there are none.
+    fn found(&self, translation: &Translation) -> Option<Vec<Option<Found>>> {
+        let small = |name: &String| {
+            let table = self.schema.tables.iter().find(|t| t.name == *name);
+            table.is_some_and(|t| !t.rows_estimated && t.rows.is_some_and(|rows| rows <= SMALL))
+        };
+        let likely = &translation.likely;
+        if likely.is_empty() || !likely.iter().flat_map(|l| &l.reading.uses).all(|used| small(&used.table)) {
+            return None;
+        }
+        let mut engine = self.engine.try_borrow_mut().ok()?;
+        let end = Instant::now() + WEIGHING;
+        let mut found = Vec::with_capacity(likely.len());
+        for one in likely {
+            let timeout = end.checked_duration_since(Instant::now())?;
+            let query = Query {
+                sql: one.reading.sql.clone(),
+                rows: Some(WEIGHED_ROWS),
+                bytes: Some(WEIGHED_BYTES),
+                timeout,
+                whole_tables: true,
+                ..Query::default()
+            };
+            let mut rows = Rows::default();
+            found.push(engine.run(&query, &mut rows).ok().map(|_| Found::of(&rows.rows)));
+        }
+        Some(found)
     }
 
     /// Checks a query without running it, as [`Engine::check`] does.

@@ -58,6 +58,9 @@ struct Device {
     name: String,
     /// Whether it has a rotating disk, where the kernel says.
     rotational: Option<bool>,
+    /// What a rule matches it by: KERNEL, or the own name of a mapped device, whose kernel's name may be another after a
+    /// reboot.
+    matched: String,
     scheduler: Option<Entry>,
     read_ahead_kb: Option<Entry>,
 }
@@ -288,7 +291,14 @@ fn disk(plan: &Plan, entry: Entry, devices: &mut Vec<Device>, mounts: &mut Vec<E
     if !devices.iter().any(|d: &Device| d.name == name) {
         let known = plan.facts.disks.iter().flat_map(|d| &d.devices).find(|d| d.name == name);
         let rotational = known.and_then(|d| d.rotational);
-        devices.push(Device { name: name.clone(), rotational, scheduler: None, read_ahead_kb: None });
+        let stacked = plan.facts.disks.iter().filter_map(|d| d.stacked.as_ref()).find(|s| s.name == name);
+        // Other characters would be patterns.
+        let plain = |own: &&String| own.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+        let matched = match stacked.and_then(|s| s.mapped_as.as_ref()).filter(plain) {
+            Some(own) => format!("ENV{{DM_NAME}}==\"{own}\""),
+            None => format!("KERNEL==\"{name}\""),
+        };
+        devices.push(Device { name: name.clone(), rotational, matched, scheduler: None, read_ahead_kb: None });
     }
     if let Some(device) = devices.iter_mut().find(|d| d.name == name) {
         match entry.item.as_str() {

@@ -1,7 +1,7 @@
 //! Rules of udev, read as udev(7) describes them: `udevadm verify` came with udev 254, Debian 12 has 252.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One rule: its matches and its assignments, each with key, attribute and value.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ fn faults_of_a_rule_are_seen() {
 #[test]
 fn a_rule_asks_for_what_the_device_offers_and_counts_for_its_class_alone() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let (mut schedulers, mut read_aheads) = (0, 0);
+    let (mut schedulers, mut read_aheads, mut stacks) = (0, 0, 0);
     for case in fs::read_dir(cases).unwrap() {
         let case = case.unwrap().path();
         let Ok(text) = fs::read_to_string(case.join("expected/etc/udev/rules.d/60-llmsql.rules")) else { continue };
@@ -88,12 +88,26 @@ fn a_rule_asks_for_what_the_device_offers_and_counts_for_its_class_alone() {
             assert_eq!(matched("SUBSYSTEM", ""), Some("block"), "{rule:?}");
             assert_eq!(matched("ACTION", ""), Some("add|change"), "{rule:?}");
             assert_eq!(matched("ENV", "DEVTYPE"), Some("disk"), "a partition has no scheduler: {rule:?}");
-            let device = case.join("root/sys/block").join(matched("KERNEL", "").unwrap());
-            let rotational = fs::read_to_string(device.join("queue/rotational")).unwrap();
-            assert_eq!(matched("ATTR", "queue/rotational"), Some(rotational.trim()), "{rule:?}");
+            let blocks = case.join("root/sys/block");
+            let mapped = |own: &str| {
+                let of = |dir: &PathBuf| fs::read_to_string(dir.join("dm/name")).is_ok_and(|name| name.trim() == own);
+                fs::read_dir(&blocks).unwrap().map(|entry| entry.unwrap().path()).find(of).unwrap()
+            };
+            let device = match (matched("KERNEL", ""), matched("ENV", "DM_NAME")) {
+                (Some(kernel), None) => blocks.join(kernel),
+                // The kernel's name of a mapped device may be another after a reboot.
+                (None, Some(own)) => mapped(own),
+                both => panic!("{both:?} in {rule:?}"),
+            };
+            let stacked = fs::read_dir(device.join("slaves")).is_ok_and(|mut slaves| slaves.next().is_some());
+            if !stacked {
+                let rotational = fs::read_to_string(device.join("queue/rotational")).unwrap();
+                assert_eq!(matched("ATTR", "queue/rotational"), Some(rotational.trim()), "{rule:?}");
+            }
             let (_, attribute, wanted) = &rule.assignments[0];
             match attribute.as_str() {
                 "queue/scheduler" => {
+                    assert!(!stacked, "a stacked device has no scheduler: {rule:?}");
                     let offered = fs::read_to_string(device.join("queue/scheduler")).unwrap();
                     let offered = offered.replace(['[', ']'], " ");
                     assert!(offered.split_whitespace().any(|o| o == wanted), "{rule:?}: {offered}");
@@ -106,10 +120,11 @@ fn a_rule_asks_for_what_the_device_offers_and_counts_for_its_class_alone() {
                 "bdi/read_ahead_kb" => {
                     assert_eq!(wanted, "4096", "the guide's 8192 sectors of 512 bytes: {rule:?}");
                     read_aheads += 1;
+                    stacks += usize::from(stacked);
                 }
                 other => panic!("{other} is none of ours"),
             }
         }
     }
-    assert!(schedulers > 8 && read_aheads > 8, "{schedulers}, {read_aheads}");
+    assert!(schedulers > 8 && read_aheads > 8 && stacks > 3, "{schedulers}, {read_aheads}, {stacks}");
 }

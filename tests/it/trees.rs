@@ -354,6 +354,7 @@ fn data_is_followed_through_lvm_dm_crypt_and_md_to_the_disks() {
             ("/disks/0/devices/0/scheduler", json!("none")),
             ("/disks/0/devices/0/schedulers", json!(["none", "mq-deadline"])),
             ("/disks/0/devices/0/read_ahead_kb", json!(128)),
+            ("/disks/0/stacked", json!({"name": "dm-1", "mapped_as": "vg-root", "read_ahead_kb": 128})),
         ],
     );
 }

@@ -1,6 +1,7 @@
 """Fits the confidence of the translator: see tools/fit-confidence."""
-import collections
+import copy
 import gzip
+import hashlib
 import itertools
 import json
 import math
@@ -23,6 +24,10 @@ ROUNDS = 250
 PARAMETERS = dict(objective='binary', learning_rate=0.05, num_leaves=15, min_data_in_leaf=60, feature_fraction=0.5,
                   bagging_fraction=0.8, bagging_freq=1, lambda_l2=5.0, verbose=-1, seed=1, deterministic=True,
                   force_row_wise=True, num_threads=2)
+# The form of the second forest, which has few signs, and how many readings of a question it weighs.
+ROUNDS_RESULTS = 100
+PARAMETERS_RESULTS = {**PARAMETERS, 'num_leaves': 8, 'min_data_in_leaf': 80, 'feature_fraction': 0.6}
+WEIGHED = 4
 # What a question counts: as it was asked, in other words, put to another database.
 WEIGHTS = {'asked': 1.0, 'other words': 0.8, 'elsewhere': 0.7}
 
@@ -75,9 +80,21 @@ def questions(rows, seed):
         yield 'elsewhere', other, row['question'], None
 
 
+def contents(rows):
+    """What a reading found, whatever the order of its rows and columns; None where it failed."""
+    if rows is None:
+        return None
+    rows = rows[:5000]
+    written = [[json.dumps(value) for value in row] for row in rows]
+    columns = sorted(json.dumps(sorted(column)) for column in zip(*written))
+    content = hashlib.blake2b(json.dumps([len(rows), columns]).encode(), digest_size=8).digest()
+    return len(rows), len(set(map(tuple, written))), int.from_bytes(content, 'big')
+
+
 def readings(program, signs, folder, asked):
-    """The readings of all questions with their signs and whether they are right; results are kept between runs."""
-    kept = os.path.join(tempfile.gettempdir(), 'llmsql-fit-results.pickle')
+    """The readings of all questions with their signs, whether they are right, and what they find: the number of rows, of
+    different rows, and what is equal for equal contents. Results are kept between runs."""
+    kept = os.path.join(tempfile.gettempdir(), 'llmsql-fit-readings.pickle')
     results = pickle.load(open(kept, 'rb')) if os.path.exists(kept) else {}
     with tempfile.TemporaryDirectory() as schemas:
         for db in {db for _, db, _, _ in asked}:
@@ -94,7 +111,7 @@ def readings(program, signs, folder, asked):
         _, db, _, row = asked[line['id']]
         for sql, _, values in line['readings']:
             key = (db, row and str(row['id']), sql)
-            if row and key not in results:
+            if key not in results:
                 if opened != db:
                     if worker:
                         worker.close()
@@ -103,8 +120,9 @@ def readings(program, signs, folder, asked):
                     rows = worker.rows(sql)
                 except EOFError:
                     rows, opened = None, None
-                results[key] = rows is not None and same(row['expected'], rows, row['ordered'])
-            found[line['id']].append((values, bool(row) and results[key]))
+                right = bool(row) and rows is not None and same(row['expected'], rows, row['ordered'])
+                results[key] = right, contents(rows)
+            found[line['id']].append((values, *results[key]))
     if worker:
         worker.close()
     pickle.dump(results, open(kept, 'wb'))
@@ -114,12 +132,31 @@ def readings(program, signs, folder, asked):
 class Table:
     def __init__(self, asked, found):
         self.kinds = np.array([kind for kind, _, _, _ in asked])
-        rows = [(i, values, ok) for i, own in enumerate(found) for values, ok in own]
-        self.question = np.array([i for i, _, _ in rows])
-        self.x = np.array([values for _, values, _ in rows], dtype=np.float32)
-        self.y = np.array([ok for _, _, ok in rows], dtype=int)
-        self.group = np.array([asked[i][1] for i in self.question])
+        rows = [(i, values, ok, results) for i, own in enumerate(found) for values, ok, results in own]
+        self.databases = [database for _, database, _, _ in asked]
+        self.question = np.array([i for i, _, _, _ in rows])
+        self.x = np.array([values for _, values, _, _ in rows], dtype=np.float32)
+        self.y = np.array([ok for _, _, ok, _ in rows], dtype=int)
+        self.results = [results for _, _, _, results in rows]
+        self.describe()
+
+    def describe(self):
+        self.group = np.array([self.databases[i] for i in self.question])
         self.weight = np.array([WEIGHTS[self.kinds[i]] for i in self.question])
+
+    def weighed(self, weigh, p):
+        """The likeliest readings of each question, by p, with the signs of what they find, and the names of the signs."""
+        order = sorted(range(len(p)), key=lambda i: (self.question[i], -p[i]))
+        of_one = [list(own)[:WEIGHED] for _, own in itertools.groupby(order, lambda i: self.question[i])]
+        lines = [json.dumps({'p': [p[i] for i in own], 'found': [self.results[i] for i in own]}) for own in of_one]
+        out = subprocess.run([weigh], input='\n'.join(lines) + '\n', capture_output=True, text=True, check=True).stdout
+        names, *signs = map(json.loads, out.splitlines())
+        kept = [i for own in of_one for i in own]
+        other = copy.copy(self)
+        other.question, other.y = self.question[kept], self.y[kept]
+        other.x = np.array([values for own in signs for values in own], dtype=np.float32)
+        other.describe()
+        return names, other
 
     def best(self, p):
         """The probability of each question's best reading, and whether it is right."""
@@ -129,9 +166,18 @@ class Table:
         return probability, right
 
 
-def fit(table, where):
+def fit(table, where, parameters, rounds):
     data = lightgbm.Dataset(table.x[where], table.y[where], weight=table.weight[where])
-    return lightgbm.train(PARAMETERS, data, ROUNDS)
+    return lightgbm.train(parameters, data, rounds)
+
+
+def fit_all(title, table, *form):
+    """The forest of all, and the probabilities by forests that did not see the reading's database."""
+    p = np.zeros(len(table.y))
+    for train, test in GroupKFold(5).split(table.x, table.y, table.group):
+        p[test] = fit(table, train, *form).predict(table.x[test])
+    report(f'{title}, databases left out in turn', table, p)
+    return fit(table, np.arange(len(table.y)), *form), p
 
 
 def report(title, table, p):
@@ -158,20 +204,22 @@ def write(model, names, path):
 
 
 def main():
-    program, signs, forest, folder, fitted = sys.argv[1:6]
+    program, signs, weigh, forest, forest_results, folder, fitted = sys.argv[1:8]
     asked = list(questions(list(read(fitted.split(','))), 7))
     names, found = readings(program, signs, folder, asked)
     table = Table(asked, found)
-    p = np.zeros(len(table.y))
-    for train, test in GroupKFold(5).split(table.x, table.y, table.group):
-        p[test] = fit(table, train).predict(table.x[test])
-    report('databases left out in turn', table, p)
-    model = fit(table, np.arange(len(table.y)))
-    for check in sys.argv[6:]:
+    model, p = fit_all('by words', table, PARAMETERS, ROUNDS)
+    names_results, likely = table.weighed(weigh, p)
+    model_results, _ = fit_all('by what is found', likely, PARAMETERS_RESULTS, ROUNDS_RESULTS)
+    for check in sys.argv[8:]:
         other = list(questions(list(read([check])), 7))
         checked = Table(other, readings(program, signs, folder, other)[1])
-        report(check, checked, model.predict(checked.x))
+        p = model.predict(checked.x)
+        report(f'{check}, by words', checked, p)
+        likely = checked.weighed(weigh, p)[1]
+        report(f'{check}, by what is found', likely, model_results.predict(likely.x))
     write(model, names, forest)
+    write(model_results, names_results, forest_results)
 
 
 main()

@@ -10,15 +10,17 @@ use super::Global;
 use super::connection::ConnectionArgs;
 use crate::error::{Error, Exit, Result};
 use crate::index::catalogue::{self, Leftover, Server, VectorIndex};
+use crate::index::obstacles::unreadable;
 use crate::index::plan::{Host, Wish};
 use crate::index::rule::Rule;
 use crate::output::{self, Format};
-use crate::postgres::connect::{RowExt, Session, quote_ident};
+use crate::postgres::connect::{RowExt, Session, is_sqlstate, quote_ident};
 use crate::postgres::conninfo::Conninfo;
 use crate::root::Root;
 use crate::units;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
+use tokio_postgres::error::SqlState;
 
 /// What to do with vector indexes.
 #[derive(Debug, Subcommand)]
@@ -195,6 +197,7 @@ struct Failure {
 
 impl Failure {
     fn of(database: &Database, index: &VectorIndex, error: Error) -> Self {
+        let error = unreadable(error, &database.session, index, false);
         Failure { database: database.server.database.clone(), index: Some(index.label()), error }
     }
 
@@ -280,7 +283,14 @@ impl Databases {
 
 /// The names of all databases; with an error those that this role may not connect to.
 async fn all_databases(info: &Conninfo) -> Result<Vec<Result<String, (String, Error)>>> {
-    let session = Session::open(info).await?;
+    let session = match Session::open(info).await {
+        // Which database leads to the others does not matter; by default it is the one with the role's name.
+        Err(e) if is_sqlstate(&e, &SqlState::INVALID_CATALOG_NAME) => {
+            let usual = Conninfo { dbname: "postgres".to_owned(), ..info.clone() };
+            Session::open(&usual).await.map_err(|_| e)?
+        }
+        opened => opened?,
+    };
     let sql = "SELECT datname::text AS name, has_database_privilege(oid, 'CONNECT') AS may FROM pg_database \
                WHERE datallowconn AND NOT datistemplate ORDER BY 1";
     let rows = session.under(&[], session.query(sql, &[])).await?;

@@ -45,7 +45,7 @@ impl Chosen {
 
     /// Whether a result without rows is a reason to doubt it.
     pub(super) fn is_doubtful(&self, translation: &Translation, rows: u64) -> bool {
-        matches!(self, Chosen::Reading(reading) if is_doubtful(reading, &translation.dates, rows))
+        matches!(self, Chosen::Reading(reading) if is_doubtful(reading, translation, rows))
     }
 
     pub(super) fn answer(&self, translation: &Translation) -> Answer {

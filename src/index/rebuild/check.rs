@@ -3,6 +3,7 @@
 use super::session::retry;
 use super::{Outcome, ProbesFor, Rebuild, comment_sql, now};
 use crate::error::{Error, Result};
+use crate::index::Metric;
 use crate::index::catalogue::{self, VectorIndex};
 use crate::index::drift::{self, Drift};
 use crate::index::note::Note;
@@ -33,6 +34,11 @@ fn part(seconds: f64, (share, least, most): (f64, f64, f64)) -> Duration {
     Duration::try_from_secs_f64((seconds * share).clamp(least, most)).unwrap_or_default()
 }
 
+/// That recall was not measured, and why.
+pub(super) fn unmeasured(error: &Error) -> String {
+    format!("recall was not measured: {error}")
+}
+
 /// Queries for the check, and their median latency by the old index in milliseconds.
 pub(super) struct Probed {
     queries: Queries,
@@ -46,21 +52,33 @@ pub(super) struct Beside {
     pub(super) drift: Option<Drift>,
     sample: drift::Sample,
     probed: Option<Probed>,
+    /// Why recall cannot be measured.
+    unmeasured: Option<Error>,
 }
 
 impl Rebuild {
+    /// The index as it is to be: what is measured of the new one is measured by its own operator.
+    fn to_be(&self, index: &VectorIndex) -> VectorIndex {
+        let mut new = index.clone();
+        if let Some((opclass, metric)) = self.wish.opclass.as_ref().and_then(|o| Some((o, Metric::of_opclass(o)?))) {
+            new.opclass.clone_from(opclass);
+            new.metric = metric;
+        }
+        new
+    }
+
     /// Samples queries and takes their latency by the old index; nothing where there is none to take.
-    pub(super) async fn probe(&self, session: &Session, plan: &IndexPlan) -> Option<Probed> {
+    pub(super) async fn probe(&self, session: &Session, plan: &IndexPlan) -> Result<Option<Probed>> {
         let index = &plan.index;
         if plan.rows == 0 {
-            return None;
+            return Ok(None);
         }
-        let queries = recall::sample(session, &self.server, index, plan.rows, CHECK).await.ok()?;
+        let queries = recall::sample(session, &self.server, &self.to_be(index), plan.rows, CHECK).await?;
         let before = match index.valid {
             true => recall::at(session, index, &queries, plan.search().0, BEFORE).await.ok(),
             false => None,
         };
-        Some(Probed { queries, before_ms: before.map(|m| m.p50_ms) })
+        Ok(Some(Probed { queries, before_ms: before.map(|m| m.p50_ms) }))
     }
 
     /// What the check after the build needs and takes time, done while the build goes on: the drift of the old index,
@@ -78,9 +96,9 @@ impl Rebuild {
     }
 
     async fn read_beside(&self, session: &Session, plan: &IndexPlan, beside: &mut Beside) {
-        let index = &plan.index;
-        beside.sample = drift::sample(session, &self.server, index, plan.rows).await.unwrap_or_default();
-        if plan.drift.is_none() {
+        let (index, new) = (&plan.index, self.to_be(&plan.index));
+        beside.sample = drift::sample(session, &self.server, &new, plan.rows).await.unwrap_or_default();
+        if plan.drift.is_none() && new.metric == index.metric {
             let drift = drift::of_sample(session, &self.server, index, &beside.sample).await;
             // Of the new index, where the build was faster.
             let still = catalogue::find(session, &index.schema, &index.name).await;
@@ -89,9 +107,10 @@ impl Rebuild {
         }
         let patience = part(plan.cost.seconds.unwrap_or_default(), EXACT);
         if let Some(probed) = &mut beside.probed
-            && recall::answer(session, index, &mut probed.queries, patience).await.is_err()
+            && let Err(error) = recall::answer(session, &new, &mut probed.queries, patience).await
         {
             beside.probed = None;
+            beside.unmeasured = Some(error);
         }
     }
 
@@ -114,8 +133,18 @@ impl Rebuild {
             return wrong("index.lists", format!("the new index has {is} lists and not {wanted}"));
         }
         outcome.lists_after = wanted;
+        let (before, after) = (&plan.index.metric, &new.metric);
+        if before != after {
+            outcome.notes.push(format!(
+                "it has the operator class {} now: queries by {} find no index where no other serves them, those by {} do",
+                new.opclass,
+                before.operator(),
+                after.operator()
+            ));
+        }
         let drift =
             drift::begin(watcher, &self.server, &new, &beside.sample, (EFFORT * outcome.build_seconds) as u64).await?;
+        outcome.notes.extend(beside.unmeasured.as_ref().map(unmeasured));
         if let Some(probed) = &beside.probed {
             let check = async {
                 self.check_queries(watcher, &new, plan, probed, outcome).await;
@@ -178,7 +207,7 @@ impl Rebuild {
                 outcome.recall = Some(measured.recall);
                 outcome.latency_ms = probed.before_ms.map(|before| (before, measured.p50_ms));
             }
-            Err(e) => outcome.notes.push(format!("recall was not measured: {e}")),
+            Err(e) => outcome.notes.push(unmeasured(&e)),
         }
     }
 

@@ -16,6 +16,7 @@ pub use session::{Idle, interrupted, stopped};
 use super::Method;
 use super::catalogue::{self, Leftover, Server, VectorIndex};
 use super::note::Note;
+use super::obstacles::unreadable;
 use super::plan::{self, DriftFrom, IndexPlan, Look};
 use super::progress::{Bar, Progress};
 use super::window::Window;
@@ -231,6 +232,8 @@ impl Rebuild {
             self.progress.note(&format!("warning: {}: {}", found.label(), obstacle.message));
         }
         let probed = self.unless_stopped(watcher, async { Ok(self.probe(watcher, &plan).await) }).await?;
+        outcome.notes.extend(probed.as_ref().err().map(check::unmeasured));
+        let probed = probed.ok().flatten();
         let others: Vec<String> =
             leftovers.iter().filter(|l| !l.ours && l.of == found.name).map(|l| l.oid.to_string()).collect();
         let beside = self.build((watcher, worker), &plan, &others.join(","), probed, bar, outcome).await?;
@@ -257,7 +260,8 @@ impl Rebuild {
         look: Look,
     ) -> Result<IndexPlan> {
         let plan = plan::plan(session, &self.server, index, leftovers, &self.wish.plan, look);
-        self.unless_stopped(session, plan).await
+        let plan = self.unless_stopped(session, plan).await;
+        plan.map_err(|e| unreadable(e, session, index, true))
     }
 
     async fn refuse(&self, session: &Session, plan: &IndexPlan) -> Result<()> {

@@ -149,7 +149,7 @@ impl Rebuild {
                 watcher = None;
                 continue;
             };
-            let Some((phase, blocked)) = now else { continue };
+            let Some((phase, blocked, blockers)) = now else { continue };
             bar.show(&phase);
             let since = waiting;
             waiting = blocked.then(Instant::now);
@@ -157,28 +157,32 @@ impl Rebuild {
             if let Some(patience) = self.wish.max_wait.as_ref().filter(|_| !waited.is_zero())
                 && patience.is_over(waited)
             {
-                return gave_up(patience);
+                return gave_up(patience, &blockers);
             }
         }
     }
 }
 
 /// Gave up, and why.
-fn gave_up(patience: &Patience) -> Error {
-    let what = format!("gave up after waiting {} s for other sessions", patience.most.as_secs());
+fn gave_up(patience: &Patience, blockers: &str) -> Error {
+    let mut what = format!("gave up after waiting {} s for other sessions", patience.most.as_secs());
+    if !blockers.is_empty() {
+        what.push_str(&format!(", at last for process {blockers}"));
+    }
     Error::new(Exit::Locked, "index.waited", what)
-        .next("`llmsql index plan` names the transactions it waits for; a longer --max-wait may outlast them")
+        .next("`llmsql index plan` names old transactions; end what it waits for, or wait longer with --max-wait")
 }
 
-/// Where the build is, and whether it waits for another session.
-async fn progress(session: &Session, pid: i32) -> Result<Option<(Phase, bool)>> {
+/// Where the build is, whether it waits for another session, and for which processes (as far as they can be told).
+async fn progress(session: &Session, pid: i32) -> Result<Option<(Phase, bool, String)>> {
     let row = session
         .query_opt(
             "SELECT coalesce(p.phase, '') AS phase, coalesce(p.blocks_done, 0) AS blocks_done, coalesce(p.blocks_total, 0) AS blocks, \
              coalesce(p.tuples_done, 0) AS tuples_done, coalesce(p.tuples_total, 0) AS tuples, \
              coalesce(p.lockers_done, 0) AS lockers_done, coalesce(p.lockers_total, 0) AS lockers, \
              coalesce(p.current_locker_pid, 0) AS locker, \
-             coalesce(a.wait_event_type = 'Lock', false) OR coalesce(p.phase LIKE 'waiting%', false) AS blocked \
+             coalesce(a.wait_event_type = 'Lock', false) OR coalesce(p.phase LIKE 'waiting%', false) AS blocked, \
+             array_to_string(pg_blocking_pids($1), ', ') AS blockers \
              FROM pg_stat_activity a LEFT JOIN pg_stat_progress_create_index p ON p.pid = a.pid WHERE a.pid = $1",
             &[(&pid, Type::INT4)],
         )
@@ -202,7 +206,11 @@ async fn progress(session: &Session, pid: i32) -> Result<Option<(Phase, bool)>> 
     } else {
         (number("blocks_done"), number("blocks"), "blocks")
     };
-    Ok(Some((Phase { name, done, total, unit: if total > 0 { unit } else { "" } }, row.value("blocked")?)))
+    Ok(Some((
+        Phase { name, done, total, unit: if total > 0 { unit } else { "" } },
+        row.value("blocked")?,
+        row.value("blockers")?,
+    )))
 }
 
 /// The name with a suffix, cut to what PostgreSQL keeps of a name.

@@ -24,13 +24,26 @@ impl Court<'_> {
         if let Some(temp) = temp {
             numbers.push(size("DuckDB's temp limit", temp));
         }
-        let spill_holds = same || temp.is_none_or(|t| spill.and_then(|d| d.free_bytes).is_none_or(|f| t <= f));
-        let holds = wanted <= free && spill_holds;
-        let message =
-            format!("{} may be written to {} of free space", units::human_bytes(wanted), units::human_bytes(free));
-        let keys = ["postgresql.max_wal_size", "postgresql.max_slot_wal_keep_size", "duckdb.max_temp_directory_size"];
+        let apart = spill.filter(|_| !same).and_then(|disk| Some((disk, temp?, disk.free_bytes?)));
+        numbers.extend(apart.map(|(disk, _, free)| size(&format!("free on {}", disk.mount), free)));
+        let spills = apart.filter(|(_, temp, free)| temp > free);
+        let human = units::human_bytes;
+        let (mut faults, mut keys) = (Vec::new(), Vec::new());
+        if wanted > free || spills.is_none() {
+            faults.push(format!("{} may be written to {} of free space", human(wanted), human(free)));
+        }
+        if wanted > free {
+            keys.extend(["postgresql.max_wal_size", "postgresql.max_slot_wal_keep_size"]);
+        }
+        if let Some((disk, temp, free)) = spills {
+            faults.push(format!("DuckDB may spill {} to {} of free space on {}", human(temp), human(free), disk.mount));
+        }
+        if spills.is_some() || same {
+            keys.push("duckdb.max_temp_directory_size");
+        }
+        let holds = wanted <= free && spills.is_none();
         let next = format!("free space there, or {}", self.lower(&keys, ""));
-        self.verdict("disk.wal", Some(holds), numbers, message, &next);
+        self.verdict("disk.wal", Some(holds), numbers, faults.join("; "), &next);
     }
 
     pub(super) fn archive(&mut self) {

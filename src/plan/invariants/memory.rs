@@ -81,15 +81,12 @@ impl Court<'_> {
             self.verdict("memory.overcommit", Some(true), numbers, message, "");
             return;
         }
-        let ratio = self.count("kernel.vm.overcommit_ratio").unwrap_or(50);
-        let swap = if self.host.ram_is_measured { self.host.facts.memory.swap_bytes.unwrap_or(0) } else { 0 };
-        let base = u128::from(kernel::commit_base(self.host, pg));
-        let limit = u64::try_from(base * u128::from(ratio) / 100).unwrap_or(u64::MAX).saturating_add(swap);
-        // Where the host's own limit is kept that is in kB, no percentage is planned.
-        let kept = self.value("kernel.vm.overcommit_ratio").is_none();
-        let limit = self.host.facts.memory.commit_limit_bytes.filter(|_| kept).unwrap_or(limit);
+        let planned = self.count("kernel.vm.overcommit_ratio");
+        let limit = kernel::commit_limit(self.host, pg, planned);
         let need = kernel::commit_need(self.host, pg);
-        let numbers = vec![size("CommitLimit", limit), size("planned and committed now", need), number("ratio", ratio)];
+        let ratio = planned.or_else(|| self.host.sysctl("vm.overcommit_ratio"));
+        let mut numbers = vec![size("CommitLimit", limit), size("planned and committed now", need)];
+        numbers.extend(ratio.map(|ratio| number("ratio", ratio)));
         let holds = need <= limit;
         let verb = if holds { "holds" } else { "is less than" };
         let message = format!(

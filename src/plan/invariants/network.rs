@@ -68,7 +68,11 @@ impl Court<'_> {
         let silent = sender > 0 && receiver > 0 && keepalive.is_none_or(|k| k > 0);
         let message = match (chain, silent) {
             (true, true) => "backlogs fit the kernel's, and a silent peer is noticed".to_owned(),
-            (false, _) => "backlog ≤ somaxconn ≤ tcp_max_syn_backlog does not hold".to_owned(),
+            (false, _) => format!(
+                "backlog {} ≤ somaxconn {somaxconn} ≤ tcp_max_syn_backlog {} does not hold",
+                backlog.unwrap_or(0),
+                syn.map_or("unknown".to_owned(), |s| s.to_string())
+            ),
             (true, false) => "a peer that went silent is never noticed".to_owned(),
         };
         let next = match (chain, backlog) {
@@ -143,26 +147,38 @@ impl Court<'_> {
             number("LimitNOFILE", unit),
             number("fs.nr_open", open.map_or("unknown".to_owned(), |o| o.to_string())),
         ];
-        let mut holds = open.is_none_or(|o| unit <= o);
+        let mut broken = Vec::new();
+        let mut within = |less: (&str, u64), more: (&str, u64)| {
+            if less.1 > more.1 {
+                broken.push(format!("{} {} > {} {}", less.0, less.1, more.0, more.1));
+            }
+        };
+        if let Some(open) = open {
+            within(("LimitNOFILE", unit), ("fs.nr_open", open));
+        }
         if let (Some(conns), Some(rlimit)) =
             (self.count("nginx.worker_connections"), self.count("nginx.worker_rlimit_nofile"))
         {
             numbers.push(number("2·worker_connections", conns * 2));
             numbers.push(number("worker_rlimit_nofile", rlimit));
-            holds &= conns * 2 <= rlimit && rlimit <= unit;
+            within(("2·worker_connections", conns * 2), ("worker_rlimit_nofile", rlimit));
+            within(("worker_rlimit_nofile", rlimit), ("LimitNOFILE", unit));
         }
         if let Some(p) = &self.budget.pools {
             let need = p.clients + p.pools.value * (p.size + p.reserve);
             numbers.push(number("PgBouncer's clients and pools", need));
-            holds &= need <= unit;
+            within(("PgBouncer's clients and pools", need), ("LimitNOFILE", unit));
         }
-        let message = if holds {
-            "every service may open what it needs"
-        } else {
-            "a service may not open as many files as it needs"
+        let message = match broken.as_slice() {
+            [] => "every service may open what it needs".to_owned(),
+            broken => format!("a service may not open as many files as it needs: {}", broken.join(", ")),
         };
-        let next = self.lower(&["nginx.worker_connections", "pgbouncer.max_client_conn"], "unset limits.units.nofile");
-        self.verdict("descriptors", Some(holds), numbers, message.to_owned(), &next);
+        let pinned = self.unset(&["limits.units.nofile", "nginx.worker_rlimit_nofile"], "");
+        let next = match pinned.is_empty() {
+            true => self.lower(&["nginx.worker_connections", "pgbouncer.max_client_conn"], "unset limits.units.nofile"),
+            false => pinned,
+        };
+        self.verdict("descriptors", Some(broken.is_empty()), numbers, message, &next);
     }
 
     pub(super) fn timeouts(&mut self) {
@@ -181,14 +197,16 @@ impl Court<'_> {
         let longest = |ms: u64| if ms == 0 { u64::MAX } else { ms };
         let holds = chain.windows(2).all(|w| matches!(w, [a, b] if longest(a.1) < longest(b.1)));
         let numbers = chain.iter().map(|(n, ms)| number(n, units::format_millis(*ms))).collect();
+        let told = |ms: u64| if ms == 0 { "0 (without end)".to_owned() } else { units::format_millis(ms) };
         let message = if holds {
-            "each layer waits longer than the one beneath, so that the first error reaches the client"
+            "each layer waits longer than the one beneath, so that the first error reaches the client".to_owned()
         } else {
-            "a layer gives up before the one beneath has answered"
+            let chain: Vec<String> = chain.iter().map(|(name, ms)| format!("{name} {}", told(*ms))).collect();
+            format!("a layer gives up before the one beneath has answered: {} does not hold", chain.join(" < "))
         };
         let keys = ["postgresql.statement_timeout", "pgbouncer.query_timeout", "nginx.proxy_read_timeout"];
         let next = self.unset(&keys, "plan with --sizing budget");
-        self.verdict("timeouts", Some(holds), numbers, message.to_owned(), &next);
+        self.verdict("timeouts", Some(holds), numbers, message, &next);
     }
 
     pub(super) fn chains(&mut self) {

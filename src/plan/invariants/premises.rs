@@ -1,7 +1,8 @@
 //! Premises of the plan that were not checked, each with the command that would, and what else is worth knowing.
 
 use super::Court;
-use crate::plan::{Basis, Component, Severity, kernel, nginx};
+use crate::plan::{Basis, Component, Severity, kernel, nginx, specs};
+use crate::profile::{Origin, keys};
 use crate::units::{self, KB};
 use crate::value::Value;
 
@@ -30,6 +31,7 @@ pub static PREMISES: &[Premise] = &[
     Premise { name: "kernel.keys", about: "settings of the kernel that the guide names and this kernel lacks" },
     Premise { name: "nginx.upstream", about: "back ends that are named and not addressed, where nginx looks a name up at its start alone: before 1.27.3, or without nginx.resolver" },
     Premise { name: "nginx.user", about: "the user nginx runs as, where /etc/passwd does not have him" },
+    Premise { name: "config.unused", about: "keys that are set and that nothing in this plan takes" },
     Premise { name: "llm.memory", about: "what the LLM gateway may hold; it gets nothing unless llm.memory says so" },
 ];
 
@@ -43,6 +45,31 @@ impl Court<'_> {
         self.live_premises();
         self.pinned_premises();
         self.without_limit();
+        self.unused();
+    }
+
+    /// Pins of settings that this plan does not have: a value that does nothing is not passed over in silence. What is
+    /// meant for a component that lives on another host is no cause for a remark.
+    fn unused(&mut self) {
+        let planned = |table: &str| self.settings.iter().any(|s| s.component.name() == table);
+        let unused = self.host.profile.values.iter().filter(|(key, set)| {
+            let table = key.split('.').next().unwrap_or_default();
+            !matches!(set.origin, Origin::Profile { .. })
+                && !keys::KEYS.iter().any(|input| input.name == key.as_str())
+                && table != "postgresql"
+                && planned(table)
+                && !self
+                    .settings
+                    .iter()
+                    .any(|s| s.key == **key || specs::find(&s.key).is_some_and(|spec| spec.key() == **key))
+        });
+        let unused: Vec<String> = unused.map(|(key, set)| format!("{key} ({})", set.origin)).collect();
+        if let Some(first) = unused.first() {
+            let verb = if unused.len() == 1 { "is" } else { "are" };
+            let message = format!("{} {verb} set, and nothing in this plan takes it", unused.join(", "));
+            let key = first.split(' ').next().unwrap_or_default();
+            self.note("config.unused", Severity::Info, message, &format!("unset it: llmsql config unset {key}"));
+        }
     }
 
     fn host_premises(&mut self) {

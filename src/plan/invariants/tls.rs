@@ -15,8 +15,18 @@ impl Court<'_> {
         let mut wanted: Vec<&Certificate> = clusters.collect();
         for service in [Component::Nginx, Component::PostgreSql].into_iter().filter(|s| self.host.has(*s)) {
             let file = |part: &str| self.host.profile.text(&format!("{}.{part}", service.name()));
-            let named = file("tls_certificate").zip(file("tls_certificate_key"));
-            let Some((certificate, key)) = named.filter(|(c, k)| !c.is_empty() && !k.is_empty()) else { continue };
+            let parts = ["tls_certificate", "tls_certificate_key"];
+            let [certificate, key] = parts.map(|part| file(part).filter(|path| !path.is_empty()));
+            let (certificate, key) = match (certificate, key) {
+                (Some(certificate), Some(key)) => (certificate, key),
+                (None, None) => continue,
+                (named, _) => {
+                    let [has, lacks] = if named.is_some() { parts } else { [parts[1], parts[0]] };
+                    let (has, lacks) = (format!("{}.{has}", service.name()), format!("{}.{lacks}", service.name()));
+                    let message = format!("{has} is set and {lacks} is not: there is no TLS without both");
+                    return self.verdict("tls.certificates", Some(false), Vec::new(), message, &format!("set {lacks}"));
+                }
+            };
             let Some(found) = facts.iter().find(|c| c.path == certificate && c.key == key) else {
                 let numbers = vec![number("certificate", certificate), number("key", key)];
                 let message = format!("{certificate} and {key} were not read on the host they are for");

@@ -37,6 +37,7 @@ mod translation;
 mod words;
 mod write;
 
+pub use confidence::results;
 pub use glossary::{Glossary, Join, Metric, Pair};
 pub use translate::Translator;
-pub use translation::{Clock, Dated, Hit, Link, Lookup, NoLookup, Outcome, Reading, Translation, Used};
+pub use translation::{Clock, Dated, Hit, Likely, Link, Lookup, NoLookup, Outcome, Reading, Translation, Used};

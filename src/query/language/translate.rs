@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::assign::{Assignment, Item, Part, assignments};
+use super::confidence::results::{Found, weighed};
 use super::confidence::{Seen, Signs, Standing, leaves_out_never_or_only, neglects, probability};
 use super::dates;
 use super::glossary::Glossary;
@@ -13,7 +14,7 @@ use super::operations::Log;
 use super::parse::Parser;
 use super::restate::restate;
 use super::statistics;
-use super::translation::{Clock, Dated, Link, Lookup, Outcome, Reading, Translation};
+use super::translation::{Clock, Dated, Likely, Link, Lookup, Outcome, Reading, Translation};
 use super::words::{Token, tokens};
 use super::write::{Writer, quote_text};
 use crate::query::schema::Schema;
@@ -33,6 +34,8 @@ const READ: usize = 16;
 const OFFERED: usize = 4;
 /// The confidence from which on a reading is the answer.
 const ANSWER: f64 = 0.72;
+/// The same after readings were run.
+const ANSWER_WEIGHED: f64 = 0.74;
 /// The confidence from which on readings are offered.
 const OFFER: f64 = 0.3;
 /// The most confidence in a reading that leaves out a word that changes what is asked.
@@ -48,6 +51,8 @@ const LONGEST: usize = 4096;
 /// A reading with what it was judged by.
 struct Judged {
     confidence: f64,
+    /// The most it may be trusted.
+    most: f64,
     query: Query,
     signs: Signs,
     sql: String,
@@ -92,7 +97,7 @@ impl<'a> Translator<'a> {
             return refused(reason.to_owned(), Vec::new(), Vec::new());
         }
         if let Some(reading) = self.verified(&tokens) {
-            return Translation { outcome: Outcome::Answer(reading), dates: Vec::new(), words: Vec::new() };
+            return without_rivals(Outcome::Answer(reading));
         }
         let apart = self.take_apart(question, tokens, clock, lookup);
         let writer = self.writer(&apart);
@@ -105,11 +110,25 @@ impl<'a> Translator<'a> {
             judged.insert(0, figures);
             explained = apart.figures.as_ref().map(|f| f.words.clone());
         }
-        let chosen = judged.first().and_then(|j| apart.combinations.get(j.from)).or(apart.combinations.first());
+        let understood = explained.is_some();
         let dates = apart.found.iter().map(|d| dated(question, d)).collect();
-        let words = explained.or_else(|| chosen.map(|c| self.links(question, &apart.tokens, c))).unwrap_or_default();
-        let readings: Vec<Reading> = judged.into_iter().map(|j| self.reading(&writer, j)).collect();
-        Translation { outcome: decide(readings, &words), dates, words }
+        let words = |j: &Judged| apart.combinations.get(j.from).map(|c| self.links(question, &apart.tokens, c));
+        let likely: Vec<Likely> = judged
+            .into_iter()
+            .take(OFFERED)
+            .map(|judged| {
+                let words = explained.take().or_else(|| words(&judged)).unwrap_or_default();
+                Likely { words, most: judged.most, reading: self.reading(&writer, judged) }
+            })
+            .collect();
+        let words = match likely.first() {
+            Some(first) => first.words.clone(),
+            None => apart.combinations.first().map(|c| self.links(question, &apart.tokens, c)).unwrap_or_default(),
+        };
+        let outcome = decide(likely.iter().map(|l| l.reading.clone()).collect(), &words, ANSWER);
+        // What is wholly understood has no rival, and a time may well have no rows.
+        let likely = if understood || !apart.found.is_empty() { Vec::new() } else { likely };
+        Translation { outcome, dates, words, likely, weighed: false }
     }
 
     /// The readings of a question, the likeliest first, with what each is judged by: what the confidence is fitted to
@@ -195,7 +214,7 @@ impl<'a> Translator<'a> {
         let query = apart.figures.as_ref().map(|f| &f.query).filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
         let query = query.clone();
         let sql = writer.sql(&query)?;
-        Some(Judged { confidence: UNDERSTOOD, query, signs: Signs::new(), sql, from: 0 })
+        Some(Judged { confidence: UNDERSTOOD, most: 1.0, query, signs: Signs::new(), sql, from: 0 })
     }
 
     /// The readings, each SQL once, the likeliest first.
@@ -258,8 +277,9 @@ impl<'a> Translator<'a> {
             let signs = seen.signs(standing);
             let neglected = self.leaves_out_deed(&apart.tokens, &combination.parts, &one.query)
                 || neglects(&self.index, &apart.tokens, &combination.parts, &one.query);
-            let confidence = probability(&signs).min(if neglected { NEGLECTED } else { 1.0 });
-            judged.push(Judged { confidence, query: one.query, signs, sql: one.sql, from: one.from });
+            let most = if neglected { NEGLECTED } else { 1.0 };
+            let confidence = probability(&signs).min(most);
+            judged.push(Judged { confidence, most, query: one.query, signs, sql: one.sql, from: one.from });
         }
         judged.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         judged
@@ -333,6 +353,23 @@ fn link(question: &str, tokens: &[Token], stretch: Range<usize>, meaning: String
     Some(Link { word: question.get(from..to).unwrap_or_default().to_owned(), meaning })
 }
 
+impl Translation {
+    /// The outcome after the likely readings were run, by what each found; nothing where it failed.
+    #[must_use]
+    pub fn weighed_by(mut self, found: &[Option<Found>]) -> Self {
+        let before: Vec<f64> = self.likely.iter().map(|l| l.reading.confidence).collect();
+        for (likely, confidence) in self.likely.iter_mut().zip(weighed(&before, found)) {
+            likely.reading.confidence = confidence.min(likely.most);
+        }
+        self.likely.sort_by(|a, b| b.reading.confidence.total_cmp(&a.reading.confidence));
+        self.words = self.likely.first().map(|l| l.words.clone()).unwrap_or_default();
+        let readings = self.likely.iter().map(|l| l.reading.clone()).collect();
+        self.outcome = decide(readings, &self.words, ANSWER_WEIGHED);
+        self.weighed = true;
+        self
+    }
+}
+
 /// The same rows each once, or all of them: questions leave open which is meant.
 fn once_or_all(index: &Index<'_>, query: &Query) -> Option<Query> {
     let shown = |e: &Expr| query.select.contains(e);
@@ -364,16 +401,19 @@ fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
 }
 
 fn refused(reason: String, words: Vec<String>, candidates: Vec<Reading>) -> Translation {
-    let outcome = Outcome::Refuse { reason, words, candidates };
-    Translation { outcome, dates: Vec::new(), words: Vec::new() }
+    without_rivals(Outcome::Refuse { reason, words, candidates })
+}
+
+fn without_rivals(outcome: Outcome) -> Translation {
+    Translation { outcome, dates: Vec::new(), words: Vec::new(), likely: Vec::new(), weighed: false }
 }
 
 /// The best reading where it can be trusted, those near it where they may be meant, else a refusal.
-fn decide(mut readings: Vec<Reading>, words: &[Link]) -> Outcome {
+fn decide(mut readings: Vec<Reading>, words: &[Link], answer: f64) -> Outcome {
     let alphabetic = |l: &&Link| l.meaning == UNEXPLAINED && l.word.chars().any(char::is_alphabetic);
     let unexplained: Vec<String> = words.iter().filter(alphabetic).map(|l| l.word.clone()).collect();
     let best = readings.first().map_or(0.0, |r| r.confidence);
-    if best >= ANSWER {
+    if best >= answer {
         readings.truncate(1);
         if let Some(reading) = readings.pop() {
             return Outcome::Answer(reading);

@@ -48,6 +48,23 @@ pub struct Translation {
     pub dates: Vec<Dated>,
     /// What each word became, in the question's order; for `--explain`.
     pub words: Vec<Link>,
+    /// The readings that running them would tell apart, the likeliest first; none where nothing has to be told apart.
+    #[serde(skip)]
+    pub likely: Vec<Likely>,
+    /// Whether they were run, and the outcome follows from it.
+    #[serde(skip)]
+    pub weighed: bool,
+}
+
+/// A reading that may be what was meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Likely {
+    /// The reading.
+    pub reading: Reading,
+    /// What each word became in it.
+    pub words: Vec<Link>,
+    /// The most it may be trusted, whatever running it shows.
+    pub most: f64,
 }
 
 /// Answer, ask or refuse.

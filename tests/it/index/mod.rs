@@ -2,6 +2,7 @@
 
 mod connect;
 mod load;
+mod recall;
 mod rights;
 mod schedule;
 mod signals;
@@ -263,7 +264,10 @@ fn a_cancelled_build_leaves_the_old_index_its_options_and_what_is_not_ours() {
 fn a_long_transaction_is_named_and_waited_for_only_so_long() {
     let bench = Bench::with_docs("", 5000);
     let transaction = bench.open_transaction("SELECT count(*) FROM docs");
-    bench.index(&["rebuild", "--all", "--max-wait", "1s"]).code(11).stderr_has("gave up after waiting 1 s");
+    bench
+        .index(&["rebuild", "--all", "--max-wait", "1s"])
+        .code(11)
+        .stderr_has("gave up after waiting 1 s for other sessions, at last for process ");
     assert_eq!(bench.lists("docs_idx"), "lists=10");
     // What has been touched by the open transaction cannot be dropped before its end.
     assert_eq!(bench.leftovers(), "docs_idx_ccnew");
@@ -423,6 +427,15 @@ fn roles_without_the_right_are_told_the_grant_and_owners_need_no_superuser() {
     bench.sql("GRANT CREATE ON SCHEMA public TO owner");
     let as_role = |role: &str| bench.server.dsn().replace("postgres@", &format!("{role}@"));
     bench.index_at(&as_role("reader"), &["rebuild", "--all"]).code(13).stderr_has("GRANT \"owner\" TO \"reader\"");
+    // Nor may everyone read the rows.
+    bench.sql("CREATE ROLE stranger LOGIN");
+    let rebuild = bench.index_at(&as_role("stranger"), &["rebuild", "--all"]).code(13);
+    rebuild.stderr_has("GRANT \"owner\" TO \"stranger\"");
+    for command in [&["plan", "--count"][..], &["recall"]] {
+        let run = bench.index_at(&as_role("stranger"), command).code(13);
+        let run = run.stderr_has("permission denied for table docs");
+        run.stderr_has("GRANT SELECT ON \"public\".\"docs\" TO \"stranger\"");
+    }
     bench.index_at(&as_role("owner"), &["rebuild", "--all"]).success();
     assert_eq!(bench.lists("docs_idx"), "lists=54");
     // Without the pages, the comment tells the lists.
@@ -430,7 +443,7 @@ fn roles_without_the_right_are_told_the_grant_and_owners_need_no_superuser() {
     assert_eq!((&plan["plans"][0]["lists"], &plan["plans"][0]["verdict"]["rebuild"]), (&54.into(), &false.into()));
     // A policy would hide rows: an error, and not a wrong count.
     bench.sql("ALTER TABLE docs ENABLE ROW LEVEL SECURITY; ALTER TABLE docs FORCE ROW LEVEL SECURITY");
-    bench.index_at(&as_role("owner"), &["rebuild", "--all"]).code(1).stderr_has("row-level security");
+    bench.index_at(&as_role("owner"), &["rebuild", "--all"]).code(13).stderr_has("row-level security");
 }
 
 #[test]

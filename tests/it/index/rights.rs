@@ -64,6 +64,15 @@ fn a_database_that_refuses_is_named_and_counted_and_the_others_are_done() {
 }
 
 #[test]
+fn all_databases_are_found_without_one_of_the_roles_name() {
+    let bench = Bench::with_docs("", 1000);
+    bench.sql("CREATE ROLE ada LOGIN; ALTER TABLE docs OWNER TO ada");
+    let dsn = format!("host=127.0.0.1 port={} user=ada", bench.server.port());
+    bench.index_at(&dsn, &["list"]).code(1).stderr_has("database \"ada\" does not exist");
+    bench.index_at(&dsn, &["list", "--all-databases"]).success().stdout_has("public.docs_idx");
+}
+
+#[test]
 fn an_index_that_cannot_be_looked_at_does_not_hide_the_others() {
     let bench = Bench::with_docs("", 1000);
     bench.sql("CREATE ROLE ada LOGIN; ALTER TABLE docs OWNER TO ada; ALTER TABLE docs ENABLE ROW LEVEL SECURITY");
@@ -72,7 +81,7 @@ fn an_index_that_cannot_be_looked_at_does_not_hide_the_others() {
     bench.sql("CREATE INDEX open_idx ON open USING ivfflat (embedding vector_l2_ops) WITH (lists = 10)");
     let ada = bench.server.dsn().replace("postgres@", "ada@");
     for command in [&["plan", "--count"][..], &["rebuild", "--all", "--dry-run"], &["recall"]] {
-        let run = bench.index_at(&ada, command).code(1).stdout_has("open_idx");
+        let run = bench.index_at(&ada, command).code(13).stdout_has("open_idx");
         run.stderr_has("public.docs_idx").stderr_has("row-level security");
     }
 }

@@ -5,17 +5,17 @@
 //! runs every reading and compares its rows with those of the right SQL, questions put to a database that cannot answer
 //! them among them. It is checked by leaving databases out. The file's first line names the signs in their order; each
 //! further line is a tree, its nodes from the root down, the left branch first: `3<0.5` goes left where the fourth sign
-//! is at most 0.5, `=0.12` adds to the log-odds.
+//! is at most 0.5, `=0.12` adds to the log-odds. A second forest of the same form, `results.txt`, judges again where the
+//! likeliest readings could be run ([`results`]).
 
 mod neglected;
+pub mod results;
 mod signs;
 
 use std::sync::LazyLock;
 
 pub use neglected::{leaves_out_never_or_only, neglects};
 pub use signs::{Seen, Signs, Standing};
-
-const FOREST: &str = include_str!("forest.txt");
 
 /// A node of a tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,44 @@ enum Node {
     Leaf(f64),
 }
 
-static TREES: LazyLock<Vec<Vec<Node>>> = LazyLock::new(|| FOREST.lines().skip(1).map(tree).collect());
+/// Trees over named signs.
+#[derive(Debug)]
+struct Forest {
+    /// The names of the signs it was fitted to, in their order.
+    #[cfg(test)]
+    signs: Vec<&'static str>,
+    trees: Vec<Vec<Node>>,
+}
+
+static FOREST: LazyLock<Forest> = LazyLock::new(|| Forest::of(include_str!("forest.txt")));
+
+impl Forest {
+    /// From its lines.
+    fn of(text: &'static str) -> Self {
+        Self {
+            #[cfg(test)]
+            signs: text.lines().next().unwrap_or_default().split('|').collect(),
+            trees: text.lines().skip(1).map(tree).collect(),
+        }
+    }
+
+    fn probability(&self, signs: &Signs) -> f64 {
+        let sum: f64 = self.trees.iter().map(|tree| value(tree, signs)).sum();
+        1.0 / (1.0 + (-sum).exp())
+    }
+
+    /// Whether every branch leads to a node of its tree by a sign that there is.
+    #[cfg(test)]
+    fn is_whole(&self) -> bool {
+        let whole = |nodes: &Vec<Node>| {
+            nodes.iter().enumerate().all(|(at, node)| match node {
+                Node::Branch { sign, right, .. } => *sign < self.signs.len() && *right > at + 1 && *right < nodes.len(),
+                Node::Leaf(_) => true,
+            })
+        };
+        self.trees.len() > 20 && self.trees.iter().all(whole)
+    }
+}
 
 /// A tree from its line.
 fn tree(line: &str) -> Vec<Node> {
@@ -70,8 +107,7 @@ fn value(nodes: &[Node], signs: &Signs) -> f64 {
 /// The probability that a reading with these signs is what was meant.
 #[must_use]
 pub fn probability(signs: &Signs) -> f64 {
-    let sum: f64 = TREES.iter().map(|tree| value(tree, signs)).sum();
-    1.0 / (1.0 + (-sum).exp())
+    FOREST.probability(signs)
 }
 
 #[cfg(test)]
@@ -96,19 +132,7 @@ mod tests {
         let clock = Clock { now, week_starts_on: jiff::civil::Weekday::Monday };
         let readings = Translator::new(&schema, &Glossary::default()).signs("the price of items", &clock, &NoLookup);
         let names: Vec<&str> = readings.first().expect("a reading").2.iter().map(|(name, _)| *name).collect();
-        assert_eq!(FOREST.lines().next(), Some(names.join("|").as_str()));
-    }
-
-    #[test]
-    fn the_forest_is_whole() {
-        let names = FOREST.lines().next().unwrap_or_default().split('|').count();
-        for nodes in TREES.iter() {
-            for (at, node) in nodes.iter().enumerate() {
-                if let Node::Branch { sign, right, .. } = node {
-                    assert!(*sign < names && *right > at + 1 && *right < nodes.len(), "{node:?}");
-                }
-            }
-        }
-        assert!(TREES.len() > 20);
+        assert_eq!(FOREST.signs, names);
+        assert!(FOREST.is_whole());
     }
 }

@@ -14,7 +14,23 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
         !holds(index, *cue, phrase, query)
     };
-    parts.iter().any(cue) || leaves_out_kind(tokens, parts) || leaves_out_never_or_only(tokens, query)
+    parts.iter().any(cue)
+        || turns_top_around(tokens, parts, query)
+        || leaves_out_kind(tokens, parts)
+        || leaves_out_never_or_only(tokens, query)
+}
+
+/// Whether the question asks for the top of an order, says of nothing that little of it counts, and gets the bottom.
+fn turns_top_around(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+    let top = |p: &Part| {
+        let said = p.end.checked_sub(1).and_then(|last| tokens.get(last)).is_some_and(|t| t.lower == "top");
+        said && matches!(p.item, Item::Cue(Cue::Top(true)))
+    };
+    let other = |p: &Part| {
+        matches!(p.item, Item::Cue(Cue::Superlative(..) | Cue::Frequent(_) | Cue::Agg(Agg::Min) | Cue::Ascending))
+    };
+    let bottom = |q: &Query| q.limit.is_some() && q.order.first().is_some_and(|(_, down)| !down);
+    parts.iter().any(top) && !parts.iter().any(other) && anywhere(query, &bottom)
 }
 
 /// Whether a word that says which rows of a table are meant, `how many urgent tickets`, is not understood.
