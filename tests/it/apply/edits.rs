@@ -119,14 +119,14 @@ fn a_password_in_a_comment_is_in_no_file_of_ours_and_comes_back() {
 #[test]
 fn the_operators_dirty_bytes_come_back() {
     let tree = Tree::new();
-    tree.write("proc/sys/vm/dirty_bytes", "268435456\n");
+    tree.write("proc/sys/vm/dirty_bytes", "2147483648\n");
     tree.write("proc/sys/vm/dirty_ratio", "0\n");
     let first = tree.snapshot();
     let shown = tree.llmsql("diff").run().success();
     let line = shown.stdout.lines().find(|l| l.contains("vm.dirty_bytes")).expect("a line of its own");
-    assert!(line.contains("268435456 → 0"), "{line}");
+    assert!(line.contains("2147483648 → 0"), "{line}");
     let run = tree.llmsql("apply").arg("--yes").run().success();
-    assert!(run.stdout.contains("268435456 → 0"), "{}", run.stdout);
+    assert!(run.stdout.contains("2147483648 → 0"), "{}", run.stdout);
     assert_eq!(
         (tree.read("proc/sys/vm/dirty_ratio"), tree.read("proc/sys/vm/dirty_bytes")),
         ("15\n".into(), "0\n".into())
