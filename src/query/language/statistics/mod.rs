@@ -330,6 +330,7 @@ impl Reader<'_, '_, '_> {
             {
                 s.limit = limit(*n);
             }
+            Word::Number(n) if self.compares_groups(s, *n, words, at) => {}
             Word::Number(n) => self.number(s, *n, next),
             Word::Date(place) => {
                 // "compare errors this week with last week".

@@ -8,12 +8,34 @@ use crate::query::language::operations::Status;
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
-    pub(super) fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
-        let scaled = |column: ColumnId| {
-            let words = &self.index.column(column).words;
-            let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
-            if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
+    /// A number in the unit of the column that it is compared with.
+    fn in_unit(&self, column: ColumnId, n: f64, next: Option<&Word>) -> f64 {
+        let words = &self.index.column(column).words;
+        let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
+        if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
+    }
+
+    /// `paths with an average response time over 200 ms`: a comparison of what is said of each group.
+    pub(super) fn compares_groups(&self, s: &mut State, n: f64, words: &[Word], at: usize) -> bool {
+        let Some([Word::Column(column), Word::Cue(Cue::Compare(..))]) =
+            at.checked_sub(2).and_then(|from| words.get(from..at))
+        else {
+            return false;
         };
+        let own = matches!(s.figures.as_slice(), [Expr::Agg(agg, of)]
+            if *agg != Agg::Distinct && matches!(of.as_ref(), Expr::Column(c) if c.table == column.table && self.index.kind(*c).is_number()));
+        let grouped = matches!(s.shown.as_slice(), [one] if self.repeats(*one)) && s.query.group.is_empty();
+        if !own || !grouped || s.having.is_some() || matches!(words.get(at + 1), Some(Word::Bytes(_))) {
+            return false;
+        }
+        let Some((op, figure)) = s.op.take().zip(s.figures.pop()) else { return false };
+        s.having = Some((figure, op, self.in_unit(*column, n, words.get(at + 1))));
+        s.column = None;
+        true
+    }
+
+    pub(super) fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
+        let scaled = |column: ColumnId| self.in_unit(column, n, next);
         if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
             s.column = None;
             let words = &self.index.column(column).words;
