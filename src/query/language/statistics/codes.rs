@@ -9,7 +9,7 @@ use super::{Reader, Word};
 
 impl Reader<'_, '_, '_> {
     /// Numbers that can be nothing but a code of HTTP: `404`, `500s`.
-    pub(super) fn codes(&self, found: &mut Vec<(Option<Word>, Range<usize>)>) {
+    pub(super) fn codes(&self, found: &mut [(Option<Word>, Range<usize>)]) {
         let Some(Status::Http(column)) = self.log.status else { return };
         let said: Vec<usize> = (0..found.len()).filter(|at| found.get(*at).is_some_and(|f| f.0.is_some())).collect();
         let word = |place: Option<usize>| {
