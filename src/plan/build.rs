@@ -43,7 +43,7 @@ fn build_once(facts: &Facts, profile: &Profile) -> Result<Plan> {
         pgbouncer::settings(&mut draft, &budget, pools);
     }
     if let Some(nginx) = &budget.nginx {
-        nginx::settings(&mut draft, &budget, nginx);
+        nginx::settings(&mut draft, nginx);
     }
     if host.has(Component::Api) {
         api::settings(&mut draft, &budget);

@@ -46,7 +46,7 @@ pub static INVARIANTS: &[Invariant] = {
         rule("memory.containers", Error, "SYS1→PG1", "every container's limit and service's MemoryMax ≥ its component's worst case; shm_size ≥ maintenance_work_mem and a parallel hash"),
         rule("connections.pool", Error, "PG2→PY2", "Σ over pools (size + reserve) + reserved ≤ max_connections; a standby's connections, workers, senders, locks and prepared transactions ≥ its primary's"),
         rule("connections.api", Error, "PG2→PY2", "API workers × (pool + overflow) ≤ what takes its connections; prepared statements only where the pooler has them"),
-        rule("connections.edge", Warning, "NX2→PG2", "requests that one address is let in with a second × the slowest allowed answer, as far as limit_conn lets them wait, < the back ends there are, in every zone"),
+        rule("connections.edge", Warning, "NX2→PG2", "requests that one address is let in with a second × the slowest allowed answer, as far as limit_conn lets them wait, < what the pooler takes (without one: the back ends there are), in every zone"),
         rule("parallel", Warning, "PG3→DK1", "per_gather ≤ max_parallel_workers ≤ max_worker_processes; DuckDB threads + parallel workers ≤ max(2, CPUs)"),
         rule("disk.wal", Error, "DK3→SYS4, SYS3→PG4", "max_wal_size + slot limit, and DuckDB's temp limit, within what is free on their file systems"),
         rule("disk.archive", Error, "PG4", "archive_mode on only where the folder is on another file system; a command that works is never replaced"),

@@ -1,6 +1,6 @@
 //! NGINX's settings that the rest of the plan depends on (the guide's 3.1).
 
-use super::budget::{Budget, NginxBudget};
+use super::budget::NginxBudget;
 use super::draft::{Draft, constant, derived, rule};
 use super::host::Sizing;
 use super::{Component, containers};
@@ -21,6 +21,9 @@ pub(crate) const API_KEYS_FILE: &str = "/etc/nginx/secrets/api-keys.map";
 /// at the API.
 pub(crate) const TIERS: [(&str, u64, u64); 3] =
     [("free", 10, 100), ("premium", 50, 1_000), ("enterprise", 200, 10_000)];
+
+/// Requests that a client of no paid tier may send at once (the guide's 3.1).
+const API_BURST: u64 = 20;
 
 /// The first version that looks up the names of upstreams while it runs.
 const RESOLVES: [u32; 3] = [1, 27, 3];
@@ -48,7 +51,7 @@ pub(crate) fn resolves(facts: &Facts, resolver: &str) -> bool {
 /// What a log line of the edge and of the API must both hold, so that one request can be followed through the stack.
 pub(super) const LOG_CHAIN: &[&str] = &["correlation_id", "scheme", "tls_version"];
 
-pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudget) {
+pub(super) fn settings(draft: &mut Draft<'_>, nginx: &NginxBudget) {
     let host = draft.host;
     let cpus = host.cpus.value;
     let workers = rule("CPUs", cpus.to_string(), vec![host.cpus.input.clone()]);
@@ -86,24 +89,16 @@ pub(super) fn settings(draft: &mut Draft<'_>, budget: &Budget, nginx: &NginxBudg
     draft.put(NGINX, "proxy_read_timeout", Value::Millis(read), constant(why));
     draft.put(NGINX, "duckdb_read_timeout", Value::Millis(600_000), constant("the guide's constant for /duckdb/"));
     draft.put(NGINX, "llm_read_timeout", Value::Millis(900_000), constant("the guide's constant for /llm/"));
-    let clients = budget.postgresql.as_ref().map(|p| p.clients);
-    let limit = match (host.sizing, clients) {
-        (Sizing::Budget, Some(c)) => (20.min((c / 2).max(1)), "min(20, C/2)"),
-        _ => (20, "the guide's constant"),
+    let burst = host.pinned_count("nginx.api_burst").unwrap_or(API_BURST);
+    let (limit, why) = match host.sizing {
+        Sizing::Guide => (20, constant("the guide's constant")),
+        Sizing::Budget => {
+            let inputs = vec![derived("api_burst", burst.to_string(), "nginx.api_burst")];
+            let note = "Fewer would refuse what the rate's burst lets in; a paid key has its tier's burst instead.";
+            (burst + 1, rule("api_burst + 1", format!("{burst} + 1"), inputs).note(note))
+        }
     };
-    let worked = match (host.sizing, clients) {
-        (Sizing::Budget, Some(c)) => format!("min(20, {c}/2) = {}", limit.0),
-        _ => limit.0.to_string(),
-    };
-    let inputs =
-        clients.map(|c| derived("C", c.to_string(), "back ends that clients can occupy")).into_iter().collect();
-    draft.put(
-        NGINX,
-        "limit_conn",
-        Value::Int(limit.0 as i64),
-        rule(limit.1, worked, inputs)
-            .note("One client address cannot occupy every back end: half of them are left for the others."),
-    );
+    draft.put(NGINX, "limit_conn", Value::Int(limit as i64), why);
     draft.put(NGINX, "duckdb_rate", Value::Int(5), constant("5 requests a second, as the guide has it"));
     draft.put(NGINX, "llm_rate", Value::Int(1), constant("1 request a second, as the guide has it"));
     draft.put(
@@ -202,7 +197,7 @@ fn tiers(draft: &mut Draft<'_>) {
     let guide = "the guide's constant";
     let burst = "as many again as a client may send at once, about twice its rate";
     for (name, value, why) in [
-        ("api_burst", 20, guide),
+        ("api_burst", API_BURST as i64, guide),
         ("premium_burst", 100, burst),
         ("enterprise_burst", 400, burst),
         ("query_rate", 5, "the guide's, for clients of no paid tier; a paid key has its tier's rate alone"),

@@ -46,7 +46,6 @@ fn every_limited_place_answers_429_after_exactly_its_burst() {
         "nginx.login_burst=7",
         "nginx.premium_burst=8",
         "nginx.enterprise_burst=9",
-        "nginx.limit_conn=1000",
     ];
     let (premium, enterprise) = ("X-API-Key: p-key", "X-API-Key: e-key");
     both(|mainline| {
@@ -83,25 +82,39 @@ fn every_limited_place_answers_429_after_exactly_its_burst() {
     });
 }
 
+/// A request that stays at work, and was let in.
+fn hold(edge: &Nginx, key: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
+    write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream);
+    let mut seen = String::new();
+    while !seen.contains("data: first") {
+        assert!(lines.read_line(&mut seen).unwrap() > 0, "{seen}");
+    }
+    lines
+}
+
 #[test]
 fn one_address_holds_no_more_connections_than_its_limit() {
     both(|mainline| {
         let back_end = BackEnd::start();
         let edge = edge(mainline, &back_end, KEYS, &["nginx.limit_conn=3"]);
-        let hold = || {
-            let mut stream = TcpStream::connect(("127.0.0.1", edge.port())).unwrap();
-            write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-            let mut lines = BufReader::new(stream);
-            let mut seen = String::new();
-            while !seen.contains("data: first") {
-                assert!(lines.read_line(&mut seen).unwrap() > 0, "{seen}");
-            }
-            lines
-        };
-        let held: Vec<_> = (0..3).map(|_| hold()).collect();
+        let held: Vec<_> = (0..3).map(|_| hold(&edge, "")).collect();
         is_told(&get(&edge, "/api/v1/x", &[]), "1");
+        assert_eq!(get(&edge, "/api/v1/x", &["X-API-Key: p-key"]).status, 200, "a paid key is counted by itself");
         drop(held);
         wait_for("a place for the next", || (get(&edge, "/api/v1/x", &[]).status == 200).then_some(()));
+    });
+}
+
+#[test]
+fn a_burst_that_is_sent_at_once_is_let_in_whole() {
+    both(|mainline| {
+        let back_end = BackEnd::start();
+        let edge = edge(mainline, &back_end, KEYS, &[]);
+        let free: Vec<_> = (0..21).map(|_| hold(&edge, "")).collect();
+        let paid: Vec<_> = (0..101).map(|_| hold(&edge, "p-key")).collect();
+        drop((free, paid));
     });
 }
 

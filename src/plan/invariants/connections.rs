@@ -77,8 +77,12 @@ impl Court<'_> {
 
     pub(super) fn edge(&mut self) {
         let (Some(conn), Some(pg)) = (self.count("nginx.limit_conn"), &self.budget.postgresql) else { return };
-        let clients = pg.clients;
-        let mut numbers = vec![number("limit_conn", conn), number("back ends", clients)];
+        // What finds no back end free waits in the pooler, and with it nothing but the client that sent it.
+        let (room, what) = match &self.budget.pools {
+            Some(pools) => (pools.clients, "PgBouncer's max_client_conn"),
+            None => (pg.clients, "back ends"),
+        };
+        let mut numbers = vec![number("limit_conn", conn), number(what, room)];
         let mut worst = 0;
         for (zone, timeout) in [
             ("api", "nginx.proxy_read_timeout"),
@@ -91,10 +95,10 @@ impl Court<'_> {
             numbers.push(number(&format!("{zone}: {rate} r/s × {seconds} s, at most limit_conn"), busy));
             worst = worst.max(busy);
         }
-        let holds = worst < clients;
-        let left = if holds { "others are left for other addresses" } else { "none is left for other addresses" };
-        let message = format!("one address keeps at most {worst} of {clients} back ends busy: {left}");
-        let next = format!("lower nginx.limit_conn to {}", (clients / 2).max(1));
+        let holds = worst < room;
+        let left = if holds { "the rest is left for other addresses" } else { "none is left for other addresses" };
+        let message = format!("one address has at most {worst} requests at a time for {room} ({what}): {left}");
+        let next = format!("lower nginx.limit_conn to {}", (room / 2).max(1));
         self.verdict("connections.edge", Some(holds), numbers, message, &next);
     }
 }
