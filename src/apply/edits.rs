@@ -40,7 +40,16 @@ pub fn take_up(root: &Root, set: &mut ChangeSet, discard: bool, command: &str) -
         }
         let attributes = Attributes::of(&file.path(root)?)
             .map_err(|e| Error::failed("apply.unreadable", "cannot be read").at(&target).because(e))?;
-        file.old = now.zip(attributes).map(|(bytes, attributes)| Version::of(&bytes, attributes));
+        let edited = now.zip(attributes).map(|(bytes, attributes)| Version::of(&bytes, attributes));
+        let (was, is) = (says(file, file.version(Side::Old)), says(file, edited.as_ref()));
+        // The way back to the edit is proved by what the edit says.
+        for row in set.settings.iter_mut().filter(|s| s.component == file.component) {
+            let name = row.key.split_once('.').map_or("", |(_, name)| name).to_ascii_lowercase();
+            if was.get(&name) != is.get(&name) {
+                row.old = is.get(&name).cloned();
+            }
+        }
+        file.old = edited;
     }
     set.files.retain(|f| f.old != f.new);
     for value in &mut set.kernel {
@@ -56,6 +65,12 @@ pub fn take_up(root: &Root, set: &mut ChangeSet, discard: bool, command: &str) -
         value.undo = None;
     }
     Ok(notes)
+}
+
+/// The settings of a version of a file; none where it is not there.
+fn says(file: &FileChange, version: Option<&Version>) -> BTreeMap<String, String> {
+    let syntax = drift::syntax_of(&file.component, &file.target);
+    version.map(|v| compare::settings(syntax, &v.content).into_iter().collect()).unwrap_or_default()
 }
 
 /// What is wanted with the edit in it; `None` where it is ours, or cannot be told from what is.

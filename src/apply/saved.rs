@@ -1,6 +1,6 @@
 //! Plans that are looked at today and executed tomorrow.
 
-use super::change::{ChangeSet, SCHEMA, Standing};
+use super::change::{ChangeSet, FileChange, Kind, SCHEMA, Standing};
 use super::write;
 use crate::error::{Error, Exit, Result};
 use crate::output::file::{self, Attributes, Expected};
@@ -41,10 +41,34 @@ pub fn parse(root: &Root, text: &[u8], path: &Path) -> Result<ChangeSet> {
         .next(format!("make it anew with {make}")))
 }
 
+/// Takes out of a saved plan what somebody has put in place since: it would be in a generation that has not written it, and
+/// whatever fails, or is rolled back, would take it away.
+///
+/// # Errors
+/// Those of reading.
+pub fn leave_done(root: &Root, set: &mut ChangeSet) -> Result<()> {
+    let mut files = Vec::new();
+    for file in set.files.drain(..) {
+        if !(differs(&file) && file.standing(root)?.0 == Standing::New) {
+            files.push(file);
+        }
+    }
+    set.files = files;
+    set.kernel.retain(|v| write::kernel_value(root, &v.path).is_none_or(|now| now != v.new));
+    let (files, kernel) = (&set.files, &set.kernel);
+    set.settings.retain(|s| files.iter().any(|f| f.component == s.component) || kernel.iter().any(|k| k.key == s.key));
+    Ok(())
+}
+
+/// Whether its two versions can be told apart by what stands.
+fn differs(file: &FileChange) -> bool {
+    file.old.as_ref().map(|v| &v.sha256) != file.new.as_ref().map(|v| &v.sha256)
+}
+
 /// Refuses a change whose base has changed since it was planned.
 ///
 /// # Errors
-/// The first file or kernel value that is neither as it was nor as it shall be (10); those of reading.
+/// The first file or kernel value that is neither as it was nor, on the way back, as it shall be (10); those of reading.
 pub fn fresh(root: &Root, set: &ChangeSet) -> Result<()> {
     let stale = |place: &str| {
         Err(Error::new(Exit::Stale, "apply.stale", "was changed since this was planned, so nothing is overwritten")
@@ -52,8 +76,11 @@ pub fn fresh(root: &Root, set: &ChangeSet) -> Result<()> {
             .next(format!("look at what stands there now with {}, and plan anew", root.command("diff"))))
     };
     for file in &set.files {
-        if file.standing(root)?.0 == Standing::Edited {
-            return stale(&file.target);
+        match file.standing(root)?.0 {
+            Standing::Edited => return stale(&file.target),
+            // Another run has done it in between, and its generation is the one that takes it back.
+            Standing::New if set.kind == Kind::Apply && differs(file) => return stale(&file.target),
+            _ => {}
         }
     }
     for value in &set.kernel {

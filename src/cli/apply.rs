@@ -93,7 +93,9 @@ impl Arguments {
         let mut prepared = match &self.saved {
             Some(path) => {
                 let text = std::fs::read(path).map_err(|e| unreadable(path, e))?;
-                Prepared::of(saved::parse(&root, &text, path)?)
+                let mut set = saved::parse(&root, &text, path)?;
+                saved::leave_done(&root, &mut set)?;
+                Prepared::of(set)
             }
             None => {
                 let (plan, prepared) = self.changing.prepare(global)?;

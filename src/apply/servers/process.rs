@@ -1,5 +1,6 @@
 //! Running servers, found by the files they were started with.
 
+use crate::formats::redact::redact;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, OpenOptions};
@@ -278,10 +279,11 @@ fn since(log: &Path, length: u64) -> String {
     read().unwrap_or_default()
 }
 
-/// The last lines of a log since it was so long, for an error.
+/// The last lines of a log since it was so long, for an error; no password of them is shown.
 #[must_use]
 pub fn last_words(log: &Path, length: u64) -> String {
     let text = since(log, length);
+    let text = String::from_utf8_lossy(&redact(text.as_bytes()).0).into_owned();
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     let lines: Vec<&str> = lines.into_iter().rev().collect();
     match lines.as_slice() {
@@ -366,5 +368,19 @@ pub fn wait_for<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Op
             return None;
         }
         std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_log_tell_no_password() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        fs::write(log.path(), "old\nFATAL: in \"host=a password=hunter2\"\n").unwrap();
+        let words = last_words(log.path(), 4);
+        assert!(words.contains("\n  FATAL: in \"host=a password=REDACTED") && !words.contains("hunter2"), "{words}");
+        assert!(!words.contains("old"), "{words}");
     }
 }

@@ -1,6 +1,8 @@
 //! Edits by hand that no setting of ours feels: seen by status, kept by a rollback or refused with the way out.
 
+use super::stack::{PGDATA, Stack};
 use super::tree::{PASSWORD, Tree};
+use crate::support::Llmsql;
 use nix::unistd::geteuid;
 use std::fs;
 use std::os::unix::fs::chown;
@@ -117,14 +119,14 @@ fn a_password_in_a_comment_is_in_no_file_of_ours_and_comes_back() {
 #[test]
 fn the_operators_dirty_bytes_come_back() {
     let tree = Tree::new();
-    tree.write("proc/sys/vm/dirty_bytes", "268435456\n");
+    tree.write("proc/sys/vm/dirty_bytes", "2147483648\n");
     tree.write("proc/sys/vm/dirty_ratio", "0\n");
     let first = tree.snapshot();
     let shown = tree.llmsql("diff").run().success();
     let line = shown.stdout.lines().find(|l| l.contains("vm.dirty_bytes")).expect("a line of its own");
-    assert!(line.contains("268435456 → 0"), "{line}");
+    assert!(line.contains("2147483648 → 0"), "{line}");
     let run = tree.llmsql("apply").arg("--yes").run().success();
-    assert!(run.stdout.contains("268435456 → 0"), "{}", run.stdout);
+    assert!(run.stdout.contains("2147483648 → 0"), "{}", run.stdout);
     assert_eq!(
         (tree.read("proc/sys/vm/dirty_ratio"), tree.read("proc/sys/vm/dirty_bytes")),
         ("15\n".into(), "0\n".into())
@@ -150,4 +152,20 @@ fn no_main_file_is_written_where_no_cluster_is() {
     }
     tree.llmsql("apply").arg("--yes").run().success();
     assert!(tree.read("etc/postgresql/18/main/postgresql.conf").contains("include_dir = 'conf.d'"));
+}
+
+/// Servers prove a rollback by values: by those of the edit where it brings an edit back.
+#[test]
+fn a_running_server_takes_a_discarded_edit_back() {
+    let stack = Stack::new();
+    let conf = &format!("{PGDATA}/conf.d/50-llmsql.conf");
+    stack.planned("apply", &["--only", "postgresql", "--yes"]).run().success();
+    let rollback =
+        |more: &[&str]| Llmsql::new().root(stack.tree.dir()).args(["rollback", "--yes"]).args(more).run().success();
+    let edited = stack.tree.read(conf).replace("random_page_cost = 1.1", "random_page_cost = 1.7");
+    fs::write(stack.tree.path(conf), edited).expect("the file");
+    rollback(&["--discard-edits"]);
+    assert_eq!(stack.show("random_page_cost"), "4");
+    rollback(&["2"]);
+    assert_eq!(stack.show("random_page_cost"), "1.7");
 }

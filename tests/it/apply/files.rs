@@ -72,6 +72,28 @@ fn a_saved_plan_is_private_and_stale_when_the_host_has_changed() {
         .stderr_has("no saved plan");
 }
 
+/// What an earlier apply has put in place is not a saved plan's to take away, neither by a rollback nor by a failure.
+#[test]
+fn a_saved_plan_takes_back_no_more_than_it_has_done() {
+    let tree = Tree::new();
+    let plan = tree.path("tonight.plan");
+    tree.llmsql("diff").arg("--save").arg(&plan).run().success();
+    tree.llmsql("apply").args(["--only", "postgresql", "--yes"]).run().success();
+    let between = tree.snapshot();
+    let saved =
+        |tree: &Tree| Llmsql::new().root(tree.dir()).arg("apply").arg(tree.path("tonight.plan")).arg("--yes").run();
+
+    let failing = tree.copy();
+    fs::set_permissions(failing.path("etc/pgbouncer"), Permissions::from_mode(0o777)).expect("its mode");
+    saved(&failing).code(13).stderr_has("chmod o-w");
+    assert!(failing.path("etc/postgresql/18/main/conf.d/50-llmsql.conf").exists());
+
+    saved(&tree).success().stderr_has("done: generation 2");
+    assert!(tree.read(INI).contains("pool_mode"));
+    tree.llmsql("rollback").arg("--yes").run().success();
+    assert_eq!(tree.snapshot(), between);
+}
+
 #[test]
 fn a_link_stays_a_link_and_its_file_is_replaced() {
     let tree = Tree::new();
