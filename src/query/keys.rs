@@ -27,6 +27,7 @@ pub fn infer(
             _ => None,
         }
     };
+    let targets: Vec<Target<'_>> = schema.tables.iter().filter_map(|to| Target::new(to, key_of(to)?)).collect();
     let mut foreign = Vec::new();
     for table in &schema.tables {
         for column in table.columns.iter().filter(|c| may_refer(c)) {
@@ -34,18 +35,17 @@ pub fn infer(
             if declared {
                 continue;
             }
-            let to = schema.tables.iter().filter(|to| to.name != table.name).find_map(|to| {
-                let key = key_of(to)?;
-                let target = to.columns.iter().find(|c| c.name == key)?;
-                let fits = target.kind == column.kind && refers(&column.name, &to.name, &key);
-                (fits && included(&table.name, &column.name, &to.name, &key)).then_some((to, key))
-            });
-            if let Some((to, key)) = to {
+            let name = plain(&column.name);
+            let to = targets
+                .iter()
+                .filter(|to| to.kind == column.kind && to.table != table.name)
+                .find(|to| to.names.meant_by(&name) && included(&table.name, &column.name, to.table, &to.key));
+            if let Some(to) = to {
                 foreign.push(ForeignKey {
                     table: table.name.clone(),
                     columns: vec![column.name.clone()],
-                    to_table: to.name.clone(),
-                    to_columns: vec![key],
+                    to_table: to.table.to_owned(),
+                    to_columns: vec![to.key.clone()],
                     declared: false,
                 });
             }
@@ -54,32 +54,60 @@ pub fn infer(
     (primary, foreign)
 }
 
+/// A table whose key is one column, to which others may refer.
+struct Target<'a> {
+    table: &'a str,
+    key: String,
+    kind: Kind,
+    names: Names,
+}
+
+impl<'a> Target<'a> {
+    fn new(table: &'a Table, key: String) -> Option<Self> {
+        let kind = table.columns.iter().find(|c| c.name == key)?.kind;
+        Some(Target { table: &table.name, kind, names: Names::new(&table.name, &key), key })
+    }
+}
+
+/// A table's name, its singular and its key's name, plain.
+struct Names {
+    stems: [String; 2],
+    key: String,
+}
+
 fn may_refer(column: &Column) -> bool {
     matches!(column.kind, Kind::Integer | Kind::Text)
 }
 
 /// The column that most likely identifies a row: `id`, or the table's name with `id`.
 fn likely_key(table: &Table) -> Option<&Column> {
+    let names = Names::new(&table.name, "id");
     let own = |c: &&Column| {
         let name = plain(&c.name);
-        name == "id" || refers(&c.name, &table.name, "id")
+        name == "id" || names.meant_by(&name)
     };
     table.columns.iter().filter(|c| may_refer(c)).find(own)
 }
 
-/// Whether a column's name says that it holds the key of a table: `customer_id` and `customerId` refer to `customers`;
-/// `customer_id` refers to a key of the same name.
-fn refers(column: &str, table: &str, key: &str) -> bool {
-    let (column, table, key) = (plain(column), plain(table), plain(key));
-    let stems = [table.clone(), singular(&table)];
-    if key != "id" && column == key && key.len() > 2 {
-        return key.ends_with("id") || key.ends_with("key") || key.ends_with("code") || key.ends_with("no");
+impl Names {
+    fn new(table: &str, key: &str) -> Self {
+        let table = plain(table);
+        Names { stems: [singular(&table), table], key: plain(key) }
     }
-    stems.iter().any(|stem| {
-        column
-            .strip_prefix(stem.as_str())
-            .is_some_and(|rest| ["id", "key", "no", "code"].contains(&rest) || (!rest.is_empty() && rest == key))
-    })
+
+    /// Whether a column's plain name says that it holds the table's key: `customer_id` and `customerId` refer to
+    /// `customers`; `customer_id` refers to a key of the same name.
+    fn meant_by(&self, column: &str) -> bool {
+        let key = self.key.as_str();
+        if key != "id" && column == key && key.len() > 2 {
+            return ["id", "key", "code", "no"].iter().any(|end| key.ends_with(end));
+        }
+        self.stems.iter().any(|stem| {
+            column
+                .strip_prefix(stem.as_str())
+                .is_some_and(|rest| ["id", "key", "no", "code"].contains(&rest) || (!rest.is_empty() && rest == key))
+        })
+    }
 }
 
 /// Letters and digits in lower case.

@@ -16,6 +16,7 @@ mod profile;
 mod run;
 mod sandbox;
 mod scanner;
+mod small;
 mod sqlite;
 mod study;
 

@@ -4,11 +4,12 @@ use super::answer;
 use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Rows, kind_of};
 use super::columns::Fill;
 use super::run::load_table;
+use super::small::{Budget, Distinct, Held, SMALL, Small};
 use crate::error::Result;
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::keys;
 use crate::query::protocol::{Response, Values};
-use crate::query::schema::{Kind, Schema};
+use crate::query::schema::{Column, Kind, Schema};
 use std::time::{Duration, Instant};
 
 /// Rows of a table that are looked at where looking at all would read much.
@@ -31,7 +32,7 @@ const LONGEST: usize = 120;
 pub fn study(engine: &mut Engine) -> Result<(Schema, Vec<Values>)> {
     let mut values = Vec::new();
     let mut relations = Vec::new();
-    let (count, mut told) = (engine.tables.len(), Instant::now());
+    let (count, mut told, mut budget) = (engine.tables.len(), Instant::now(), Budget::default());
     for at in 0..count {
         if told.elapsed() > Duration::from_millis(250) {
             told = Instant::now();
@@ -42,15 +43,16 @@ pub fn study(engine: &mut Engine) -> Result<(Schema, Vec<Values>)> {
             })?;
         }
         let looked = relation(engine, at)?;
-        dates_in_text(engine, at, &looked)?;
-        measure(engine, at, &looked, &mut values)?;
+        let small = small(engine, at, &looked);
+        dates_in_text(engine, at, &looked, &small)?;
+        measure(engine, at, &looked, &small, &mut values)?;
         if !looked.whole {
             common_values(engine, at)?;
         }
-        relations.push(looked);
+        relations.push((looked, small.within(&mut budget)));
     }
     infer_keys(engine, &relations);
-    for (at, relation) in relations.iter().enumerate() {
+    for (at, (relation, _)) in relations.iter().enumerate() {
         if let Some(scratch) = &relation.scratch {
             engine.execute(&format!("DROP TABLE IF EXISTS {scratch}"))?;
             if let Some(entry) = engine.tables.get_mut(at).filter(|e| e.loaded != Loaded::All) {
@@ -141,19 +143,53 @@ fn count(engine: &Engine, relation: &str) -> Result<u64> {
     Ok(rows.iter().flatten().flatten().find_map(|n| n.parse().ok()).unwrap_or(0))
 }
 
+/// What the columns of a small table hold; nothing of others.
+fn small(engine: &Engine, at: usize, relation: &Relation) -> Small {
+    let Some(entry) = engine.tables.get(at) else { return Small::default() };
+    // A column of a DuckDB file may have a collation, by which DuckDB has to compare.
+    let plain = !matches!(entry.origin, Origin::Native(_)) || entry.target.catalog == "memory";
+    if !relation.whole || !plain || entry.table.rows.is_none_or(|rows| rows > SMALL) {
+        return Small::default();
+    }
+    // What cannot be read at once is asked column by column, which says what is wrong.
+    Small::read(engine, entry, &relation.sql).unwrap_or_default()
+}
+
 /// SQLite has no type for dates: text that holds nothing else becomes one.
-fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation) -> Result<()> {
+fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation, small: &Small) -> Result<()> {
     let Some(entry) = engine.tables.get(at).filter(|e| matches!(e.origin, Origin::Sqlite(..))) else { return Ok(()) };
-    let texts: Vec<(usize, String)> = entry
-        .fills
-        .iter()
-        .enumerate()
-        .filter(|(_, fill)| **fill == Fill::Text)
-        .filter_map(|(i, _)| Some((i, quote_ident(&entry.table.columns.get(i)?.name))))
-        .collect();
+    let texts = entry.fills.iter().zip(&entry.table.columns).enumerate().filter(|(_, (fill, _))| **fill == Fill::Text);
+    let (mut found, mut asked) = (Vec::new(), Vec::new());
+    for (i, (_, column)) in texts {
+        match small.column(&column.name) {
+            Some(held) if held.are_days() => found.push((i, quote_ident(&column.name), Fill::Date)),
+            Some(held) if !held.may_be_dates() => {}
+            _ => asked.push((i, quote_ident(&column.name))),
+        }
+    }
     let target = entry.target.sql();
+    found.extend(asked_dates(engine, relation, asked)?);
+    for (i, column, fill) in found {
+        engine.execute(&format!("ALTER TABLE {target} ALTER COLUMN {column} TYPE {}", fill.sql()))?;
+        if let Some(entry) = engine.tables.get_mut(at)
+            && let (Some(old), Some(column)) = (entry.fills.get_mut(i), entry.table.columns.get_mut(i))
+        {
+            *old = fill;
+            column.sql_type = fill.sql();
+            column.kind = kind_of(&fill.sql());
+        }
+    }
+    Ok(())
+}
+
+/// Which of these columns of text hold dates alone, by position and quoted name.
+fn asked_dates(
+    engine: &Engine,
+    relation: &Relation,
+    texts: Vec<(usize, String)>,
+) -> Result<Vec<(usize, String, Fill)>> {
     if texts.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let tests: Vec<String> = texts
         .iter()
@@ -169,75 +205,37 @@ fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation) -> Result<
         .into_iter()
         .next()
         .unwrap_or_default();
-    for ((i, column), test) in texts.iter().zip(row.chunks(2)) {
-        let [Some(all), longest] = test else { continue };
-        if all != "true" {
-            continue;
-        }
+    let dates = texts.into_iter().zip(row.chunks(2)).filter_map(|((i, column), test)| {
+        let [Some(all), longest] = test else { return None };
         let fill = if longest.as_deref() == Some("10") { Fill::Date } else { Fill::Timestamp };
-        engine.execute(&format!("ALTER TABLE {target} ALTER COLUMN {column} TYPE {}", fill.sql()))?;
-        if let Some(entry) = engine.tables.get_mut(at)
-            && let (Some(old), Some(column)) = (entry.fills.get_mut(*i), entry.table.columns.get_mut(*i))
-        {
-            *old = fill;
-            column.sql_type = fill.sql();
-            column.kind = kind_of(&fill.sql());
-        }
-    }
-    Ok(())
+        (all == "true").then_some((i, column, fill))
+    });
+    Ok(dates.collect())
 }
 
 /// Ranges and values of a table's columns.
-fn measure(engine: &mut Engine, at: usize, relation: &Relation, values: &mut Vec<Values>) -> Result<()> {
+fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, values: &mut Vec<Values>) -> Result<()> {
+    figures(engine, at, relation, small)?;
     let Some(entry) = engine.tables.get(at) else { return Ok(()) };
-    let columns: Vec<(usize, String, Kind)> = entry
-        .table
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| c.kind != Kind::Other)
-        .map(|(i, c)| (i, quote_ident(&c.name), c.kind))
-        .collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
-    let figures: Vec<String> = columns
-        .iter()
-        .map(|(_, c, kind)| {
-            let range = if *kind == Kind::Text {
-                "NULL, NULL".to_owned()
-            } else {
-                format!("min({c})::VARCHAR, max({c})::VARCHAR")
-            };
-            format!("approx_count_distinct({c})::VARCHAR, (count(*) - count({c}))::VARCHAR, {range}")
-        })
-        .collect();
-    let row = engine
-        .rows(&format!("SELECT {} FROM {}", figures.join(", "), relation.sql))?
-        .into_iter()
-        .next()
-        .unwrap_or_default();
-    let mut texts = Vec::new();
-    let Some(entry) = engine.tables.get_mut(at) else { return Ok(()) };
-    for ((i, quoted, kind), figures) in columns.iter().zip(row.chunks(4)) {
-        let ([distinct, nulls, min, max], Some(column)) = (figures, entry.table.columns.get_mut(*i)) else { continue };
-        let number = |v: &Option<String>| v.as_deref().and_then(|v| v.parse::<u64>().ok());
-        column.distinct = number(distinct);
-        column.nullable = !relation.whole || number(nulls) != Some(0);
-        (column.min, column.max) = (min.clone(), max.clone());
-        if *kind == Kind::Text {
-            texts.push((*i, quoted.clone()));
-        }
-    }
-    for (i, quoted) in texts {
-        let sql = format!(
-            "SELECT v FROM (SELECT DISTINCT {quoted}::VARCHAR AS v FROM {} WHERE {quoted} IS NOT NULL LIMIT {}) ORDER BY v",
-            relation.sql,
-            KEPT + 1
-        );
-        let all: Vec<String> = engine.rows(&sql)?.into_iter().flatten().flatten().collect();
+    let texts = entry.table.columns.iter().enumerate().filter(|(_, c)| c.kind == Kind::Text);
+    let texts: Vec<(usize, String)> = texts.map(|(i, c)| (i, c.name.clone())).collect();
+    for (i, name) in texts {
+        let asked;
+        let all = match small.column(&name).map(|held| &held.values) {
+            Some(Distinct::Text(all)) => all,
+            _ => {
+                let sql = format!(
+                    "SELECT v FROM (SELECT DISTINCT {0}::VARCHAR AS v FROM {1} WHERE {0} IS NOT NULL LIMIT {2}) ORDER BY v",
+                    quote_ident(&name),
+                    relation.sql,
+                    KEPT + 1
+                );
+                asked = engine.rows(&sql)?.into_iter().flatten().flatten().collect::<Vec<String>>();
+                &asked
+            }
+        };
         let Some(entry) = engine.tables.get_mut(at) else { break };
-        let name = entry.table.name.clone();
+        let table = &entry.table.name;
         let Some(column) = entry.table.columns.get_mut(i) else { continue };
         let complete = relation.whole && all.len() <= KEPT;
         if complete {
@@ -250,10 +248,72 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, values: &mut Vec
         } else {
             let step = short.len().div_ceil(SHOWN).max(1);
             column.values = short.iter().step_by(step).cloned().collect();
-            values.push(Values { table: name, column: column.name.clone(), values: short });
+            values.push(Values { table: table.clone(), column: column.name.clone(), values: short });
         }
     }
     Ok(())
+}
+
+/// How many distinct values columns have, whether NULL is among them, and from where to where they go. Of what was read,
+/// DuckDB estimates the distinct numbers only.
+fn figures(engine: &mut Engine, at: usize, relation: &Relation, small: &Small) -> Result<()> {
+    let Some(entry) = engine.tables.get_mut(at) else { return Ok(()) };
+    let mut asked: Vec<(usize, bool)> = Vec::new();
+    let mut figures: Vec<String> = Vec::new();
+    for (i, column) in entry.table.columns.iter_mut().enumerate().filter(|(_, c)| c.kind != Kind::Other) {
+        let c = quote_ident(&column.name);
+        let held = small.column(&column.name);
+        if let Some(held) = held.filter(|held| known(column, held)) {
+            column.nullable = held.nullable();
+            if column.kind != Kind::Text {
+                figures.push(format!("approx_count_distinct({c})::VARCHAR, NULL, NULL, NULL"));
+                asked.push((i, true));
+            }
+            continue;
+        }
+        let range = if column.kind == Kind::Text {
+            "NULL, NULL".to_owned()
+        } else {
+            format!("min({c})::VARCHAR, max({c})::VARCHAR")
+        };
+        figures.push(format!("approx_count_distinct({c})::VARCHAR, (count(*) - count({c}))::VARCHAR, {range}"));
+        asked.push((i, false));
+    }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let row = engine
+        .rows(&format!("SELECT {} FROM {}", figures.join(", "), relation.sql))?
+        .into_iter()
+        .next()
+        .unwrap_or_default();
+    let Some(entry) = engine.tables.get_mut(at) else { return Ok(()) };
+    for ((i, known), figures) in asked.iter().zip(row.chunks(4)) {
+        let ([distinct, nulls, min, max], Some(column)) = (figures, entry.table.columns.get_mut(*i)) else { continue };
+        let number = |v: &Option<String>| v.as_deref().and_then(|v| v.parse::<u64>().ok());
+        column.distinct = number(distinct);
+        if !known {
+            column.nullable = !relation.whole || number(nulls) != Some(0);
+            (column.min, column.max) = (min.clone(), max.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Takes the range of a column from what was read; says whether it was, as it is not of text that became times.
+fn known(column: &mut Column, held: &Held) -> bool {
+    match (&held.values, column.kind) {
+        (Distinct::Text(_), Kind::Text) => (column.min, column.max) = (None, None),
+        // Days in order are text in order.
+        (Distinct::Text(all), Kind::Date) if held.are_days() => {
+            (column.min, column.max) = (all.first().cloned(), all.last().cloned());
+        }
+        (Distinct::Whole(all), Kind::Integer) => {
+            (column.min, column.max) = (all.first().map(i64::to_string), all.last().map(i64::to_string));
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// Adds what a server's statistics know of values that a sample may lack.
@@ -276,20 +336,27 @@ fn common_values(engine: &mut Engine, at: usize) -> Result<()> {
 }
 
 /// Adds the references that names, types and values suggest.
-fn infer_keys(engine: &mut Engine, relations: &[Relation]) {
+fn infer_keys(engine: &mut Engine, relations: &[(Relation, Small)]) {
     let schema = engine.schema();
     let of = |table: &str| schema.tables.iter().position(|t| t.name == table).and_then(|i| relations.get(i));
     let unique = |table: &str, column: &str| {
-        let Some(relation) = of(table) else { return false };
+        let Some((relation, small)) = of(table) else { return false };
+        if let Some(held) = small.column(column) {
+            return held.unique();
+        }
         let c = quote_ident(column);
         // What cannot be asked is no key.
         let sql = format!("SELECT (count(*) > 0 AND count(DISTINCT {c}) = count(*))::VARCHAR FROM {}", relation.sql);
         engine.rows(&sql).is_ok_and(|r| r.iter().flatten().flatten().any(|v| v == "true"))
     };
     let included = |table: &str, column: &str, to: &str, to_column: &str| {
-        let (Some(from), Some(into)) = (of(table), of(to)) else { return false };
+        let (Some((from, small)), Some((into, other))) = (of(table), of(to)) else { return false };
         if !into.whole {
             return true;
+        }
+        let held = small.column(column).zip(other.column(to_column));
+        if let Some(found) = held.and_then(|(held, into)| held.included(into)) {
+            return found;
         }
         let (c, k) = (quote_ident(column), quote_ident(to_column));
         let sql = format!(

@@ -21,25 +21,26 @@ fn disks(tree: &Tree, command: &str) -> Llmsql {
 #[test]
 fn queues_are_set_seen_to_drift_and_given_back() {
     let tree = host("08-md-on-hdd");
-    let queue = |name: &str| format!("sys/block/sda/queue/{name}");
-    let (scheduler, ahead) = (queue("scheduler"), queue("read_ahead_kb"));
+    // The array is what is read ahead, its disks have the schedulers.
+    let (scheduler, ahead) = ("sys/block/sda/queue/scheduler", "sys/block/md1/queue/read_ahead_kb");
     // As a kernel with these schedulers shows them.
-    tree.write(&scheduler, "none mq-deadline [bfq]\n");
+    tree.write(scheduler, "none mq-deadline [bfq]\n");
+    tree.write(ahead, "128\n");
     let first = tree.snapshot_of(&["etc", "sys"]);
     let diff = disks(&tree, "diff").run().success();
     diff.stdout_has("bfq → mq-deadline").stdout_has("128 → 4096").stdout_has("disk.sda.scheduler");
     disks(&tree, "apply").arg("--yes").run().success();
-    assert_eq!(tree.read(&scheduler), "none [mq-deadline] bfq\n");
-    assert_eq!(tree.read(&ahead), "4096\n");
+    assert_eq!(tree.read(scheduler), "none [mq-deadline] bfq\n");
+    assert_eq!(tree.read(ahead), "4096\n");
     disks(&tree, "apply").arg("--yes").run().success().stderr_has("nothing to change");
     disks(&tree, "status").arg("--detailed-exitcode").run().success();
 
-    tree.write(&ahead, "64\n");
+    tree.write(ahead, "64\n");
     let status = disks(&tree, "status").arg("--detailed-exitcode").run().code(2);
-    let line = status.stdout.lines().find(|l| l.contains("disk.sda.read_ahead_kb")).expect("it is seen");
+    let line = status.stdout.lines().find(|l| l.contains("disk.md1.read_ahead_kb")).expect("it is seen");
     assert!(line.contains("applied 4096, runs 64"), "{line}");
     disks(&tree, "apply").arg("--yes").run().success();
-    assert_eq!(tree.read(&ahead), "4096\n");
+    assert_eq!(tree.read(ahead), "4096\n");
     for generation in ["2", "1"] {
         Llmsql::new().root(tree.dir()).args(["rollback", generation, "--discard-edits", "--yes"]).run().success();
     }
