@@ -30,20 +30,10 @@ pub(super) fn planned(host: &Host<'_>) -> bool {
         && !host.components.iter().all(|c| *c == Component::Sqlite)
 }
 
-/// Whether a component runs in a container: the operator says that the stack does, or compose files are made here and
-/// the host has no such program itself.
+/// Whether a component runs in a container: where the operator says that the stack does. That Docker is there and a
+/// program is not tells nothing of where it will run, and a server refuses a name that only a compose network knows.
 pub(super) fn holds(host: &Host<'_>, component: Component) -> bool {
-    let software = &host.facts.software;
-    let native = match component {
-        Component::PostgreSql => !software.postgresql.is_empty(),
-        Component::PgBouncer => software.pgbouncer.is_some(),
-        Component::Nginx => software.nginx.is_some(),
-        Component::Api => software.uvicorn.is_some(),
-        Component::DuckDb => software.duckdb.is_some(),
-        Component::Llm => software.llm.is_some(),
-        _ => true,
-    };
-    planned(host) && host.has(component) && (host.profile.flag("host.containers") == Some(true) || !native)
+    planned(host) && host.has(component) && host.profile.flag("host.containers") == Some(true)
 }
 
 /// The name under which one container reaches another: that of its service.
