@@ -70,30 +70,17 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// The files PostgreSQL reads, in order, each with its content: the main one, those it includes, and
-/// `postgresql.auto.conf` last.
-#[must_use]
-pub fn postgresql_files(overlay: &Overlay<'_>, main: &str, data_dir: Option<&str>) -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    collect(overlay, main, 0, &mut files, &mut |_, _, _, _| {});
-    if let Some(auto) = data_dir.map(|dir| format!("{dir}/postgresql.auto.conf")) {
-        collect(overlay, &auto, 0, &mut files, &mut |_, _, _, _| {});
-    }
-    files
-}
-
 /// Every setting that PostgreSQL's files make, the last one of each name, by its name in lower case; and over them all
 /// the command line of the server, where one runs.
 #[must_use]
 pub fn postgresql(overlay: &Overlay<'_>, main: &str, data_dir: Option<&str>) -> BTreeMap<String, Placed> {
     let mut found = BTreeMap::new();
-    let mut seen = Vec::new();
     let mut keep = |file: &str, line: usize, name: &str, value: &str| {
         found.insert(name.to_ascii_lowercase(), Placed { value: value.to_owned(), file: file.to_owned(), line });
     };
-    collect(overlay, main, 0, &mut seen, &mut keep);
+    collect(overlay, main, 0, &mut keep);
     if let Some(auto) = data_dir.map(|dir| format!("{dir}/postgresql.auto.conf")) {
-        collect(overlay, &auto, 0, &mut seen, &mut keep);
+        collect(overlay, &auto, 0, &mut keep);
     }
     for setting in data_dir.map(|dir| command_line(overlay, dir)).unwrap_or_default() {
         let Some((name, value)) = setting.split_once('=') else { continue };
@@ -113,21 +100,14 @@ fn command_line(overlay: &Overlay<'_>, data_dir: &str) -> Vec<String> {
     process::settings(&words)
 }
 
-fn collect(
-    overlay: &Overlay<'_>,
-    path: &str,
-    depth: usize,
-    files: &mut Vec<(String, Vec<u8>)>,
-    keep: &mut dyn FnMut(&str, usize, &str, &str),
-) {
+fn collect(overlay: &Overlay<'_>, path: &str, depth: usize, keep: &mut dyn FnMut(&str, usize, &str, &str)) {
     let Some(bytes) = overlay.read(path).filter(|_| depth <= DEEPEST) else { return };
-    files.push((path.to_owned(), bytes.clone()));
     for entry in Document::parse(&bytes).entries() {
         match entry.include() {
             None => keep(path, entry.line, entry.name, entry.value),
             Some(kind) => {
                 for file in included(overlay, path, kind, entry.value) {
-                    collect(overlay, &file, depth + 1, files, keep);
+                    collect(overlay, &file, depth + 1, keep);
                 }
             }
         }

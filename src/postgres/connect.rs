@@ -9,18 +9,13 @@ use crate::output;
 use crate::process;
 use futures_util::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{AsyncMessage, Config, Row, SimpleQueryMessage};
+use tokio_postgres::{Config, Row, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
-
-/// Notices kept of one session; older ones are dropped.
-const NOTICES: usize = 100;
 
 /// What the server said about a statement that failed.
 #[derive(Debug, Clone)]
@@ -101,7 +96,6 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 pub struct Session {
     client: tokio_postgres::Client,
     tls: MakeRustlsConnect,
-    notices: Arc<Mutex<VecDeque<String>>>,
     place: String,
     server: String,
     dbname: String,
@@ -223,12 +217,6 @@ impl Session {
         self.client.cancel_token().cancel_query(self.tls.clone()).await.map_err(|e| {
             Error::failed("connect.cancel", "the statement cannot be cancelled").at(&self.place).because(e)
         })
-    }
-
-    /// Takes the notices and warnings that the server sent since the last call.
-    #[must_use]
-    pub fn take_notices(&self) -> Vec<String> {
-        self.notices.lock().map(|mut n| n.drain(..).collect()).unwrap_or_default()
     }
 
     /// Runs one statement with parameters and returns its rows. Parameters have the given types, so that nothing is
@@ -589,26 +577,12 @@ async fn attempt(
         }
         None => connecting.await,
     };
-    let (client, mut connection) = connected.map_err(Failure::Postgres)?;
-    let notices = Arc::new(Mutex::new(VecDeque::new()));
-    let keep = Arc::clone(&notices);
-    tokio::spawn(async move {
-        // Errors of the connection reach the statement that waits for it.
-        while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-            if let AsyncMessage::Notice(notice) = message
-                && let Ok(mut notices) = keep.lock()
-            {
-                if notices.len() == NOTICES {
-                    notices.pop_front();
-                }
-                notices.push_back(format!("{}: {}", notice.severity(), notice.message()));
-            }
-        }
-    });
+    let (client, connection) = connected.map_err(Failure::Postgres)?;
+    // Errors of the connection reach the statement that waits for it.
+    tokio::spawn(connection);
     Ok(Session {
         client,
         tls: tls.clone(),
-        notices,
         place: place.to_owned(),
         server: server.place(),
         dbname: info.dbname.clone(),

@@ -8,7 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::query::ask::{Answer, Data, Status};
 use crate::query::engine::Query;
-use crate::query::history::{Entry, History};
+use crate::query::history::Entry;
 use crate::query::results::Rows;
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,11 +37,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
     };
     let (mut settings, engine) =
         arguments.data.engine(global, arguments.output.as_deref(), None, arguments.tuning())?;
-    let history = arguments.history(global, &settings);
     let sources = engine.sources();
-    if let Some(history) = &history {
-        settings.glossary.pairs.extend(history.pairs(&sources)?);
-    }
+    let history = arguments.history_of(global, &mut settings, &sources)?;
     let clock = settings.clock(arguments.now.as_deref())?;
     let data = Data::study(engine)?;
     let asking = Asking::new(arguments, &settings, &data, clock);
@@ -55,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
                 Ok(asked) => {
                     let started = Instant::now();
                     let answer = one(arguments, &data, &asking, &asked.question);
-                    remember(history.as_ref(), &asked.question, &sources, &answer, started);
+                    super::remember(history.as_ref(), &entry(&asked.question, &sources, &answer, started));
                     Answer { id: asked.id, question: Some(asked.question), ..answer }
                 }
                 Err(e) => {
@@ -70,9 +67,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
     Ok(Exit::Done)
 }
 
-fn remember(history: Option<&History>, question: &str, sources: &str, answer: &Answer, started: Instant) {
-    let Some(history) = history else { return };
-    let entry = Entry {
+/// What the history keeps of an answer.
+fn entry(question: &str, sources: &str, answer: &Answer, started: Instant) -> Entry {
+    Entry {
         question: question.to_owned(),
         sources: sources.to_owned(),
         status: answer.status.name().to_owned(),
@@ -81,9 +78,6 @@ fn remember(history: Option<&History>, question: &str, sources: &str, answer: &A
         rows: answer.rows.as_ref().map(|rows| rows.len() as u64),
         seconds: started.elapsed().as_secs_f64(),
         ..Entry::default()
-    };
-    if let Err(error) = history.add(&entry) {
-        output::note(&format!("note: the question is not remembered: {error}"));
     }
 }
 

@@ -142,18 +142,15 @@ fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {
     let query = arguments.query(sql, &settings, sink.parquet());
     let answer = Answer { sql: Some(sql.to_owned()), by, ..Answer::new(Status::Answered) };
     let ended = sink.run(&mut |query, sink| engine.run(query, sink), &query, answer);
-    remember(history.as_ref(), entry, started, ended.as_ref().map(|done| Some(done.rows)));
+    remember(history.as_ref(), &entry.ended(started, ended.as_ref().map(|done| Some(done.rows))));
     arguments.epilogue(&ended?);
     Ok(Exit::Done)
 }
 
-/// Adds to the history what was asked and how it ended: with so many rows, or an error.
-fn remember(history: Option<&History>, entry: Entry, started: Instant, ended: Result<Option<u64>, &Error>) {
-    let Some(history) = history else { return };
-    let status = ended.as_ref().map_or_else(|error| status_of(error), |_| "answered").to_owned();
-    let (rows, seconds) = (ended.ok().flatten(), started.elapsed().as_secs_f64());
+/// Adds an entry to the history, where there is one.
+fn remember(history: Option<&History>, entry: &Entry) {
     // That it cannot be remembered is no reason to withhold the answer.
-    if let Err(error) = history.add(&Entry { status, rows, seconds, ..entry }) {
+    if let Some(Err(error)) = history.map(|history| history.add(entry)) {
         output::note(&format!("note: the question is not remembered: {error}"));
     }
 }
@@ -167,11 +164,8 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     let mut sink = Out::new(arguments, global)?;
     let (mut settings, engine) =
         arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
-    let history = arguments.history(global, &settings);
     let sources = engine.sources();
-    if let Some(history) = &history {
-        settings.glossary.pairs.extend(history.pairs(&sources)?);
-    }
+    let history = arguments.history_of(global, &mut settings, &sources)?;
     let clock = settings.clock(arguments.now.as_deref())?;
     let data = Data::study(engine)?;
     let asking = Asking::new(arguments, &settings, &data, clock);
@@ -182,7 +176,7 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     let mut entry = Entry { question: question.clone(), sources, ..Entry::default() };
     let ended = answer(arguments, global, &asking, &mut sink, &mut entry);
     let rows = entry.rows;
-    remember(history.as_ref(), entry, started, ended.as_ref().map(|_| rows));
+    remember(history.as_ref(), &entry.ended(started, ended.as_ref().map(|_| rows)));
     ended
 }
 
@@ -214,6 +208,14 @@ fn answer(
     Ok(Exit::Done)
 }
 
+impl Entry {
+    /// How it ended: with so many rows, or an error.
+    fn ended(self, started: Instant, ended: Result<Option<u64>, &Error>) -> Self {
+        let status = ended.as_ref().map_or_else(|error| status_of(error), |_| Status::Answered.name()).to_owned();
+        Entry { status, rows: ended.ok().flatten(), seconds: started.elapsed().as_secs_f64(), ..self }
+    }
+}
+
 impl Arguments {
     fn query(&self, sql: &str, settings: &Settings, parquet: Option<Parquet>) -> Query {
         let into_file = self.output.is_some();
@@ -241,6 +243,15 @@ impl Arguments {
         }
         let opened = History::open(&global.root());
         opened.map_err(|error| output::note(&format!("note: questions are not remembered: {error}"))).ok()
+    }
+
+    /// The same, and what it knows of these sources taken into the settings.
+    fn history_of(&self, global: &Global, settings: &mut Settings, sources: &str) -> Result<Option<History>> {
+        let history = self.history(global, settings);
+        if let Some(history) = &history {
+            settings.glossary.pairs.extend(history.pairs(sources)?);
+        }
+        Ok(history)
     }
 
     /// What is told after the rows.
