@@ -342,9 +342,9 @@ impl<'a> Translator<'a> {
             matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_), of)
                 if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c).is_time()))
         };
-        // "p99 by host": names have no mean.
+        // "p99 by host": names have no percentiles.
         let named = |e: &Expr| {
-            matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_) | Agg::Deviation, of)
+            matches!(e, Expr::Agg(Agg::Median | Agg::Quantile(_), of)
                 if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c) == Kind::Text && !self.index.is_numeric_text(*c)))
         };
         let senseless = |e: &Expr| moment(e) || named(e);

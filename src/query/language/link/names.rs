@@ -282,7 +282,7 @@ impl Linker<'_, '_> {
             }
             _ => false,
         };
-        let strength = met / all * if reference { 0.7 } else { 1.0 };
+        let strength = met / all * if reference { 0.6 } else { 1.0 };
         // Every word has to mean something of its own.
         let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
         (owned && distinct && strength >= 0.3).then_some(strength)
