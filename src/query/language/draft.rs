@@ -77,6 +77,8 @@ pub struct Draft {
     pub change: Option<bool>,
     /// What is shown was said of several.
     pub several: bool,
+    /// Rows are shown beside columns of theirs, `games and their types`.
+    pub and_theirs: bool,
     /// What did not fit, as a cost.
     pub cost: f64,
 }
@@ -131,7 +133,7 @@ impl Draft {
             .iter()
             .filter_map(|o| if let Output::Expr(Expr::Column(c)) = o { Some(c.table) } else { None })
             .collect();
-        if plain && shown.iter().any(|_| true) {
+        if plain && !shown.is_empty() && !self.and_theirs {
             let rows = |o: &Output| matches!(o, Output::Rows(table) if shown.contains(table));
             self.outputs.retain(|o| !rows(o));
         }
@@ -311,7 +313,14 @@ impl Draft {
     }
 
     fn subject(&self, query: &Query) -> Option<TableId> {
-        let shown = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+        let shown = query.select.iter().find_map(|e| match e {
+            Expr::Column(c) => Some(c.table),
+            Expr::Agg(_, of) => match of.as_ref() {
+                Expr::Column(c) => Some(c.table),
+                _ => None,
+            },
+            _ => None,
+        });
         shown.or(self.entity)
     }
 

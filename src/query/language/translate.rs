@@ -153,7 +153,7 @@ impl<'a> Translator<'a> {
 
     fn take_apart(&self, question: &str, tokens: Vec<Token>, clock: &Clock, lookup: &dyn Lookup) -> Apart {
         let mut found = dates::find(question, clock);
-        found.retain(|span| !self.is_stored(question, &tokens, span));
+        found.retain(|span| !self.is_stored(question, &tokens, span) && !is_age(&tokens, span));
         let linker = Linker::new(&self.index, lookup);
         let tokens = linker.spread(tokens);
         let spans = linker.spans(question, &tokens, &found);
@@ -489,6 +489,16 @@ impl Translation {
         self.weighed = true;
         self
     }
+}
+
+/// Whether a stretch of years is an age: `25 years old`.
+fn is_age(tokens: &[Token], span: &dates::Span) -> bool {
+    let within = |t: &&Token| t.end > span.start && t.start < span.end;
+    let age = |t: &Token| t.lower == "old" || t.lower == "age";
+    let said = tokens.iter().any(|t| matches!(t.lower.as_str(), "year" | "years") && within(&t));
+    let mut behind = tokens.iter().skip_while(|t| t.end <= span.start).skip_while(|t| within(t));
+    let old = behind.next().is_some_and(|t| age(t) || t.lower == "of") || tokens.iter().any(|t| age(t) && within(&t));
+    said && old
 }
 
 /// The same rows each once, or all of them: questions leave open which is meant.

@@ -54,6 +54,7 @@ impl Linker<'_, '_> {
         }
         self.called(stems, &mut found);
         self.without_tail(stems, &mut found);
+        self.members(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         // A table of exactly this name is meant rather than one that has the word among others.
         let exact = |c: &Candidate| c.strength >= 0.99 && matches!(c.meaning, Meaning::Table(_));
@@ -191,6 +192,17 @@ impl Linker<'_, '_> {
         let when = matches!(*tail, "date" | "time" | "year");
         let fit = |c: &Candidate| if when && dated(c) || *tail == "address" { 0.95 } else { 0.8 };
         found.extend(columns.map(|c| Candidate { strength: fit(c) * c.strength, ..c.clone() }));
+    }
+
+    /// `faculty members` are the rows of a table of that name.
+    fn members(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
+        if !matches!(*tail, "member" | "person" | "record" | "entri") || found.iter().any(|c| c.strength > 0.9) {
+            return;
+        }
+        for table in self.index.called(&rest.join(" ")) {
+            found.push(Candidate { meaning: Meaning::Table(*table), strength: 0.95 });
+        }
     }
 
     /// The name of something that has no column of that name: what its rows are called by, or the column itself.

@@ -6,7 +6,7 @@ use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Condition, Output, count_compared, distinct};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
-use crate::query::language::logic::{Agg, Cond, Expr, Literal, Operand};
+use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand, Query};
 use crate::query::schema::Kind;
 
 impl<'p> Parser<'p, '_> {
@@ -36,6 +36,17 @@ impl<'p> Parser<'p, '_> {
             return;
         }
         if let Some(most) = self.wait.frequent.take() {
+            if self.wait.limit.is_none() && self.rows_have(column) {
+                let inner = Query {
+                    select: vec![Expr::Column(column)],
+                    group: vec![Expr::Column(column)],
+                    order: vec![(Expr::Count, most), (Expr::Column(column), most)],
+                    limit: Some(1),
+                    ..Query::default()
+                };
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Query(Box::new(inner))));
+                return;
+            }
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
             }
@@ -310,6 +321,20 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
+    /// Whether rows are asked for, or their number, that have a column: `customers using the most popular method`.
+    fn rows_have(&self, column: ColumnId) -> bool {
+        let own = |o: &Output| match o {
+            Output::Expr(Expr::Column(c)) => {
+                c.table == column.table
+                    && *c != column
+                    && (self.index.is_unique(*c) || self.index.table(c.table).display.contains(c))
+            }
+            Output::Rows(t) | Output::CountOf(t) => *t == column.table,
+            _ => false,
+        };
+        !self.index.is_unique(column) && self.draft.outputs.first().is_some_and(own)
+    }
+
     /// Whether what precedes is "and" behind a column that rows are grouped by.
     fn listed_in_groups(&self) -> bool {
         let before = self.parts.get(..self.at).unwrap_or_default();
@@ -456,6 +481,21 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
+    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
+    fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
+        if self.index.kind(column) == Kind::Boolean {
+            return Some(yes.to_string());
+        }
+        let values = &self.index.column(column).column.values;
+        let pair = |words: [&str; 2]| {
+            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
+            let wanted = if yes { words.first() } else { words.last() }?;
+            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
+            found.filter(|_| known && values.len() == 2).cloned()
+        };
+        [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair)
+    }
+
     /// A column that was named and waits for a comparison that does not come.
     pub(super) fn flush_column(&mut self) {
         let soon = |place: usize| matches!(self.ahead(place), Some(Item::Value(c, _)) if Some(*c) == self.wait.column);
@@ -463,7 +503,10 @@ impl<'p> Parser<'p, '_> {
             return;
         }
         if let Some(column) = self.wait.column.take() {
-            if std::mem::take(&mut self.wait.negated) {
+            if let Some(text) = self.holds(column, !self.wait.negated) {
+                self.wait.negated = false;
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(text))));
+            } else if std::mem::take(&mut self.wait.negated) {
                 self.draft.conditions.push(Condition {
                     cond: Cond::Null(column, true),
                     negated: false,

@@ -138,7 +138,12 @@ impl Parser<'_, '_> {
         }
         self.note_table(table);
         match self.mode {
-            Mode::Select if self.draft.outputs.is_empty() => self.show_rows(table, false),
+            Mode::Select if self.draft.outputs.is_empty() => {
+                self.draft.and_theirs = matches!(self.ahead(0), Some(Item::Cue(Cue::And)))
+                    && matches!(self.ahead(1), Some(Item::Cue(Cue::Pronoun)))
+                    && matches!(self.ahead(2), Some(Item::Column(c)) if c.table == table && !self.index.table(table).display.contains(c));
+                self.show_rows(table, false);
+            }
             Mode::Select if owner => {
                 self.draft.entity.get_or_insert(table);
             }

@@ -203,6 +203,14 @@ impl Reader<'_, '_, '_> {
         };
         s.column = None;
         s.between = None;
+        // "the ids of problems reported after June": the time is compared, not shown.
+        if let (Cond::During(column, ..), [.., last]) = (&cond, s.shown.as_slice())
+            && last == column
+            && self.is_said_as_deed(*column)
+        {
+            s.shown.pop();
+            s.rows = true;
+        }
         // "not modified since March": before it; "not in March": at another time.
         if event.is_some() && std::mem::take(&mut s.not) {
             let Cond::During(_, from, to) = cond else { return };
@@ -215,6 +223,17 @@ impl Reader<'_, '_, '_> {
             return;
         }
         self.push(s, cond);
+    }
+
+    /// Whether a column that dates rows was said by what happened to them, `reported`.
+    fn is_said_as_deed(&self, column: ColumnId) -> bool {
+        let stems = &self.index.column(column).words.stems;
+        let said = self.stretches().unwrap_or_default().into_iter().filter(|(w, _)| *w == Some(Word::Column(column)));
+        let done = |t: &super::Token| {
+            t.lower.ends_with("ed")
+                || stems.contains(&t.stem) && matches!(t.lower.as_str(), "sent" | "paid" | "made" | "built")
+        };
+        said.into_iter().any(|(_, range)| self.tokens.get(range).unwrap_or_default().iter().any(done))
     }
 
     pub(super) fn time(&self, s: &mut State, latest: bool, words: &[Word], at: usize) {
