@@ -169,6 +169,8 @@ pub enum Operand {
     Literal(Literal),
     /// The one value a query gives.
     Query(Box<Query>),
+    /// What the row has in another column.
+    Column(ColumnId),
 }
 
 /// Where a text has to occur in another.
@@ -206,6 +208,8 @@ pub enum Cond {
 pub enum SetOp {
     /// Rows of both.
     Intersect,
+    /// Rows of either.
+    Union,
 }
 
 /// A query.
@@ -301,6 +305,10 @@ impl Cond {
     /// The columns it reads in its own query, in order.
     pub fn columns(&self, found: &mut Vec<ColumnId>) {
         match self {
+            Self::Compare(left, _, Operand::Column(right)) => {
+                left.columns(found);
+                found.push(*right);
+            }
             Self::Compare(left, ..) | Self::Between(left, ..) => left.columns(found),
             Self::Like(column, ..) | Self::Null(column, _) | Self::During(column, ..) | Self::In(column, ..) => {
                 found.push(*column);

@@ -63,6 +63,7 @@ impl Speaker<'_, '_> {
         if let Some((op, second)) = &query.combine {
             let word = match op {
                 SetOp::Intersect => "and also among",
+                SetOp::Union => "and",
             };
             text.push_str(&format!("; {word}: {}", self.query(second)));
         }
@@ -114,6 +115,7 @@ impl Speaker<'_, '_> {
                 let right = match right {
                     Operand::Literal(value) => said(value),
                     Operand::Query(query) => format!("({})", self.query(query)),
+                    Operand::Column(column) => self.column(*column),
                 };
                 format!("{} {} {right}", self.expr(left), comparison(*op))
             }

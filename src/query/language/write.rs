@@ -30,6 +30,7 @@ impl Writer<'_, '_> {
         if let Some((op, second)) = &query.combine {
             let word = match op {
                 SetOp::Intersect => "INTERSECT",
+                SetOp::Union => "UNION",
             };
             sql = format!("{sql} {word} {}", self.sql(second)?);
         }
@@ -342,6 +343,7 @@ impl Scope<'_, '_, '_> {
             }
             Operand::Literal(value) => literal(value),
             Operand::Query(query) => format!("({})", self.writer.sql(query)?),
+            Operand::Column(column) => self.name(*column),
         };
         Some(format!("{sql} {} {right}", op.sql()))
     }

@@ -255,6 +255,7 @@ impl Linker<'_, '_> {
         };
         let numbers = info.words.words.first().is_none_or(|w| w != "number");
         info.own_words() == ["number"]
+            || info.words.ends_with("id")
             || info.key
             || self.index.is_unique(column)
             || !is_measure(self.index, column)

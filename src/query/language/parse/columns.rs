@@ -37,14 +37,7 @@ impl<'p> Parser<'p, '_> {
         }
         if let Some(most) = self.wait.frequent.take() {
             if self.wait.limit.is_none() && self.rows_have(column) {
-                let inner = Query {
-                    select: vec![Expr::Column(column)],
-                    group: vec![Expr::Column(column)],
-                    order: vec![(Expr::Count, most), (Expr::Column(column), most)],
-                    limit: Some(1),
-                    ..Query::default()
-                };
-                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Query(Box::new(inner))));
+                self.rows_of_most(column, most);
                 return;
             }
             if self.draft.outputs.is_empty() {
@@ -129,6 +122,22 @@ impl<'p> Parser<'p, '_> {
             && let Some(n) = self.wait.number.take()
         {
             self.equals(column, n);
+            return;
+        }
+        // "whose total is higher than the limit": two columns of a row.
+        if let (Some(compare), Some(own), None) = (self.wait.compare, self.wait.column, self.wait.number)
+            && own != column
+            && measure
+            && is_measure(self.index, own)
+            && self.wait.aggs.is_empty()
+            && self.wait.figure.is_none()
+            && self.mode == Mode::Filter
+            && !self.condition_follows()
+        {
+            let op = self.directed(own, compare);
+            (self.wait.compare, self.wait.column) = (None, None);
+            self.note_table(column.table);
+            self.condition(Cond::Compare(Expr::Column(own), op, Operand::Column(column)));
             return;
         }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
@@ -279,6 +288,14 @@ impl<'p> Parser<'p, '_> {
             && matches!(self.behind(), Some(Item::Table(_) | Item::Column(_) | Item::Cue(Cue::Pronoun | Cue::Be)))
         {
             self.note_table(column.table);
+            // "technicians aged 36 or 37".
+            let number =
+                |i: Option<&Item>| matches!(i, Some(Item::Number(_) | Item::Cue(Cue::Compare(..) | Cue::Between)));
+            let either = matches!(self.ahead(0), Some(Item::Cue(Cue::Or))) && number(self.ahead(1));
+            if measure && (number(self.ahead(0)) || either) {
+                self.wait.column = Some(column);
+                self.mode = Mode::Filter;
+            }
             return;
         }
         // "the names of colleges" are the colleges, where those are a column.
@@ -319,6 +336,18 @@ impl<'p> Parser<'p, '_> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// Rows that have the most common value of a column.
+    pub(super) fn rows_of_most(&mut self, column: ColumnId, most: bool) {
+        let inner = Query {
+            select: vec![Expr::Column(column)],
+            group: vec![Expr::Column(column)],
+            order: vec![(Expr::Count, most), (Expr::Column(column), most)],
+            limit: Some(1),
+            ..Query::default()
+        };
+        self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Query(Box::new(inner))));
     }
 
     /// Whether rows are asked for, or their number, that have a column: `customers using the most popular method`.

@@ -294,6 +294,13 @@ impl Parser<'_, '_> {
         if compare.is_some() && matches!(self.ahead(0), Some(Item::Table(_))) {
             self.wait.column = None;
         }
+        // "from Bonn city or younger than 40": the age, not the city.
+        if let (Some(column), Some((_, Some(quality)))) = (self.wait.column, compare)
+            && self.measures(quality, column).is_none()
+            && !is_measure(self.index, column)
+        {
+            self.flush_column();
+        }
         if let Some(column) = self.wait.column.take() {
             let op = compare.map_or(Op::Eq, |c| self.directed(column, c));
             let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
