@@ -526,7 +526,9 @@ fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
         return Some("the question is longer than 4096 bytes; ask one thing at a time");
     }
     let foreign = words.iter().filter(|t| !t.lower.is_ascii()).count();
-    let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count();
+    let pair = |w: &[&Token]| matches!(w, [a, b] if super::cues::of(&format!("{} {}", a.lower, b.lower)).is_some());
+    let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count()
+        + words.windows(2).filter(|w| pair(w)).count();
     let other = foreign * 2 > words.len() || foreign > 0 && known == 0;
     (other || words.len() > 4 && known == 0).then_some("the question does not seem to be English; ask it in English")
 }

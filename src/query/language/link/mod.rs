@@ -242,7 +242,8 @@ impl Linker<'_, '_> {
     fn is_noun(&self, tokens: &[Token], at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|p| tokens.get(p)).map_or("", |t| t.lower.as_str());
         let told =
-            matches!(before, "an" | "a" | "any" | "each" | "every" | "this" | "that" | "one" | "no" | "per" | "which");
+            matches!(before, "an" | "a" | "any" | "each" | "every" | "this" | "that" | "one" | "no" | "per" | "which")
+                || matches!(cues::of(before), Some(Cue::Superlative(..) | Cue::Top(_)));
         told && tokens.get(at).is_some_and(|t| !self.index.named(&t.stem).is_empty())
     }
 
