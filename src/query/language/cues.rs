@@ -552,6 +552,8 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Everything,
         "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of",
     );
+    // What they mean depends on whether something is called so.
+    add(Cue::Idle, "details of|details of all|details for all|details about");
     add(Cue::Stop, ".|?|!|:");
 }
 

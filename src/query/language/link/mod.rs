@@ -215,6 +215,13 @@ impl Linker<'_, '_> {
             {
                 continue;
             }
+            // "the details of all phones" are all of their columns where none is called so.
+            let details =
+                matches!(phrase.as_str(), "details of" | "details of all" | "details for all" | "details about");
+            let cue = if details { cues::of("all details").unwrap_or(cue) } else { cue };
+            if details && !self.index.named("detail").is_empty() {
+                continue;
+            }
             // "an order" is a thing, no order of rows.
             if phrase.starts_with("order") && !phrase.contains(" by") && self.is_noun(tokens, start) {
                 continue;

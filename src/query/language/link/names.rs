@@ -197,11 +197,11 @@ impl Linker<'_, '_> {
     /// `faculty members` are the rows of a table of that name.
     fn members(&self, stems: &[&str], found: &mut Vec<Candidate>) {
         let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
-        if !matches!(*tail, "member" | "person" | "record" | "entri") || found.iter().any(|c| c.strength > 0.9) {
+        if !matches!(*tail, "member" | "person" | "record" | "entri") {
             return;
         }
         for table in self.index.called(&rest.join(" ")) {
-            found.push(Candidate { meaning: Meaning::Table(*table), strength: 0.95 });
+            found.push(Candidate { meaning: Meaning::Table(*table), strength: 0.97 });
         }
     }
 

@@ -427,7 +427,10 @@ impl<'p> Parser<'p, '_> {
         if asked.split(' ').any(number) {
             return None;
         }
-        self.referred_by(column).filter(|names| names.first().is_some_and(|c| thing(c.table)))
+        // "the names of customers" by a number that refers to them.
+        let mut before = self.tokens.iter().take(part.map_or(0, |p| p.start)).rev().filter(|t| t.lower != "the");
+        let named = before.next().is_some_and(|t| t.lower == "of") && before.next().is_some_and(|t| t.stem == "name");
+        self.referred_by(column).filter(|names| named || names.first().is_some_and(|c| thing(c.table)))
     }
 
     /// What the rows are called that a column refers to by number.
@@ -488,11 +491,20 @@ impl<'p> Parser<'p, '_> {
         self.wait.column = Some(column);
     }
 
+    /// Whether the question begins with "how many".
+    fn said_how_many(&self) -> bool {
+        let mut words = self.tokens.iter().map(|t| t.lower.as_str());
+        words.next() == Some("how") && words.next() == Some("many")
+    }
+
     pub(super) fn count_column(&mut self, column: ColumnId, measure: bool) {
         self.note_table(column.table);
         let unique = self.index.is_unique(column);
         let asked = std::mem::take(&mut self.wait.distinct);
-        let expr = if measure && !asked {
+        let whole = self.said_how_many() && self.mode == Mode::Select && self.draft.outputs.is_empty();
+        let expr = if measure && !asked && whole && !self.index.column(column).key {
+            Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
+        } else if measure && !asked {
             Expr::Column(column)
         } else if unique && !asked && (self.index.column(column).key || measure) {
             Expr::Count
