@@ -16,8 +16,6 @@ use std::path::PathBuf;
 const FOLDER: &str = "/var/lib/duckdb/extensions";
 
 /// Show, install and prove DuckDB's extensions
-///
-/// Where sqlite_scanner and postgres_scanner are installed, large SQLite files and large tables of a PostgreSQL server are loaded through them, as far as the values come out the same.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   llmsql extensions list
