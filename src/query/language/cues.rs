@@ -489,7 +489,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Order,
-        "sort the result|sort the results|order the result|order the results|sort the result in|sort the results in|order the result by|order the results in|order the result in|list the results in|list the result in|sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
+        "sort the result|sort the results|order the result|order the results|sort the result in|sort the results in|order the result by|order the results in|order the result in|list the results in|list the result in|sorted by|sort by|ordered by|order by|in order of|order of|ranked by|in terms of|sort|sorted|ordered|order|ordering|ordering by|rank by|listed in order of|in the order of|sort them by|order them by|order the results by|sort the results by|sort the result by|sort results by|sort the list by|sort the list in|order the list by|order the list in|sort the rows by|sort them in|sort it by|sort the answer by|sorting|order results by|listed by|rank|sorted in|ordered in|sort in|list in|listed in|arranged by|in|the order of|in order by",
     );
     add(Cue::In, "in");
     add(

@@ -154,8 +154,11 @@ impl Linker<'_, '_> {
         for at in 1..spans.len() {
             let behind = matches!(spans.get(at - 1).map(|s| &s.piece), Some(Piece::Cue(Cue::Contains(_))));
             let Some(span) = spans.get_mut(at).filter(|_| behind) else { continue };
-            let values = span.piece == Piece::Unknown
-                && !tokens.get(span.end).is_some_and(|t| t.shape == Shape::Quoted)
+            let letter = span.end == span.start + 1
+                && tokens.get(span.start).is_some_and(|t| t.is_word() && t.lower.chars().count() == 1)
+                && matches!(span.piece, Piece::Cue(Cue::Idle));
+            let values = letter
+                || span.piece == Piece::Unknown && !tokens.get(span.end).is_some_and(|t| t.shape == Shape::Quoted)
                 || matches!(&span.piece, Piece::Mention(all) if all.iter().all(|c| matches!(c.meaning, Meaning::Value(..) | Meaning::Nothing)));
             if let (true, Some([token])) = (values, tokens.get(span.start..span.end)) {
                 span.piece = Piece::Text(token.text.clone(), true);
@@ -305,6 +308,18 @@ impl Linker<'_, '_> {
                 continue;
             }
             let mut candidates = found.to_vec();
+            // "and the number": of rows, where nothing is called a number.
+            if stems.as_slice() == ["number"] {
+                let called = |c: &Candidate| match c.meaning {
+                    Meaning::Column(column) => self.index.column(column).words.has("number"),
+                    _ => true,
+                };
+                candidates.retain(called);
+                if candidates.is_empty() && last.lower == "number" {
+                    add(0.8, start, end, Piece::Cue(Cue::Count));
+                    continue;
+                }
+            }
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
             let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
             if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {

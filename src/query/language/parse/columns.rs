@@ -522,6 +522,16 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
+    /// Whether `with the maximum occupancy` says which row is meant, by a column of that name.
+    fn extreme(&self, column: ColumnId) -> Option<bool> {
+        let most = match self.index.column(column).words.words.first()?.as_str() {
+            "maximum" => true,
+            "minimum" => false,
+            _ => return None,
+        };
+        (self.mode == Mode::Filter && self.draft.order.is_empty() && !self.draft.outputs.is_empty()).then_some(most)
+    }
+
     /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
     fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
         if self.index.kind(column) == Kind::Boolean {
@@ -534,7 +544,9 @@ impl<'p> Parser<'p, '_> {
             let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
             found.filter(|_| known && values.len() == 2).cloned()
         };
-        [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair)
+        let found = [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair);
+        // Where there are several kinds of yes, there is one no.
+        found.or_else(|| values.iter().find(|v| !yes && v.eq_ignore_ascii_case("no")).cloned())
     }
 
     /// A column that was named and waits for a comparison that does not come.
@@ -544,7 +556,12 @@ impl<'p> Parser<'p, '_> {
             return;
         }
         if let Some(column) = self.wait.column.take() {
-            if let Some(text) = self.holds(column, !self.wait.negated) {
+            let told = self.draft.conditions.iter().any(|c| {
+                let mut columns = Vec::new();
+                c.cond.columns(&mut columns);
+                columns.contains(&column)
+            });
+            if let Some(text) = self.holds(column, !self.wait.negated).filter(|_| !told) {
                 self.wait.negated = false;
                 self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(text))));
             } else if std::mem::take(&mut self.wait.negated) {
@@ -554,6 +571,9 @@ impl<'p> Parser<'p, '_> {
                     or: false,
                     both: false,
                 });
+            } else if let Some(most) = self.extreme(column) {
+                self.note_table(column.table);
+                self.order_by(Expr::Column(column), most);
             } else {
                 self.note_table(column.table);
                 self.draft.cost += 0.5;

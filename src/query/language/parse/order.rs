@@ -261,6 +261,8 @@ impl Parser<'_, '_> {
             return;
         }
         if other || counted || attached && quality.is_none() && !self.draft.outputs.is_empty() {
+            // "the longest song" is not the one that has most of something.
+            self.draft.cost += if quality.is_some() { 2.0 } else { 0.0 };
             self.note_table(table);
             self.order_by(Expr::Count, most);
             return;

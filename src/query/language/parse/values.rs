@@ -42,6 +42,9 @@ impl Parser<'_, '_> {
 
     /// Whether what is asked about may have several values of a column at once.
     pub(super) fn several(&self, column: ColumnId) -> bool {
+        if self.wait.count {
+            return false;
+        }
         let many = |entity: TableId| crate::query::language::draft::owns_many(self.index, &[], entity, column.table);
         self.subject().is_some_and(|s| many(s) || s == column.table && self.attribute().is_some_and(|a| a != column))
     }
@@ -297,7 +300,7 @@ impl Parser<'_, '_> {
         // "from Bonn city or younger than 40": the age, not the city.
         if let (Some(column), Some((_, Some(quality)))) = (self.wait.column, compare)
             && self.measures(quality, column).is_none()
-            && !is_measure(self.index, column)
+            && (!is_measure(self.index, column) || quality.is_age())
         {
             self.flush_column();
         }
@@ -362,6 +365,13 @@ impl Parser<'_, '_> {
         self.wait.lone = compare.is_none();
     }
 
+    /// Whether something is named between a comparison and what is read.
+    fn is_apart(&self) -> bool {
+        let before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+        let since: Vec<&Item> = before.take_while(|i| !matches!(i, Item::Cue(Cue::Compare(..)))).collect();
+        since.iter().any(|i| matches!(i, Item::Table(_) | Item::Column(_)))
+    }
+
     /// A number behind a column that was shown, or a year.
     pub(super) fn lone_number(&mut self, n: f64) {
         let compare = self.wait.compare.take();
@@ -383,6 +393,14 @@ impl Parser<'_, '_> {
             _ => None,
         };
         let column = year_column.or_else(|| self.last_column.filter(measured)).or_else(old);
+        // "more in 2002 than …": the year is no end of a comparison.
+        let within = matches!(self.behind(), Some(Item::Cue(Cue::In))) && year_column.is_some();
+        let (compare, op) = if within && compare.is_some_and(|c| matches!(c.0, Op::Gt | Op::Lt)) && self.is_apart() {
+            self.wait.compare = compare;
+            (None, Op::Eq)
+        } else {
+            (compare, op)
+        };
         match column {
             Some(column) => {
                 let op = compare.map_or(op, |c| self.directed(column, c));
