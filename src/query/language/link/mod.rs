@@ -323,7 +323,15 @@ impl Linker<'_, '_> {
             let behind = if phrase.len() > 1 { phrase.get(1) } else { tokens.get(end) };
             let plural = phrase.first().is_some_and(|t| t.lower == "numbers");
             if stems.first() == Some(&"number") && !plural && behind.is_some_and(|t| t.lower == "of") {
-                candidates.retain(|c| !self.is_numbering(c));
+                // "the number of transactions" is no amount of theirs.
+                let counted = |c: &Candidate| match c.meaning {
+                    Meaning::Column(column) => {
+                        let words = &self.index.column(column).words;
+                        phrase.len() == 1 || ["number", "count", "quantity", "total"].iter().any(|w| words.has(w))
+                    }
+                    _ => true,
+                };
+                candidates.retain(|c| !self.is_numbering(c) && counted(c));
             }
             if let Some(best) = candidates.first().cloned() {
                 let inner_possessive = phrase.iter().take(phrase.len() - 1).any(|t| t.possessive);

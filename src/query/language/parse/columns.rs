@@ -47,6 +47,18 @@ impl<'p> Parser<'p, '_> {
             self.order_by(Expr::Count, most);
             return;
         }
+        // "the youngest winning pilot": by what measures the youth of a pilot.
+        if let Some((most, Some(quality))) = self.wait.superlative
+            && !measure
+            && self.measures(quality, column).is_none()
+            && self.index.column(column).key
+            && let Some((by, grows)) = self.quality_column(Some(quality))
+        {
+            self.wait.superlative = None;
+            self.note_table(column.table);
+            self.order_by(Expr::Column(by), most == grows);
+            return;
+        }
         if let Some((most, _)) = self.wait.superlative.take() {
             self.superlative_column(column, most, measure);
             return;
@@ -77,6 +89,13 @@ impl<'p> Parser<'p, '_> {
         }
         if let Some(top) = self.wait.top.take() {
             self.top_limit(top);
+            // "trips with the top 3 durations": ranked by them.
+            let attached = matches!(self.draft.outputs.as_slice(), [_, ..]) && self.mode == Mode::Filter;
+            if attached && measure && self.draft.limit.is_some() && figures_wait(&self.wait) {
+                self.note_table(column.table);
+                self.draft.order.push((Expr::Column(column), top));
+                return;
+            }
         }
         let compared = self.own_value_follows(column);
         if compared && self.wait.count {

@@ -64,6 +64,14 @@ impl Parser<'_, '_> {
             self.wait.superlative = None;
             self.order_by(Expr::Count, most);
         }
+        // "the top 3 expensive rooms".
+        if let (Some(top), Some(_), true) = (self.top, self.draft.limit, self.draft.order.is_empty()) {
+            let quality = self.tokens.iter().find_map(|t| crate::query::language::cues::quality(&t.lower));
+            if let Some((column, grows)) = quality.and_then(|q| self.quality_column(Some(q))) {
+                let most = quality.is_some_and(|q| !q.low) == top;
+                self.draft.order.push((Expr::Column(column), most == grows));
+            }
+        }
         if self.wait.alphabetical {
             self.by_letters();
         }
