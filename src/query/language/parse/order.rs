@@ -88,6 +88,16 @@ impl Parser<'_, '_> {
             self.wait.aggs.extend([extreme(first), extreme(most)]);
             return;
         }
+        // "whose price is lower than the highest price": than the greatest of all rows.
+        if self.wait.compare.is_some()
+            && self.wait.number.is_none()
+            && quality.is_none()
+            && self.wait.column.is_some_and(|c| is_measure(self.index, c))
+            && matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c))
+        {
+            self.aggregate(if most { Agg::Max } else { Agg::Min });
+            return;
+        }
         // "the average and largest age" is two figures.
         let grows = match (quality, self.ahead(0)) {
             (None, _) => Some(true),

@@ -189,7 +189,13 @@ impl Parser<'_, '_> {
                 Some(Item::Column(c)) => c == column,
                 _ => false,
             };
-        if !listed || table == column.table || !self.draft.conditions.is_empty() || self.draft.also.is_some() {
+        let described = matches!(self.ahead(0), Some(Item::Column(_)));
+        if !listed
+            || described
+            || table == column.table
+            || !self.draft.conditions.is_empty()
+            || self.draft.also.is_some()
+        {
             return false;
         }
         let own = |c: ColumnId| self.index.column(c).own_words().to_vec();
