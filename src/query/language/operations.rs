@@ -27,6 +27,8 @@ pub struct Log {
     pub size: Option<ColumnId>,
     /// The program that asked.
     pub agent: Option<ColumnId>,
+    /// What went wrong, in words.
+    pub told: Option<ColumnId>,
     /// Who asked: a user, or an address where no user is known.
     pub actor: Option<ColumnId>,
     /// Tables that it refers to.
@@ -138,6 +140,8 @@ impl Log {
             return None;
         }
         let agent = find(&["agent"], &text);
+        let told =
+            find(&["error", "exception"], &|c| text(c) && !matches!(&status, Some(Status::Word(s, ..)) if *s == c));
         let user = find(&["usename", "username", "user", "login", "account", "assignee", "owner"], &|c| {
             text(c) && !has(&c, &["agent", "query"])
         });
@@ -158,7 +162,7 @@ impl Log {
         if index.columns(table).any(|c| index.column(c).column.name == "attname") {
             rows.push("column");
         }
-        Some(Self { table, rows, shown, time, duration, status, events, size, agent, actor, referred, plain })
+        Some(Self { table, rows, shown, time, duration, status, events, size, agent, told, actor, referred, plain })
     }
 
     /// The column that dates what a word says has happened to a row, `closed` or `paid`.

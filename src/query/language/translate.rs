@@ -347,13 +347,34 @@ impl<'a> Translator<'a> {
             matches!(e, Expr::Agg(Agg::Median | Agg::Quantile(_), of)
                 if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c) == Kind::Text && !self.index.is_numeric_text(*c)))
         };
+        // "the most common error": no row without one.
+        let logged = self.logs.iter().any(|l| !l.plain && tables.contains(&l.table));
+        let empty = |e: &Expr| {
+            matches!(e, Expr::Column(c) if self.index.kind(*c) == Kind::Text && self.index.column(*c).column.nullable
+            && !query.filter.iter().any(|f| {
+                let mut own = Vec::new();
+                f.columns(&mut own);
+                own.contains(c)
+            }))
+        };
+        let empty = logged && query.limit.is_some() && query.group.iter().any(empty);
+        // "memory by host" lists no memory in the order of hosts.
+        let listed = logged
+            && query.group.is_empty()
+            && matches!(query.select.as_slice(), [Expr::Column(c)] if self.index.kind(*c).is_number())
+            && matches!(query.order.as_slice(), [(Expr::Column(c), _), ..] if self.index.kind(*c) == Kind::Text);
         let senseless = |e: &Expr| moment(e) || named(e);
         // "how many made more than 300": of groups that are not made.
         let ungrouped = !query.having.is_empty() && query.group.is_empty() && query.limit_by.is_empty();
         // "worst paths": not those with the fewest rows.
         let judged = tokens.iter().any(|t| matches!(t.lower.as_str(), "worst" | "best"))
             && query.order.iter().any(|(e, _)| *e == Expr::Count);
-        limited || ungrouped || judged || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(senseless)
+        limited
+            || ungrouped
+            || judged
+            || empty
+            || listed
+            || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(senseless)
     }
 
     /// Whether it is no question but an order to change the data. "deletes per hour" and "DELETE requests by path" ask.

@@ -25,7 +25,8 @@ impl Reader<'_, '_, '_> {
         {
             s.figures.pop();
             s.query.order.push((Expr::Column(*by), *most));
-            s.limit = s.limit.or(Some(1));
+            let several = |t: &super::Token| t.lower.ends_with('s') && self.log.rows.contains(&t.stem.as_str());
+            s.limit = s.limit.or((!self.tokens.iter().any(several)).then_some(1));
             s.rows = true;
             return;
         }

@@ -258,6 +258,17 @@ impl Reader<'_, '_, '_> {
         {
             s.figures.push(Expr::Count);
         }
+        // "the most common error": by the column that tells it.
+        if let (Some(most), true, [filter]) = (s.frequent, s.shown.is_empty(), s.query.filter.as_slice())
+            && self.log.condition(&["error"]).as_ref() == Some(filter)
+            && let Some(column) = self.log.told
+        {
+            s.frequent = None;
+            s.query.group.push(Expr::Column(column));
+            s.figures.push(Expr::Count);
+            s.ranked = Some(most);
+            s.limit = s.limit.or((!self.tokens.iter().any(|t| t.lower == "errors")).then_some(1));
+        }
         // "which addresses hit /login most".
         if let (Some((most, None)), [_], true) = (s.most, s.shown.as_slice(), s.query.order.is_empty())
             && s.figures.is_empty()
@@ -287,10 +298,12 @@ impl Reader<'_, '_, '_> {
         // "traffic by day" adds it up, "response time by method" is a mean.
         if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && (s.compare || !s.query.group.is_empty()))
             && self.measure(*one)
-            && (self.adds_up(*one) || Some(*one) == self.log.duration)
+            && (self.adds_up(*one) || Some(*one) == self.log.duration || s.change.is_none())
             && s.query.order.is_empty()
         {
-            s.figures.push(Expr::Agg(self.usual(*one), Box::new(Expr::Column(*one))));
+            // What neither adds up nor takes time, as memory in use, is told by its mean.
+            let agg = if self.adds_up(*one) { self.usual(*one) } else { Agg::Avg };
+            s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(*one))));
             s.shown.clear();
         }
         // "the 5 slowest paths" are 5 paths, slow by the mean of their rows.

@@ -180,7 +180,9 @@ impl Reader<'_, '_, '_> {
         let other =
             |w: &[Word]| matches!(w, [Word::Cue(Cue::Each | Cue::By), Word::Column(c)] if c.table != self.log.table);
         let weak = self.log.plain && !words.iter().any(special);
-        if weak && !words.windows(2).any(other) {
+        let counted = matches!(words.as_slice(), [Word::Rows(_), Word::Cue(Cue::Each | Cue::By), Word::Column(c), rest @ ..]
+            if self.repeats(*c) && rest.iter().all(|w| matches!(w, Word::Cue(Cue::And | Cue::By) | Word::Column(_))));
+        if weak && !counted && !words.windows(2).any(other) {
             return None;
         }
         let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"))

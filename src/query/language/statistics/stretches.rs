@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
 use super::super::link::{Candidate, Meaning, is_filler};
-use super::super::logic::{Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
+use super::super::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::operations::Status;
 use super::super::synonyms;
 use super::super::words::{Shape, Token, number_word};
@@ -133,7 +133,11 @@ impl Reader<'_, '_, '_> {
             Some(Cue::Which | Cue::Relative | Cue::Who | Cue::Whose | Cue::Pronoun | Cue::Stop | Cue::Where) => {
                 Some(None)
             }
-            Some(Cue::Superlative(..)) if lower == "peak" => Some(Some(Word::Cue(Cue::Frequent(true)))),
+            Some(Cue::Superlative(..)) if lower == "peak" => {
+                // "peak memory" is its greatest, "peak hour" the one with most rows.
+                let figure = self.is_measure_next(at + phrase.len());
+                Some(Some(Word::Cue(if figure { Cue::Agg(Agg::Max) } else { Cue::Frequent(true) })))
+            }
             Some(cue) => Some(Some(Word::Cue(cue))),
             None => number_word(&lower)
                 .map(|n| Some(Word::Number(n)))
@@ -498,6 +502,11 @@ impl Reader<'_, '_, '_> {
                 };
                 return self.tokens.iter().skip(at).any(lasts).then_some(Some(Word::HowLong));
             }
+            // "current cpu by host": what was measured last.
+            "current" | "the current" if self.log.time.is_some() => {
+                let figure = self.is_measure_next(at + phrase.len());
+                return figure.then_some(Some(Word::Time(true)));
+            }
             "worst" | "the worst" => return Some(Some(Word::Worst(false))),
             "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
@@ -550,6 +559,15 @@ impl Reader<'_, '_, '_> {
             return Some(Some(Word::Moving(groups)));
         }
         self.happened(phrase, lower, before, at)
+    }
+
+    /// Whether the tokens from one on name a column of figures.
+    fn is_measure_next(&self, at: usize) -> bool {
+        (1..=3).any(|length| {
+            let phrase = self.tokens.get(at..at + length).unwrap_or_default();
+            let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
+            !stems.is_empty() && self.column(&stems).is_some_and(|c| self.measure(c))
+        })
     }
 
     /// Whether the token names the rows.
@@ -624,13 +642,18 @@ impl Reader<'_, '_, '_> {
 
     /// A word that occurs as such in values of one column, `nginx` in `nginx.service`, or names a program that asks.
     fn part_of_value(&self, phrase: &[Token]) -> Option<Word> {
-        let [token] = phrase else { return None };
-        let lower = token.lower.as_str();
-        if lower.chars().count() < 4 || lower.chars().any(|c| !c.is_alphanumeric()) {
+        let plain = |t: &Token| t.lower.chars().count() >= 4 && t.lower.chars().all(char::is_alphanumeric);
+        if phrase.len() > 4 || !phrase.iter().all(|t| plain(t) && cues::of(&t.lower).is_none()) {
             return None;
         }
-        let like = |c: ColumnId| Word::Cond(Cond::Like(c, Place::Inside, token.text.clone(), false));
-        let has = |value: &String| value.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|part| part == lower);
+        let text = phrase.iter().map(|t| t.text.as_str()).collect::<Vec<_>>().join(" ");
+        let lower = text.to_lowercase();
+        let like = |c: ColumnId| Word::Cond(Cond::Like(c, Place::Inside, text.clone(), false));
+        let words = |text: &str| text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect::<Vec<_>>();
+        let wanted: Vec<String> = phrase.iter().map(|t| t.lower.clone()).collect();
+        let has = |value: &String| {
+            value.to_lowercase().contains(&lower) && words(value).windows(wanted.len()).any(|w| w == wanted.as_slice())
+        };
         let mut columns =
             self.index.columns(self.log.table).filter(|c| self.index.column(*c).column.values.iter().any(has));
         match (columns.next(), columns.next()) {
