@@ -21,8 +21,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from worker import Worker  # noqa: E402
 
 ROUNDS = 250
-PARAMETERS = dict(objective='binary', learning_rate=0.05, num_leaves=15, min_data_in_leaf=60, feature_fraction=0.5,
-                  bagging_fraction=0.8, bagging_freq=1, lambda_l2=5.0, verbose=-1, seed=1, deterministic=True,
+PARAMETERS = dict(objective='binary', learning_rate=0.05, num_leaves=24, min_data_in_leaf=60, feature_fraction=0.5,
+                  bagging_fraction=0.8, bagging_freq=1, lambda_l2=10.0, verbose=-1, seed=1, deterministic=True,
                   force_row_wise=True, num_threads=2)
 # The form of the second forest, which has few signs, and how many readings of a question it weighs.
 ROUNDS_RESULTS = 100

@@ -98,7 +98,7 @@ impl<'a> Translator<'a> {
     #[must_use]
     pub fn translate(&self, question: &str, clock: &Clock, lookup: &dyn Lookup) -> Translation {
         let tokens = tokens(question);
-        if let Some(reason) = unreadable(question, &tokens) {
+        if let Some(reason) = unreadable(&self.index, question, &tokens) {
             return refused(reason.to_owned(), Vec::new(), Vec::new());
         }
         if let Some(reading) = self.verified(&tokens) {
@@ -538,7 +538,7 @@ fn once_or_all(index: &Index<'_>, query: &Query) -> Option<Query> {
 const UNEXPLAINED: &str = "unexplained";
 
 /// Why a question cannot be read at all.
-fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
+fn unreadable(index: &Index<'_>, question: &str, tokens: &[Token]) -> Option<&'static str> {
     let words: Vec<&Token> = tokens.iter().filter(|t| t.is_word()).collect();
     if words.is_empty() {
         return Some("the question is empty; ask in a sentence, such as: how many rows has each table");
@@ -551,7 +551,9 @@ fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
     let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count()
         + words.windows(2).filter(|w| pair(w)).count();
     let other = foreign * 2 > words.len() || foreign > 0 && known == 0;
-    (other || words.len() > 4 && known == 0).then_some("the question does not seem to be English; ask it in English")
+    let english = |t: &&&Token| super::synonyms::is_word(&t.stem) || !index.named(&t.stem).is_empty();
+    let unknown = known == 0 && words.iter().filter(english).count() * 2 <= words.len();
+    (other || words.len() > 4 && unknown).then_some("the question does not seem to be English; ask it in English")
 }
 
 fn refused(reason: String, words: Vec<String>, candidates: Vec<Reading>) -> Translation {

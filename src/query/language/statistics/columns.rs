@@ -64,8 +64,9 @@ impl Reader<'_, '_, '_> {
         {
             return self.take_column(s, column, words, at);
         }
-        // "the average number of requests".
-        if s.count && s.agg == Some(Agg::Avg) {
+        // "the average number of requests", "average requests per hour".
+        let series = matches!(words.get(at + 1), Some(Word::Series(_)));
+        if (s.count || series && s.figures.is_empty()) && s.agg == Some(Agg::Avg) {
             (s.count, s.agg, s.mean) = (false, None, true);
             s.figures.push(Expr::Count);
             s.rows = true;

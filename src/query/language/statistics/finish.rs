@@ -27,6 +27,8 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(s.most.is_some())
             + usize::from(s.frequent.is_some())
             + usize::from(s.each && s.shown.is_empty() && s.query.group.is_empty());
+        // "when were the most errors": in which stretch of time is not said.
+        s.left += usize::from(s.when && s.ranked.is_some());
         if s.when && s.figures.is_empty() && s.shown.is_empty() {
             s.shown.extend(self.log.time);
         }
@@ -536,6 +538,9 @@ impl Reader<'_, '_, '_> {
     /// The conditions of the part whose share is asked for.
     fn part(&self, s: &mut State, query: &mut Query) -> Vec<Cond> {
         let Some((from, base)) = s.shared else { return Vec::new() };
+        // "the ratio of GET to POST" is no share of both.
+        let two = query.filter.iter().any(|c| matches!(c, Cond::Any(_)));
+        s.left += usize::from(two && self.tokens.iter().any(|t| t.lower == "ratio"));
         let time = |c: &Cond| matches!(c, Cond::During(..));
         let base = base.unwrap_or(from);
         let after: Vec<Cond> = query.filter.split_off(base.min(query.filter.len()));

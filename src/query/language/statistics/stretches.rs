@@ -464,7 +464,11 @@ impl Reader<'_, '_, '_> {
             "month" | "months" => Some(Bucket::Month),
             _ => None,
         };
-        if let (Some(unit), Some(time), true) = (unit, self.log.time, ranked) {
+        // "days with more than 5 errors".
+        let begins = before.is_none_or(|t| matches!(t.lower.as_str(), "which" | "what" | "show" | "list" | "the"))
+            && lower.ends_with('s')
+            && matches!(after(0), "with" | "where" | "that" | "had" | "when" | "in");
+        if let (Some(unit), Some(time), true) = (unit, self.log.time, ranked || begins) {
             return Some(Some(Word::Series(Expr::Bucket(unit, time))));
         }
         match lower {

@@ -256,6 +256,8 @@ impl Reader<'_, '_, '_> {
             Some(Word::Number(n)) => limit(*n),
             _ => s.number.take().and_then(limit).or(Some(1)),
         };
+        // "the first and last request": one of them has no order.
+        s.left += usize::from(s.query.order.iter().any(|(e, _)| *e == Expr::Column(time)));
         s.query.order.push((Expr::Column(time), latest));
     }
 
