@@ -34,9 +34,9 @@ const READ: usize = 16;
 /// Readings that are offered where none is certain.
 const OFFERED: usize = 4;
 /// The confidence from which on a reading is the answer.
-const ANSWER: f64 = 0.72;
+const ANSWER: f64 = 0.74;
 /// The same after readings were run.
-const ANSWER_WEIGHED: f64 = 0.74;
+const ANSWER_WEIGHED: f64 = 0.76;
 /// The confidence from which on readings are offered.
 const OFFER: f64 = 0.3;
 /// The most confidence in a reading that leaves out a word that changes what is asked.
