@@ -2,12 +2,14 @@
 
 use super::answer;
 use super::columns::Fill;
+use super::extension;
 use super::postgres::Postgres;
 use super::sandbox::{self, Allowed, Kept};
 use super::scanner;
 use super::sqlite::Sqlite;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
+use crate::process;
 use crate::query::export::archives;
 use crate::query::failure;
 use crate::query::guard::Named;
@@ -17,6 +19,11 @@ use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
 use duckdb::{Config, Connection};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// The extension that has the zones of timestamps.
+const ZONES: &str = "icu";
+/// Whether DuckDB has it: the source that is compiled in on request comes without.
+const ZONES_BUILT_IN: bool = !cfg!(feature = "bundled");
 
 /// DuckDB with the sources in it.
 #[derive(Debug)]
@@ -178,11 +185,12 @@ impl Entry {
 }
 
 impl Engine {
-    /// Opens the sources, gives up everything else, and locks DuckDB.
+    /// Opens the sources, gives up everything else, and locks DuckDB, which [`start`] made.
     ///
     /// # Errors
     /// A source that cannot be opened.
     pub fn open(
+        duckdb: Connection,
         sources: &[Source],
         limits: &Limits,
         places: &Places<'_>,
@@ -202,15 +210,14 @@ impl Engine {
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
-        let scanner = if sqlite.is_empty() { None } else { scanner::folder(places.extensions) };
-        let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().chain(archives).chain(&scanner).cloned().chain(starting).collect();
+        let scanner = if sqlite.is_empty() { None } else { extension::folder(places.extensions, scanner::NAME) };
+        let zones = if ZONES_BUILT_IN { None } else { extension::folder(places.extensions, ZONES) };
+        let read = files.iter().chain(archives).chain(&scanner).chain(&zones).cloned().collect();
         if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
         }
-        let duckdb = start(limits, places.scratch)?;
         let mut engine = Engine {
             duckdb,
             tables: Vec::new(),
@@ -220,9 +227,9 @@ impl Engine {
             postgres,
             archives: Vec::new(),
         };
-        // What stands at a Parquet file's end is read once, not for every statement.
-        engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
-        let scans = scanner.map_or(Ok(false), |folder| scanner::load(&engine, &folder))?;
+        engine.limit(limits, places.scratch)?;
+        engine.zone(zone, zones.as_deref())?;
+        let scans = scanner.map_or(Ok(false), |folder| extension::load(&engine, &folder, scanner::NAME))?;
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
@@ -248,6 +255,33 @@ impl Engine {
         }
         engine.lock(&files, places)?;
         Ok(engine)
+    }
+
+    /// What DuckDB may use; its threads are started here.
+    fn limit(&self, limits: &Limits, scratch: &Path) -> Result<()> {
+        let Limits { memory, threads, spill } = limits;
+        let folder = quote_literal(&scratch.join("spill").to_string_lossy());
+        // What stands at a Parquet file's end is read once, not for every statement.
+        let settings = format!(
+            "SET memory_limit = '{memory}B'; SET threads = {threads}; SET temp_directory = {folder};
+             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true"
+        );
+        self.execute(&settings).map_err(|e| {
+            Error::failed("query.worker", "DuckDB cannot be started")
+                .next("give it more memory (--memory) or fewer threads (--threads)")
+                .because(e)
+        })
+    }
+
+    /// The zone of timestamps, where DuckDB has zones: `folder` has the extension that a DuckDB without them needs.
+    fn zone(&self, zone: &str, folder: Option<&Path>) -> Result<()> {
+        if ZONES_BUILT_IN || folder.map_or(Ok(false), |folder| extension::load(self, folder, ZONES))? {
+            return self.execute(&format!("SET TimeZone = {}", quote_literal(zone)));
+        }
+        answer(&Response::Note(format!(
+            "note: DuckDB was compiled without time zones: instants are shown in UTC, and what needs a zone fails; \
+             `llmsql extensions install {ZONES}` mends that"
+        )))
     }
 
     /// Runs a statement of our own.
@@ -581,23 +615,26 @@ fn column(row: Vec<Option<String>>) -> Option<Column> {
     Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }
 
-fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {
-    let spill = scratch.join("spill");
+/// Starts DuckDB with a single thread, this one, so that it can be kept in after that: what it needs of the host is read by
+/// then, and the threads that it starts when it is told its limits are kept in as well.
+///
+/// # Errors
+/// A DuckDB that does not start, or has a thread of its own already.
+pub fn start() -> Result<Connection> {
     let config = || -> duckdb::Result<Config> {
         Config::default()
-            .max_memory(&format!("{}B", limits.memory))?
-            .threads(i64::try_from(limits.threads).unwrap_or(1))?
+            .threads(1)?
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
-            .with("allow_community_extensions", "false")?
-            .with("temp_directory", spill.to_string_lossy())?
-            .with("max_temp_directory_size", format!("{}B", limits.spill))
+            .with("allow_community_extensions", "false")
     };
-    config().and_then(Connection::open_in_memory_with_flags).map_err(|e| {
-        Error::failed("query.worker", "DuckDB cannot be started")
-            .next("give it more memory (--memory) or fewer threads (--threads)")
-            .because(failure::from_duckdb(&e))
-    })
+    let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
+    let duckdb = config().and_then(Connection::open_in_memory_with_flags);
+    let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
+    if process::threads().is_some_and(|n| n > 1) {
+        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    }
+    Ok(duckdb)
 }
 
 /// The table function that reads files.

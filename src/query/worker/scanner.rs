@@ -1,36 +1,14 @@
 //! SQLite files through DuckDB's own extension for them, where it is installed. It reads a table in several threads, and
 //! refuses one that holds other values than its declaration says; such a table is read as where there is no extension.
 
-use super::answer;
 use super::catalogue::{Engine, Target};
 use super::columns::Fill;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
-use crate::query::extensions::Extensions;
-use crate::query::protocol::Response;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-const NAME: &str = "sqlite_scanner";
-
-/// The folder of extensions, if this one is there and nobody can have put another program in its place.
-pub fn folder(extensions: &Path) -> Option<PathBuf> {
-    let below = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
-    // By version and platform.
-    let platforms = below(extensions).into_iter().flat_map(|version| below(&version));
-    let there = platforms.into_iter().any(|p| p.join(format!("{NAME}.duckdb_extension")).is_file());
-    (there && Extensions::at(extensions.to_owned()).is_ok()).then(|| extensions.to_owned())
-}
-
-/// Loads it; DuckDB proves its signature, version and platform. Says whether it is there to be used.
-pub fn load(engine: &Engine, folder: &Path) -> Result<bool> {
-    let sql = format!("SET extension_directory = {}; LOAD {NAME}", quote_literal(&folder.to_string_lossy()));
-    let Err(error) = engine.execute(&sql) else { return Ok(true) };
-    answer(&Response::Note(format!("note: the extension {NAME} is not used: {}", error.what)))?;
-    Ok(false)
-}
+/// The extension.
+pub const NAME: &str = "sqlite_scanner";
 
 /// Attaches a file under a name that no query can use; nothing where that fails, as it does where the file has a log.
 pub fn attach(engine: &Engine, catalog: &str, path: &Path) -> Result<Option<String>> {
