@@ -3,6 +3,7 @@
 use super::answer;
 use super::columns::Fill;
 use super::postgres::Postgres;
+use super::postgres_scanner::Scan;
 use super::sandbox::{self, Allowed, Kept};
 use super::scanner;
 use super::sqlite::Sqlite;
@@ -34,6 +35,8 @@ pub struct Engine {
     pub scanned: Vec<Option<String>>,
     /// The servers, connected.
     pub postgres: Vec<Postgres>,
+    /// How DuckDB's extension reads large tables of theirs, where it does.
+    pub scans: Vec<Option<Scan>>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
     pub archives: Vec<PathBuf>,
     /// The compressed files.
@@ -205,10 +208,23 @@ impl Engine {
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
-        let scanner = if sqlite.is_empty() { None } else { scanner::folder(places.extensions) };
+        let large = |s: &Source| matches!(&s.place, Place::Sqlite(path) if scanner::is_large(path));
+        let sqlite_scans = sources.iter().any(large) && scanner::installed(places.extensions, scanner::SQLITE);
+        let mut scans: Vec<Option<Scan>> = Vec::new();
+        let postgres_scans = !postgres.is_empty() && scanner::installed(places.extensions, scanner::POSTGRES);
+        for server in &postgres {
+            scans.push(if postgres_scans { Scan::plan(server)? } else { None });
+        }
+        let connect: Vec<u16> = scans.iter().flatten().filter_map(|scan| scan.port).collect();
+        let scanners: Vec<&str> =
+            [(sqlite_scans, scanner::SQLITE), (scans.iter().any(Option::is_some), scanner::POSTGRES)]
+                .into_iter()
+                .filter_map(|(wanted, name)| wanted.then_some(name))
+                .collect();
+        let extensions = (!scanners.is_empty()).then(|| places.extensions.to_owned());
         let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().chain(archives).chain(&scanner).cloned().chain(starting).collect();
-        if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
+        let read = files.iter().chain(archives).chain(&extensions).cloned().chain(starting).collect();
+        if sandbox::keep_in(&Allowed { read, write, connect })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
@@ -221,12 +237,16 @@ impl Engine {
             sqlite,
             scanned: Vec::new(),
             postgres,
+            scans: Vec::new(),
             archives: Vec::new(),
             packed: Packed::default(),
         };
         // What stands at a Parquet file's end is read once, not for every statement.
         engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
-        let scans = scanner.map_or(Ok(false), |folder| scanner::load(&engine, &folder))?;
+        let mut loaded: Vec<&str> = Vec::new();
+        for name in scanners {
+            loaded.extend(scanner::load(&engine, places.extensions, name)?.then_some(name));
+        }
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
@@ -234,12 +254,18 @@ impl Engine {
                 Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
                 Place::Sqlite(path) => {
                     engine.add_sqlite(source, next_sqlite)?;
+                    let scans = loaded.contains(&scanner::SQLITE) && large(source);
                     let scanned = if scans { scanner::attach(&engine, &source.name, path)? } else { None };
                     engine.scanned.push(scanned);
                     next_sqlite += 1;
                 }
                 Place::Postgres(..) => {
                     engine.add_postgres(source, next_postgres)?;
+                    let mut scan = scans.get_mut(next_postgres).and_then(Option::take);
+                    if let (Some(scan), Some(server)) = (&mut scan, engine.postgres.get(next_postgres)) {
+                        scan.attach(&engine, &source.name, server)?;
+                    }
+                    engine.scans.push(scan);
                     next_postgres += 1;
                 }
             }
@@ -509,8 +535,8 @@ impl Engine {
     fn add_postgres(&mut self, source: &Source, at: usize) -> Result<()> {
         let catalog = &self.catalog(&source.name)?;
         self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
-        let Some(server) = self.postgres.get(at) else { return Ok(()) };
-        let (described, keys) = (server.tables()?, server.keys()?);
+        let Some(server) = self.postgres.get_mut(at) else { return Ok(()) };
+        let (described, keys) = (std::mem::take(&mut server.tables), server.keys()?);
         let mut names: Vec<((String, String), String)> = Vec::new();
         for table in described {
             let create = format!("CREATE SCHEMA IF NOT EXISTS {}.{}", quote_ident(catalog), quote_ident(&table.schema));
@@ -595,6 +621,7 @@ fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
             .with("allow_community_extensions", "false")?
+            .with("allow_persistent_secrets", "false")?
             .with("temp_directory", spill.to_string_lossy())?
             .with("max_temp_directory_size", format!("{}B", limits.spill))
     };

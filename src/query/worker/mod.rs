@@ -12,6 +12,7 @@ mod csv;
 mod journal;
 mod narrow;
 mod postgres;
+mod postgres_scanner;
 mod profile;
 mod run;
 mod sandbox;

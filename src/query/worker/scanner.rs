@@ -1,5 +1,7 @@
-//! SQLite files through DuckDB's own extension for them, where it is installed. It reads a table in several threads, and
-//! refuses one that holds other values than its declaration says; such a table is read as where there is no extension.
+//! DuckDB's own extensions for SQLite and PostgreSQL, where they are installed: they read a table in several threads.
+//!
+//! Loading one takes a tenth of a second and more, since DuckDB proves the signature of some 40 MB. So each is loaded only
+//! where a source is so large that reading it takes longer.
 
 use super::answer;
 use super::catalogue::{Engine, Target};
@@ -8,31 +10,42 @@ use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::extensions::Extensions;
 use crate::query::protocol::Response;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-const NAME: &str = "sqlite_scanner";
+/// The extension for SQLite.
+pub const SQLITE: &str = "sqlite_scanner";
+/// The extension for PostgreSQL.
+pub const POSTGRES: &str = "postgres_scanner";
+/// Bytes of a SQLite file from which on its extension is worth loading.
+const LARGE_FILE: u64 = 16 << 20;
 
-/// The folder of extensions, if this one is there and nobody can have put another program in its place.
-pub fn folder(extensions: &Path) -> Option<PathBuf> {
+/// Whether an extension is in the folder of extensions, and nobody can have put another program in its place.
+pub fn installed(extensions: &Path, name: &str) -> bool {
     let below = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).collect::<Vec<_>>()
     };
     // By version and platform.
-    let platforms = below(extensions).into_iter().flat_map(|version| below(&version));
-    let there = platforms.into_iter().any(|p| p.join(format!("{NAME}.duckdb_extension")).is_file());
-    (there && Extensions::at(extensions.to_owned()).is_ok()).then(|| extensions.to_owned())
+    let mut platforms = below(extensions).into_iter().flat_map(|version| below(&version));
+    platforms.any(|p| p.join(format!("{name}.duckdb_extension")).is_file())
+        && Extensions::at(extensions.to_owned()).is_ok()
 }
 
-/// Loads it; DuckDB proves its signature, version and platform. Says whether it is there to be used.
-pub fn load(engine: &Engine, folder: &Path) -> Result<bool> {
-    let sql = format!("SET extension_directory = {}; LOAD {NAME}", quote_literal(&folder.to_string_lossy()));
+/// Whether a SQLite file is large enough for its extension.
+pub fn is_large(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|m| m.len() >= LARGE_FILE)
+}
+
+/// Loads one; DuckDB proves its signature, version and platform. Says whether it is there to be used.
+pub fn load(engine: &Engine, folder: &Path, name: &str) -> Result<bool> {
+    let sql = format!("SET extension_directory = {}; LOAD {name}", quote_literal(&folder.to_string_lossy()));
     let Err(error) = engine.execute(&sql) else { return Ok(true) };
-    answer(&Response::Note(format!("note: the extension {NAME} is not used: {}", error.what)))?;
+    answer(&Response::Note(format!("note: the extension {name} is not used: {}", error.what)))?;
     Ok(false)
 }
 
-/// Attaches a file under a name that no query can use; nothing where that fails, as it does where the file has a log.
+/// Attaches a SQLite file under a name that no query can use; nothing where that fails, as it does where the file has a
+/// log.
 pub fn attach(engine: &Engine, catalog: &str, path: &Path) -> Result<Option<String>> {
     let name = engine.catalog(&format!("{catalog}_scanned"))?;
     let file = quote_literal(&path.to_string_lossy());
@@ -40,21 +53,28 @@ pub fn attach(engine: &Engine, catalog: &str, path: &Path) -> Result<Option<Stri
     Ok(engine.execute(&sql).is_ok().then_some(name))
 }
 
-/// Fills a table with these columns, made anew.
+/// Fills a table with these columns of a SQLite file, made anew. The extension refuses a table that holds other values
+/// than its declaration says.
 ///
 /// # Errors
 /// Columns that the extension takes for something else, values that do not fit.
 pub fn fill(engine: &Engine, scanned: &str, table: &str, target: &Target, columns: &[(String, Fill)]) -> Result<()> {
     let names: Vec<String> = columns.iter().map(|(name, _)| quote_ident(name)).collect();
     let select = format!("SELECT {} FROM {}.main.{}", names.join(", "), quote_ident(scanned), quote_ident(table));
-    let described = engine.rows(&format!("DESCRIBE {select}"))?;
-    let types = described.iter().map(|row| row.get(1).and_then(Option::as_deref).unwrap_or_default());
     // Dates it makes of numbers, too.
-    let alike = |(have, (_, fill)): (&str, &(String, Fill))| {
-        matches!(fill, Fill::Int | Fill::Float | Fill::Text) && have == fill.sql()
-    };
-    if described.len() != columns.len() || !types.zip(columns).all(alike) {
+    let alike = |have: &str, fill: Fill| matches!(fill, Fill::Int | Fill::Float | Fill::Text) && have == fill.sql();
+    let types = types(engine, &select)?;
+    if types.len() != columns.len() || !types.iter().zip(columns).all(|(have, (_, fill))| alike(have, *fill)) {
         return Err(Error::failed("query.failed", "the columns have other types").at(table));
     }
     engine.execute(&format!("CREATE OR REPLACE TABLE {} AS {select}", target.sql()))
+}
+
+/// The types of a SELECT's columns.
+///
+/// # Errors
+/// A statement that cannot be planned.
+pub fn types(engine: &Engine, select: &str) -> Result<Vec<String>> {
+    let described = engine.rows(&format!("DESCRIBE {select}"))?;
+    Ok(described.into_iter().map(|row| row.into_iter().nth(1).flatten().unwrap_or_default()).collect())
 }
