@@ -16,8 +16,6 @@ use std::path::PathBuf;
 const FOLDER: &str = "/var/lib/duckdb/extensions";
 
 /// Show, install and prove DuckDB's extensions
-///
-/// Where sqlite_scanner is installed, SQLite files are loaded through it.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   llmsql extensions list

@@ -139,6 +139,9 @@ pub enum Command {
     #[command(subcommand)]
     Duckdb(duckdb::Command),
     /// Show, install and prove DuckDB's extensions
+    ///
+    /// Where sqlite_scanner and postgres_scanner are installed, large SQLite files and large tables of a PostgreSQL server
+    /// are loaded through them, as far as the values come out the same.
     #[command(subcommand)]
     Extensions(extensions::Command),
 }

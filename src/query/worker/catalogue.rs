@@ -4,9 +4,11 @@ use super::answer;
 use super::columns::Fill;
 use super::extension;
 use super::postgres::Postgres;
+use super::postgres_scanner::Scan;
 use super::sandbox::{self, Allowed, Kept};
 use super::scanner;
 use super::sqlite::Sqlite;
+use super::whole::Packed;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::process;
@@ -40,8 +42,12 @@ pub struct Engine {
     pub scanned: Vec<Option<String>>,
     /// The servers, connected.
     pub postgres: Vec<Postgres>,
+    /// How DuckDB's extension reads large tables of theirs, where it does.
+    pub scans: Vec<Option<Scan>>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
     pub archives: Vec<PathBuf>,
+    /// The compressed files.
+    pub packed: Packed,
 }
 
 /// What may be opened beside the sources.
@@ -210,10 +216,27 @@ impl Engine {
             sources.iter().flat_map(|s| s.place.paths()).flat_map(|p| sandbox::with_journals(p)).collect();
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
-        let scanner = if sqlite.is_empty() { None } else { extension::folder(places.extensions, scanner::NAME) };
-        let zones = if ZONES_BUILT_IN { None } else { extension::folder(places.extensions, ZONES) };
-        let read = files.iter().chain(archives).chain(&scanner).chain(&zones).cloned().collect();
-        if sandbox::keep_in(&Allowed { read, write })? == Kept::No {
+        let large = |s: &Source| matches!(&s.place, Place::Sqlite(path) if scanner::is_large(path));
+        let sqlite_scans = sources.iter().any(large) && extension::installed(places.extensions, scanner::SQLITE);
+        let mut scans: Vec<Option<Scan>> = Vec::new();
+        let postgres_scans = !postgres.is_empty() && extension::installed(places.extensions, scanner::POSTGRES);
+        for server in &postgres {
+            scans.push(if postgres_scans { Scan::plan(server)? } else { None });
+        }
+        let connect: Vec<u16> = scans.iter().flatten().filter_map(|scan| scan.port).collect();
+        let scanners: Vec<&str> =
+            [(sqlite_scans, scanner::SQLITE), (scans.iter().any(Option::is_some), scanner::POSTGRES)]
+                .into_iter()
+                .filter_map(|(wanted, name)| wanted.then_some(name))
+                .collect();
+        let mut loaded: Vec<&str> = Vec::new();
+        for name in scanners {
+            loaded.extend(extension::load(&duckdb, places.extensions, name)?.then_some(name));
+        }
+        let zones = ZONES_BUILT_IN
+            || extension::installed(places.extensions, ZONES) && extension::load(&duckdb, places.extensions, ZONES)?;
+        let read = files.iter().chain(archives).cloned().collect();
+        if sandbox::keep_in(&Allowed { read, write, connect })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
@@ -225,11 +248,19 @@ impl Engine {
             sqlite,
             scanned: Vec::new(),
             postgres,
+            scans: Vec::new(),
             archives: Vec::new(),
+            packed: Packed::default(),
         };
         engine.limit(limits, places.scratch)?;
-        engine.zone(zone, zones.as_deref())?;
-        let scans = scanner.map_or(Ok(false), |folder| extension::load(&engine, &folder, scanner::NAME))?;
+        if zones {
+            engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
+        } else {
+            answer(&Response::Note(format!(
+                "note: DuckDB was compiled without time zones: instants are shown in UTC, and what needs a zone fails; \
+                 `llmsql extensions install {ZONES}` mends that"
+            )))?;
+        }
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
@@ -237,12 +268,18 @@ impl Engine {
                 Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
                 Place::Sqlite(path) => {
                     engine.add_sqlite(source, next_sqlite)?;
+                    let scans = loaded.contains(&scanner::SQLITE) && large(source);
                     let scanned = if scans { scanner::attach(&engine, &source.name, path)? } else { None };
                     engine.scanned.push(scanned);
                     next_sqlite += 1;
                 }
                 Place::Postgres(..) => {
                     engine.add_postgres(source, next_postgres)?;
+                    let mut scan = scans.get_mut(next_postgres).and_then(Option::take);
+                    if let (Some(scan), Some(server)) = (&mut scan, engine.postgres.get(next_postgres)) {
+                        scan.attach(&engine, &source.name, server)?;
+                    }
+                    engine.scans.push(scan);
                     next_postgres += 1;
                 }
             }
@@ -271,17 +308,6 @@ impl Engine {
                 .next("give it more memory (--memory) or fewer threads (--threads)")
                 .because(e)
         })
-    }
-
-    /// The zone of timestamps, where DuckDB has zones: `folder` has the extension that a DuckDB without them needs.
-    fn zone(&self, zone: &str, folder: Option<&Path>) -> Result<()> {
-        if ZONES_BUILT_IN || folder.map_or(Ok(false), |folder| extension::load(self, folder, ZONES))? {
-            return self.execute(&format!("SET TimeZone = {}", quote_literal(zone)));
-        }
-        answer(&Response::Note(format!(
-            "note: DuckDB was compiled without time zones: instants are shown in UTC, and what needs a zone fails; \
-             `llmsql extensions install {ZONES}` mends that"
-        )))
     }
 
     /// Runs a statement of our own.
@@ -375,6 +401,7 @@ impl Engine {
         if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
             create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
         }
+        self.packed.add(&name, paths);
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
         Ok(())
@@ -538,8 +565,8 @@ impl Engine {
     fn add_postgres(&mut self, source: &Source, at: usize) -> Result<()> {
         let catalog = &self.catalog(&source.name)?;
         self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
-        let Some(server) = self.postgres.get(at) else { return Ok(()) };
-        let (described, keys) = (server.tables()?, server.keys()?);
+        let Some(server) = self.postgres.get_mut(at) else { return Ok(()) };
+        let (described, keys) = (std::mem::take(&mut server.tables), server.keys()?);
         let mut names: Vec<((String, String), String)> = Vec::new();
         for table in described {
             let create = format!("CREATE SCHEMA IF NOT EXISTS {}.{}", quote_ident(catalog), quote_ident(&table.schema));

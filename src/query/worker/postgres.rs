@@ -5,19 +5,24 @@ use super::catalogue::{Rows, Target};
 use super::columns::{Batch, Fill, Filling, Writer};
 use crate::error::{Error, Result};
 use crate::postgres::connect::{self, Blocking, RowExt, quote_ident, quote_literal};
-use crate::postgres::conninfo::Environment;
+use crate::postgres::conninfo::{Conninfo, Environment, Server};
 use crate::process::PASSWORD;
 use crate::query::failure;
 use crate::query::protocol::Response;
 use crate::query::schema::{Column, ForeignKey, Table};
 use secrecy::SecretString;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_postgres::types::Type;
 
 /// A server, in its transaction.
 #[derive(Debug)]
 pub struct Postgres {
-    session: Blocking,
+    pub(super) session: Blocking,
+    /// The tables and views that this role may read.
+    pub tables: Vec<Described>,
+    /// How it was connected to.
+    pub(super) info: Conninfo,
 }
 
 /// A table as the server describes it.
@@ -29,6 +34,10 @@ pub struct Described {
     pub table: Table,
     /// What its columns are filled with.
     pub fills: Vec<Fill>,
+    /// Whether its rows stand in a file of its own.
+    pub stored: bool,
+    /// Columns of types that are the server's own, and mean the same under any setting of a session.
+    pub scans: BTreeSet<String>,
 }
 
 /// PostgreSQL counts from 2000, DuckDB from 1970: days and microseconds between.
@@ -44,7 +53,10 @@ const TABLES: &str = "
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.reltuples::float8 AS rows,
        obj_description(c.oid, 'pg_class') AS comment,
        a.attname::text AS column, a.attnotnull AS required, col_description(c.oid, a.attnum) AS about,
-       coalesce(b.typname, t.typname)::text AS type,
+       coalesce(b.typname, t.typname)::text AS type, c.relkind IN ('r', 'm') AS stored,
+       t.typtype = 'e' OR t.typtype = 'b' AND t.typnamespace = 'pg_catalog'::regnamespace AND t.typname = ANY (
+         '{bool,int2,int4,int8,float4,float8,date,time,timestamp,timestamptz,uuid,json,jsonb,bytea,text,varchar}')
+         AS scans,
        CASE WHEN b.oid IS NULL THEN a.atttypmod ELSE t.typtypmod END AS modifier
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -112,40 +124,15 @@ impl Postgres {
              SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'",
             quote_literal(zone)
         ))?;
-        Ok(Postgres { session })
+        let tables = tables(&session)?;
+        Ok(Postgres { session, tables, info })
     }
 
-    /// The tables and views that this role may read.
-    ///
-    /// # Errors
-    /// What the server said.
-    pub fn tables(&self) -> Result<Vec<Described>> {
-        let mut tables: Vec<Described> = Vec::new();
-        for row in self.session.query(TABLES, &[])? {
-            let (schema, name): (String, String) = (row.value("schema")?, row.value("name")?);
-            let rows: f64 = row.value("rows")?;
-            let type_name: String = row.value("type")?;
-            let fill = fill(&type_name, row.value("modifier")?);
-            let column = Column {
-                name: row.value("column")?,
-                kind: super::kind_of(&fill.sql()),
-                sql_type: fill.sql(),
-                nullable: !row.value::<bool>("required")?,
-                comment: row.value("about")?,
-                ..Column::default()
-            };
-            if !tables.last().is_some_and(|t| t.schema == schema && t.table.name == name) {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate of at least 0")]
-                let rows = (rows >= 0.0).then_some(rows as u64);
-                let table = Table { name, rows, comment: row.value("comment")?, ..Table::default() };
-                tables.push(Described { schema, table, fills: Vec::new() });
-            }
-            if let Some(last) = tables.last_mut() {
-                last.table.columns.push(column);
-                last.fills.push(fill);
-            }
-        }
-        Ok(tables)
+    /// The server that was reached, of those that may have been named.
+    #[must_use]
+    pub fn reached(&self) -> Option<&Server> {
+        let place = self.session.session().server();
+        self.info.servers.iter().find(|server| server.place() == place)
     }
 
     /// The declared keys.
@@ -258,6 +245,40 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// The tables and views that this role may read.
+fn tables(session: &Blocking) -> Result<Vec<Described>> {
+    let mut tables: Vec<Described> = Vec::new();
+    for row in session.query(TABLES, &[])? {
+        let (schema, name): (String, String) = (row.value("schema")?, row.value("name")?);
+        let rows: f64 = row.value("rows")?;
+        let type_name: String = row.value("type")?;
+        let fill = fill(&type_name, row.value("modifier")?);
+        let column = Column {
+            name: row.value("column")?,
+            kind: super::kind_of(&fill.sql()),
+            sql_type: fill.sql(),
+            nullable: !row.value::<bool>("required")?,
+            comment: row.value("about")?,
+            ..Column::default()
+        };
+        if !tables.last().is_some_and(|t| t.schema == schema && t.table.name == name) {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate of at least 0")]
+            let rows = (rows >= 0.0).then_some(rows as u64);
+            let table = Table { name, rows, comment: row.value("comment")?, ..Table::default() };
+            let stored = row.value("stored")?;
+            tables.push(Described { schema, table, fills: Vec::new(), stored, scans: BTreeSet::new() });
+        }
+        if let Some(last) = tables.last_mut() {
+            if row.value("scans")? {
+                last.scans.insert(column.name.clone());
+            }
+            last.table.columns.push(column);
+            last.fills.push(fill);
+        }
+    }
+    Ok(tables)
 }
 
 /// Takes a row of the binary format: the bytes of its texts; within, nothing at the end. Nothing where it is malformed.

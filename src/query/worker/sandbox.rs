@@ -4,7 +4,7 @@ use crate::error::{Error, Exit, Result};
 use crate::query::protocol::Limits;
 use crate::units::MB;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -37,6 +37,8 @@ pub struct Allowed {
     pub read: Vec<PathBuf>,
     /// Folders to write.
     pub write: Vec<PathBuf>,
+    /// TCP ports to connect to.
+    pub connect: Vec<u16>,
 }
 
 /// Whether the kernel keeps the worker in.
@@ -75,6 +77,9 @@ pub fn keep_in(allowed: &Allowed) -> Result<Kept> {
         let access = if path.is_dir() { access } else { access & AccessFs::from_file(abi) };
         rules = rules.add_rule(PathBeneath::new(fd, access)).map_err(|e| wrong(&e))?;
     }
+    for port in &allowed.connect {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp)).map_err(|e| wrong(&e))?;
+    }
     let status = rules.restrict_self().map_err(|e| wrong(&e))?;
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => Kept::Wholly,
@@ -92,4 +97,29 @@ pub fn with_journals(path: &Path) -> Vec<PathBuf> {
         PathBuf::from(name)
     });
     std::iter::once(path.to_owned()).chain(beside.into_iter().filter(|p| p.exists())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn only_the_named_port_can_be_connected_to() {
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (named, other) = (listen(), listen());
+        let tried = std::thread::spawn(move || {
+            let (named, other) = (named.local_addr().unwrap(), other.local_addr().unwrap());
+            let kept = keep_in(&Allowed { connect: vec![named.port()], ..Allowed::default() }).unwrap();
+            (kept, TcpStream::connect(named).is_ok(), TcpStream::connect(other).map_err(|e| e.kind()).err())
+        });
+        let (kept, named, other) = tried.join().unwrap();
+        assert!(named);
+        if kept == Kept::Wholly {
+            assert_eq!(other, Some(ErrorKind::PermissionDenied));
+        } else {
+            println!("this kernel has no rules for the network: not judged");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// A signed extension for this DuckDB (tools/requirements-test.txt).
-fn signed(name: &str) -> PathBuf {
+pub(super) fn signed(name: &str) -> PathBuf {
     let folder = servers().join(format!("python/duckdb_extension_{name}/extensions"));
     let version = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}: run tools/test-servers", folder.display()));
     let version = version.flatten().next().expect("a version").path();
@@ -143,38 +143,8 @@ fn http_and_s3_are_set_in_todays_units() {
     assert_eq!(shown("http_retries"), "3");
 }
 
-#[test]
-fn sqlite_files_are_loaded_through_the_extension_where_it_is_installed() {
-    let shop = Shop::new();
-    let file = signed("sqlite_scanner");
-    let dir = shop.path("ext").display().to_string();
-    let run =
-        shop.command("extensions").args(["install", "sqlite_scanner", "--from", file.to_str().unwrap(), "--dir", &dir]);
-    run.run().success();
-    shop.write("llmsql.toml", &format!("[duckdb]\nextension_directory = \"{dir}\"\n"));
-    let sql = "SELECT count(*) AS n, sum(customer_id) AS s, max(total) AS t, max(placed) AS p FROM orders";
-    let rows = "3,4,20.0,2026-03-02 12:00:00";
-    let traced =
-        shop.query(&["orders.db"]).args(["--format", "csv", "--sql", sql]).strace(&["-e", "trace=openat"]).run();
-    traced.success().stdout_has(rows).stderr_has("sqlite_scanner.duckdb_extension");
-    // Values of several types in a column, which it refuses, and rows that only some conditions let through.
-    let odd = "SELECT note FROM orders WHERE note IS NOT NULL ORDER BY id";
-    assert_eq!(shop.rows(&["orders.db"], odd), serde_json::json!([["x"], ["5"]]));
-    // Neither it nor the file can be reached by a query.
-    for sql in ["SELECT * FROM orders_scanned.orders", "SELECT * FROM sqlite_scan('orders.db', 'orders')"] {
-        shop.sql(&["orders.db"], sql).code(20);
-    }
-    // One that was changed is not loaded, and the file is read all the same.
-    let installed = walk(&shop.path("ext"));
-    let mut bytes = fs::read(&installed).unwrap();
-    bytes[100_000] ^= 1;
-    fs::write(&installed, bytes).unwrap();
-    let run = shop.query(&["orders.db"]).args(["--format", "csv", "--sql", sql]).run().success();
-    run.stdout_has(rows).stderr_has("sqlite_scanner is not used");
-}
-
 /// The extension's file below a folder.
-fn walk(folder: &std::path::Path) -> PathBuf {
+pub(super) fn walk(folder: &std::path::Path) -> PathBuf {
     let entries = fs::read_dir(folder).unwrap().flatten().map(|e| e.path());
     let mut found = entries.filter(|p| p.is_dir() || p.extension().is_some_and(|e| e == "duckdb_extension"));
     let found = found.next().expect("an extension");

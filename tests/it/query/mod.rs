@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod narrow;
 mod operations;
+mod scanners;
 mod schema;
 mod sources;
 mod statements;
