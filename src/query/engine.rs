@@ -116,30 +116,6 @@ enum State {
     Gone,
 }
 
-/// A folder for one run, private, on a disk rather than in memory where there is one: in `planned` where this user may
-/// write there, or where TMPDIR says.
-///
-/// # Errors
-/// No folder that can be written to.
-pub fn scratch(planned: Option<&Path>) -> Result<TempDir> {
-    let folder = match std::env::var_os("TMPDIR").filter(|t| !t.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from("/var/tmp"),
-    };
-    let make = |folder: &Path| tempfile::Builder::new().prefix("llmsql-").tempdir_in(folder);
-    if let (Some(planned), None) = (planned, std::env::var_os("TMPDIR").filter(|t| !t.is_empty()))
-        && let Ok(made) = make(planned)
-    {
-        return Ok(made);
-    }
-    make(&folder).or_else(|_| make(&std::env::temp_dir())).map_err(|e| {
-        Error::failed("query.disk", "no temporary folder can be made")
-            .at(folder.display())
-            .next("set TMPDIR")
-            .because(e)
-    })
-}
-
 impl Engine {
     /// Makes ready: `worker`, or one that is started for it, begins to open the sources, and nobody waits for it yet.
     ///

@@ -4,9 +4,10 @@ use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
-use crate::query::engine::{self, Engine, Setup};
+use crate::query::engine::{Engine, Setup};
 use crate::query::launch;
 use crate::query::protocol::{Limits, Tuning};
+use crate::query::scratch;
 use crate::query::settings::Settings;
 use crate::query::sources;
 use crate::units::{self, GB, MB};
@@ -53,7 +54,7 @@ impl DataArgs {
         let settings = Settings::read(&document)?;
         // What the plan gives DuckDB counts where neither a flag nor [query] says it.
         let given = crate::cli::duckdb::given(global);
-        let scratch = engine::scratch(given.as_ref().and_then(|g| g.temp.as_deref()))?;
+        let scratch = scratch::make(given.as_ref().and_then(|g| g.temp.as_deref()))?;
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
