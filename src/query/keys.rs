@@ -54,6 +54,12 @@ pub fn infer(
     (primary, foreign)
 }
 
+/// Whether a column's name may be that of a key or of a reference, as most are.
+pub(super) fn may_be_part(column: &str) -> bool {
+    let name = plain(column);
+    ["id", "key", "no", "code"].iter().any(|end| name.ends_with(end))
+}
+
 /// A table whose key is one column, to which others may refer.
 struct Target<'a> {
     table: &'a str,
