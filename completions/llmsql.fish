@@ -810,7 +810,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l batch -d 'Answer many questions: JSON lines {"id": …, "question": …} in FILE (- for stdin), a line of JSON for each on stdout' -r -F
-complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s o -l output -d 'Write the result into this file, whole or not at all; without --format the ending of its name says how (.csv, .json, .jsonl, .md, .parquet, .yaml), and under any other name it is a table' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -s o -l output -d 'Write the result into this file, whole or not at all; without --format the ending of its name says how (.csv, .json, .jsonl, .md, .parquet, .yaml), and under a name that says none, as .txt, it is a table' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l chart -d 'Draw a result that is a series as a chart in the terminal' -r -f -a "auto\t'Lines where the result goes along time, bars otherwise'
 bar\t'A bar a row'
 line\t'A line from left to right'"
@@ -862,7 +862,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l threads -d 'Thr
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l sql -d 'Write the rows of this SELECT' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s o -l output -d 'The file; with --partition-by the folder' -r -F
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s o -l output -d 'The file, as in orders.parquet; with --partition-by the folder' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l partition-by -d 'Write a file for each span of time in this column' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l every -d 'How long each span is' -r -f -a "day\t'A file a day: year=2026/month=03/day=01'
 month\t'A file a month: year=2026/month=03'

@@ -44,7 +44,7 @@ pub struct Arguments {
     /// Write the rows of this SELECT
     #[arg(long, value_name = "SQL", allow_hyphen_values = true, conflicts_with_all = ["question", "table"])]
     sql: Option<String>,
-    /// The file; with --partition-by the folder
+    /// The file, as in orders.parquet; with --partition-by the folder
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// Write a file for each span of time in this column
@@ -95,6 +95,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             Error::usage("export.nothing", "there is nothing to export").next("name --table, --sql, or ask a question")
         );
     }
+    arguments.register.as_deref().map_or(Ok(()), export::refuse_foreign)?;
     let staging = Staging::new(&job)?;
     let tuning = Tuning { unordered: arguments.table.is_some(), ..Tuning::default() };
     let (settings, mut engine) =

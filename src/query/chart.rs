@@ -84,7 +84,15 @@ fn label_of(value: Option<&Value>, time: bool) -> String {
 }
 
 fn figure(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e15 { format!("{value:.0}") } else { format!("{value:.2}") }
+    let text = if value.abs() >= 1e15 {
+        format!("{value:.3e}")
+    } else if value == value.trunc() {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    };
+    // What is next to nothing below zero is nothing.
+    if text == "-0.00" || text == "-0" { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 fn bars(labels: &[String], values: &[Option<f64>], width: usize) -> String {

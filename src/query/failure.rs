@@ -2,6 +2,10 @@
 
 use crate::error::{Error, Exit};
 
+/// How DuckDB begins an error that ends a result which is on its way.
+const WHILE_ROWS_COME: &str =
+    "Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError:";
+
 /// An error of running a query or of opening data, by the kind that DuckDB's message begins with.
 pub fn from_duckdb(error: &duckdb::Error) -> Error {
     let message = match error {
@@ -13,6 +17,8 @@ pub fn from_duckdb(error: &duckdb::Error) -> Error {
 
 /// The same for a message.
 pub fn from_message(message: &str) -> Error {
+    // An error while rows come is told within another one.
+    let message = message.strip_prefix(WHILE_ROWS_COME).map_or(message, str::trim_start);
     let (kind, rest) = message.split_once(": ").unwrap_or(("", message));
     // Advice about settings is of no use where they are locked, and long messages repeat the statement.
     let cut = ["\nPossible", "\n\nPossible", "\n\nLINE", "\nLINE", "\n*", "\n\nThis error"]
@@ -34,6 +40,18 @@ pub fn from_message(message: &str) -> Error {
             Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
                 .next("`llmsql schema` shows the tables and their columns")
         }
+        _ if message.contains("not utf-8 encoded") => {
+            Error::failed("source.damaged", format!("the data cannot be read: {line}"))
+                .next("write it as UTF-8, as by: iconv -f LATIN1 -t UTF-8 FILE (or UTF-16, where Windows wrote it)")
+        }
+        _ if message.contains("Error when sniffing file") => {
+            Error::failed("source.damaged", "is no table of text: no delimiter makes columns of its lines")
+                .next("look at it with `file`; what is compressed has to end in .gz or .zst")
+        }
+        "Conversion Error" if message.contains("CSV Error") => {
+            Error::failed("source.damaged", format!("a value does not fit its column: {line}"))
+                .next("mend that line; the types come from the first 20,000 rows")
+        }
         "Conversion Error" => Error::failed("query.failed", format!("a value does not fit its type: {line}"))
             .next("use TRY_CAST for values of several kinds"),
         "Permission Error" => {
@@ -47,6 +65,10 @@ pub fn from_message(message: &str) -> Error {
         "IO Error" if message.contains("No space left") || message.contains("max_temp_directory_size") => {
             Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
                 .next("free some disk space, set another TMPDIR, or ask for less")
+        }
+        _ if message.contains("not a GZIP stream") || message.contains("Data corruption detected") => {
+            Error::failed("source.damaged", format!("is damaged, or compressed otherwise than its name says: {line}"))
+                .next("look at it with `file`, and fetch it again")
         }
         _ if message.contains("No magic bytes")
             || message.contains("Footer length")

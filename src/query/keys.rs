@@ -39,7 +39,8 @@ pub fn infer(
             let to = targets
                 .iter()
                 .filter(|to| to.kind == column.kind && to.table != table.name)
-                .find(|to| to.names.meant_by(&name) && included(&table.name, &column.name, to.table, &to.key));
+                .filter(|to| to.names.meant_by(&name) || role(&column.name).any(|tail| to.names.meant_by(&tail)))
+                .find(|to| included(&table.name, &column.name, to.table, &to.key));
             if let Some(to) = to {
                 foreign.push(ForeignKey {
                     table: table.name.clone(),
@@ -58,6 +59,17 @@ pub fn infer(
 pub(super) fn may_be_part(column: &str) -> bool {
     let name = plain(column);
     ["id", "key", "no", "code"].iter().any(|end| name.ends_with(end))
+}
+
+/// What is left of a column's name without the words that say in which role it refers, plain: `station_id` of
+/// `start_station_id`.
+fn role(name: &str) -> impl Iterator<Item = String> {
+    let begins = |(at, c): (usize, char)| {
+        let before = name.get(..at).and_then(|head| head.chars().next_back());
+        let word = before.is_some_and(|b| !b.is_alphanumeric() || b.is_lowercase() && c.is_uppercase());
+        word.then(|| name.get(at..).map(plain)).flatten()
+    };
+    name.char_indices().filter_map(begins)
 }
 
 /// A table whose key is one column, to which others may refer.
@@ -81,8 +93,9 @@ struct Names {
     key: String,
 }
 
+/// Numbers of a decimal type are keys as well where their name says so.
 fn may_refer(column: &Column) -> bool {
-    matches!(column.kind, Kind::Integer | Kind::Text)
+    matches!(column.kind, Kind::Integer | Kind::Text | Kind::Float)
 }
 
 /// The column that most likely identifies a row: `id`, or the table's name with `id`.
@@ -92,7 +105,16 @@ fn likely_key(table: &Table) -> Option<&Column> {
         let name = plain(&c.name);
         name == "id" || names.meant_by(&name)
     };
-    table.columns.iter().filter(|c| may_refer(c)).find(own)
+    // The first column, named by the first or last word of the table: `attribute_id` of `attribute_definitions`.
+    let first = || {
+        table.columns.first().filter(|c| {
+            let name = plain(&c.name);
+            let part =
+                |head: &str| head.len() >= 4 && names.stems.iter().any(|s| s.starts_with(head) || s.ends_with(head));
+            may_refer(c) && name.strip_suffix("id").is_some_and(part)
+        })
+    };
+    table.columns.iter().filter(|c| may_refer(c)).find(own).or_else(first)
 }
 
 impl Names {
@@ -156,6 +178,25 @@ mod tests {
         assert_eq!((foreign[0].columns[0].as_str(), foreign[0].to_table.as_str()), ("customerId", "customers"));
         assert!(infer(&schema, &|_, _| true, &|_, _, _, _| false).1.is_empty());
         assert!(infer(&schema, &|_, _| false, &|_, _, _, _| true).1.is_empty());
+    }
+
+    #[test]
+    fn a_role_before_a_key_refers_as_well_and_a_part_of_a_name_identifies() {
+        let schema = Schema {
+            tables: vec![
+                table("station", &["id", "city"]),
+                table("trip", &["id", "start_station_id", "endStationId", "substation_identity"]),
+                table("attribute_definitions", &["attribute_id", "label"]),
+                table("attributes", &["entry", "attribute_id"]),
+            ],
+            keys: Vec::new(),
+        };
+        let (primary, foreign) = infer(&schema, &|_, c| c != "entry", &|_, _, _, _| true);
+        assert!(primary.contains(&("attribute_definitions".to_owned(), vec!["attribute_id".to_owned()])));
+        let found: Vec<(&str, &str)> = foreign.iter().map(|k| (k.columns[0].as_str(), k.to_table.as_str())).collect();
+        assert!(found.contains(&("start_station_id", "station")), "{found:?}");
+        assert!(found.contains(&("endStationId", "station")), "{found:?}");
+        assert!(found.iter().all(|(column, _)| *column != "substation_identity"), "{found:?}");
     }
 
     #[test]

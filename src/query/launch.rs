@@ -97,11 +97,13 @@ pub fn start() -> io::Result<Worker> {
 
 impl Running {
     /// Begins to listen.
-    #[must_use]
-    pub fn new(worker: Worker) -> Self {
+    ///
+    /// # Errors
+    /// No thread for it.
+    pub fn new(worker: Worker) -> io::Result<Self> {
         let (give, answers) = mpsc::sync_channel(2);
         let mut from = worker.answers;
-        std::thread::spawn(move || {
+        let listen = move || {
             loop {
                 let answer = receive::<Response>(&mut from);
                 let last = !matches!(answer, Ok(Some(_)));
@@ -109,8 +111,10 @@ impl Running {
                     break;
                 }
             }
-        });
-        Running { pid: worker.pid, requests: worker.requests, answers, waited: false }
+        };
+        let running = Running { pid: worker.pid, requests: worker.requests, answers, waited: false };
+        std::thread::Builder::new().spawn(listen)?;
+        Ok(running)
     }
 
     /// Ends it, without waiting until it is gone.

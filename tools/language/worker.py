@@ -15,7 +15,8 @@ class Worker:
         source = {'name': 'data', 'named': False, 'place': {'Sqlite': path}}
         limits = {'memory': 1 << 30, 'threads': 1, 'spill': 1 << 30}
         self.send({'Open': {'sources': [source], 'limits': limits, 'scratch': self.folder, 'output': None, 'zone': 'UTC',
-                            'tuning': {'profile': False, 'unordered': False}}})
+                            'tuning': {'profile': False, 'unordered': False}, 'archives': None,
+                            'extensions': os.path.join(self.folder, 'extensions')}})
         self.answer()
 
     def send(self, message):

@@ -10,6 +10,7 @@ use crate::query::ask::{Answer, Data, Status};
 use crate::query::engine::Query;
 use crate::query::history::Entry;
 use crate::query::results::Rows;
+use crate::query::sources::STDIN;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader};
@@ -30,8 +31,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
             .at("--batch")
             .next("add --format jsonl"));
     }
-    let reader: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
+    let from_stdin = path == Path::new(STDIN);
+    if from_stdin && arguments.data.reads_stdin() {
+        return Err(Error::usage("query.batch", "stdin cannot be both the questions and the data")
+            .at("--batch")
+            .next("put the questions or the data into a file"));
+    }
+    let reader: Box<dyn BufRead> = if from_stdin {
+        Box::new(BufReader::new(io::stdin()))
     } else {
         Box::new(BufReader::new(std::fs::File::open(path).map_err(|e| unreadable(path, e))?))
     };

@@ -4,10 +4,9 @@ use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
-use crate::query::engine::{Engine, Setup};
+use crate::query::engine::{Engine, Scratch, Setup};
 use crate::query::launch;
 use crate::query::protocol::{Limits, Tuning};
-use crate::query::scratch;
 use crate::query::settings::Settings;
 use crate::query::sources;
 use crate::units::{self, GB, MB};
@@ -54,7 +53,7 @@ impl DataArgs {
         let settings = Settings::read(&document)?;
         // What the plan gives DuckDB counts where neither a flag nor [query] says it.
         let given = crate::cli::duckdb::given(global);
-        let scratch = scratch::make(given.as_ref().and_then(|g| g.temp.as_deref()))?;
+        let scratch = Scratch::new(given.as_ref().and_then(|g| g.temp.as_deref()), target, output)?;
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
@@ -67,6 +66,12 @@ impl DataArgs {
             extensions: crate::cli::extensions::folder(&document, &root)?,
         };
         Ok((settings, Engine::new(setup, scratch, worker)?))
+    }
+
+    /// Whether a source is stdin.
+    #[must_use]
+    pub fn reads_stdin(&self) -> bool {
+        self.sources.iter().any(|s| s == sources::STDIN || s.ends_with("=-") || s == "/dev/stdin")
     }
 
     /// How long a query may take.

@@ -351,6 +351,15 @@ impl Context<'_, '_> {
                     0.0
                 }
             }
+            (Meaning::Column(column), Meaning::Column(key))
+                if self.names_other(*column, *key) && between == [Cue::Of] =>
+            {
+                if column.table == key.table {
+                    -0.5
+                } else {
+                    0.5
+                }
+            }
             (Meaning::Column(_), Meaning::Column(_)) => {
                 let list = between.iter().all(|c| matches!(c, Cue::And));
                 let owned = between
@@ -372,6 +381,17 @@ impl Context<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a key refers to a table that has a name of its own, as the key's has: "the names of counties" are not
+    /// those of the cities that lie in them.
+    fn names_other(&self, column: ColumnId, key: ColumnId) -> bool {
+        let info = self.index.column(column);
+        let name = info.words.ends_with("name") || info.words.ends_with("title");
+        name && self.index.edges.iter().any(|e| {
+            let refers = matches!(e.on.as_slice(), [(from, _)] if *from == key);
+            refers && e.to != key.table && (column.table == e.to || column.table == key.table)
+        })
     }
 
     /// Whether a value's column is the one that names what another column refers to.

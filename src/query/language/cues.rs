@@ -381,7 +381,7 @@ fn figures(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Frequent(true),
-        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most times|the most times|greatest number of times|the greatest number of times|largest number of times|highest number of times|most number of times|maximum number of times|most famous|commonest|most busy|busiest|most active|the most common",
+        "most common|most popular|most frequent|most frequently|most commonly|most often|most commonly used|most frequently used|most widely used|most used|most times|the most times|greatest number of times|the greatest number of times|largest number of times|highest number of times|most number of times|maximum number of times|most famous|commonest|most busy|busiest|noisiest|chattiest|most active|the most common",
     );
     add(
         Cue::Frequent(false),
@@ -476,6 +476,8 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
             );
         }
     }
+    // No more than these: "second" counts as well.
+    add(Cue::Per(Bucket::Second), "per second|by second|each second");
     add(Cue::Per(Bucket::Hour), "hourly");
     add(Cue::Per(Bucket::Day), "daily|by date|per date");
     add(Cue::Per(Bucket::Week), "weekly");
@@ -550,6 +552,8 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Everything,
         "all information|all the information|all information about|all the information about|all details|all the details|all details of|all the details of|all details about|everything about|all columns|all columns of|every detail of|all info|all info about|the full details of|all the data|all data about|full details of",
     );
+    // What they mean depends on whether something is called so.
+    add(Cue::Idle, "details of|details of all|details for all|details about");
     add(Cue::Stop, ".|?|!|:");
 }
 

@@ -2,7 +2,7 @@
 
 use super::index::{ColumnId, Index, TableId};
 use super::joins::connect;
-use super::logic::{Agg, Cond, Expr, Op, Operand, Query, SetOp};
+use super::logic::{Agg, Cond, Expr, Literal, Op, Operand, Query, SetOp};
 
 /// One thing that is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +77,10 @@ pub struct Draft {
     pub change: Option<bool>,
     /// What is shown was said of several.
     pub several: bool,
+    /// The same column of another table, whose values are wanted too: `phones of customers and staff`.
+    pub also: Option<(SetOp, ColumnId)>,
+    /// Rows are shown beside columns of theirs, `games and their types`.
+    pub and_theirs: bool,
     /// What did not fit, as a cost.
     pub cost: f64,
 }
@@ -98,6 +102,12 @@ impl Draft {
             return None;
         }
         by_all_values(index, &mut query);
+        // Of a value that rows are grouped by there is one in each group: the rows are counted.
+        for expr in &mut query.select {
+            if matches!(expr, Expr::Agg(Agg::Distinct, of) if query.group.contains(of)) {
+                *expr = Expr::Count;
+            }
+        }
         of_extreme(index, hints, &mut query, self.several);
         self.statistics(&mut query);
         self.rank_within(&mut query);
@@ -107,6 +117,10 @@ impl Draft {
         if let ([Expr::Column(column)], true) = (query.select.as_slice(), self.all) {
             let called = index.table(column.table).display.contains(column) || index.is_unique(*column);
             query.distinct |= !called && query.filter.is_empty() && query.group.is_empty() && query.limit.is_none();
+        }
+        if let (Some((op, column)), [Expr::Column(_)]) = (self.also, query.select.as_slice()) {
+            let other = Query { select: vec![Expr::Column(column)], ..Query::default() };
+            query.combine = Some((op, Box::new(other)));
         }
         orderable(&mut query);
         break_ties(index, &mut query);
@@ -131,7 +145,7 @@ impl Draft {
             .iter()
             .filter_map(|o| if let Output::Expr(Expr::Column(c)) = o { Some(c.table) } else { None })
             .collect();
-        if plain && shown.iter().any(|_| true) {
+        if plain && !shown.is_empty() && !self.and_theirs {
             let rows = |o: &Output| matches!(o, Output::Rows(table) if shown.contains(table));
             self.outputs.retain(|o| !rows(o));
         }
@@ -311,7 +325,14 @@ impl Draft {
     }
 
     fn subject(&self, query: &Query) -> Option<TableId> {
-        let shown = query.select.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+        let shown = query.select.iter().find_map(|e| match e {
+            Expr::Column(c) => Some(c.table),
+            Expr::Agg(_, of) => match of.as_ref() {
+                Expr::Column(c) => Some(c.table),
+                _ => None,
+            },
+            _ => None,
+        });
         shown.or(self.entity)
     }
 
@@ -553,8 +574,18 @@ fn senseless(index: &Index<'_>, query: &Query) -> f64 {
     let mut cost = 0.0;
     let figure = query.select.iter().any(Expr::is_aggregate);
     let plain_order = query.order.iter().any(|(e, _)| !e.is_aggregate());
-    if figure && query.group.is_empty() && plain_order {
+    if figure && query.group.is_empty() && (plain_order || !query.order.is_empty()) {
         cost += 3.0;
+    }
+    // "in which at least two opened": no year is two.
+    let year = |c: ColumnId| {
+        let bound = index.column(c).column.min.as_ref().and_then(|m| m.parse::<f64>().ok());
+        let dated = index.kind(c).is_time() || ["year", "date"].iter().any(|w| index.column(c).words.has(w));
+        dated && (index.kind(c).is_time() || bound.is_none_or(|min| min >= 1000.0))
+    };
+    let small = |c: &Cond| matches!(c, Cond::Compare(Expr::Column(c), _, Operand::Literal(Literal::Number(n))) if *n < 20.0 && year(*c));
+    if query.filter.iter().any(small) {
+        cost += 2.5;
     }
     let counted = query.order.iter().any(|(e, _)| *e == Expr::Count)
         || query.having.iter().any(|c| matches!(c, Cond::Compare(Expr::Count, ..)));

@@ -28,6 +28,8 @@ pub enum Agg {
 /// A piece of the calendar by which rows are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket {
+    /// One second.
+    Second,
     /// Sixty seconds.
     Minute,
     /// Sixty minutes.
@@ -66,6 +68,8 @@ pub enum Expr {
     Bucket(Bucket, ColumnId),
     /// A part of a column's times.
     Part(Part, ColumnId),
+    /// A column's numbers cut to steps of this width.
+    Step(ColumnId, f64),
     /// A figure and its share in percent of the whole.
     ShareOf(Box<Expr>),
     /// A figure added up over the groups in their order.
@@ -165,6 +169,8 @@ pub enum Operand {
     Literal(Literal),
     /// The one value a query gives.
     Query(Box<Query>),
+    /// What the row has in another column.
+    Column(ColumnId),
 }
 
 /// Where a text has to occur in another.
@@ -202,6 +208,8 @@ pub enum Cond {
 pub enum SetOp {
     /// Rows of both.
     Intersect,
+    /// Rows of either.
+    Union,
 }
 
 /// A query.
@@ -233,19 +241,39 @@ pub struct Query {
     pub combine: Option<(SetOp, Box<Query>)>,
 }
 
+impl Bucket {
+    /// How many seconds it has, where that is always the same.
+    #[must_use]
+    pub fn seconds(self) -> Option<u32> {
+        match self {
+            Self::Second => Some(1),
+            Self::Minute => Some(60),
+            Self::Hour => Some(3_600),
+            Self::Day => Some(86_400),
+            Self::Week => Some(604_800),
+            Self::Month | Self::Quarter | Self::Year => None,
+        }
+    }
+}
+
 impl Expr {
     /// Whether it is computed over a group of rows.
     #[must_use]
     pub fn is_aggregate(&self) -> bool {
-        !matches!(self, Self::Column(_) | Self::Bucket(..) | Self::Part(..) | Self::Elapsed(..) | Self::Gap(_))
+        !matches!(
+            self,
+            Self::Column(_) | Self::Bucket(..) | Self::Part(..) | Self::Step(..) | Self::Elapsed(..) | Self::Gap(_)
+        )
     }
 
     /// The columns it reads, in order.
     pub fn columns(&self, found: &mut Vec<ColumnId>) {
         match self {
-            Self::Column(column) | Self::Bucket(_, column) | Self::Part(_, column) | Self::Gap(column) => {
-                found.push(*column);
-            }
+            Self::Column(column)
+            | Self::Bucket(_, column)
+            | Self::Part(_, column)
+            | Self::Step(column, _)
+            | Self::Gap(column) => found.push(*column),
             Self::Elapsed(from, to) => found.extend([*from, *to]),
             Self::ShareIf(inner, conds) => {
                 inner.columns(found);
@@ -277,6 +305,10 @@ impl Cond {
     /// The columns it reads in its own query, in order.
     pub fn columns(&self, found: &mut Vec<ColumnId>) {
         match self {
+            Self::Compare(left, _, Operand::Column(right)) => {
+                left.columns(found);
+                found.push(*right);
+            }
             Self::Compare(left, ..) | Self::Between(left, ..) => left.columns(found),
             Self::Like(column, ..) | Self::Null(column, _) | Self::During(column, ..) | Self::In(column, ..) => {
                 found.push(*column);

@@ -27,6 +27,8 @@ pub struct Log {
     pub size: Option<ColumnId>,
     /// The program that asked.
     pub agent: Option<ColumnId>,
+    /// Who asked: a user, or an address where no user is known.
+    pub actor: Option<ColumnId>,
     /// Tables that it refers to.
     pub referred: Vec<TableId>,
     /// Whether it is known by nothing but that its rows are dated.
@@ -136,6 +138,10 @@ impl Log {
             return None;
         }
         let agent = find(&["agent"], &text);
+        let user = find(&["usename", "username", "user", "login", "account", "assignee", "owner"], &|c| {
+            text(c) && !has(&c, &["agent", "query"])
+        });
+        let actor = user.or_else(|| find(&["addr", "address", "ip", "client"], &text));
         let own_edges = index.edges.iter().filter(|e| e.from == table && e.to != table);
         let referred = own_edges.map(|e| e.to).collect();
         let mut rows = vec!["row", "record", "entri", "event"];
@@ -152,7 +158,7 @@ impl Log {
         if index.columns(table).any(|c| index.column(c).column.name == "attname") {
             rows.push("column");
         }
-        Some(Self { table, rows, shown, time, duration, status, events, size, agent, referred, plain })
+        Some(Self { table, rows, shown, time, duration, status, events, size, agent, actor, referred, plain })
     }
 
     /// The column that dates what a word says has happened to a row, `closed` or `paid`.

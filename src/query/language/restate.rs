@@ -63,6 +63,7 @@ impl Speaker<'_, '_> {
         if let Some((op, second)) = &query.combine {
             let word = match op {
                 SetOp::Intersect => "and also among",
+                SetOp::Union => "and",
             };
             text.push_str(&format!("; {word}: {}", self.query(second)));
         }
@@ -87,6 +88,7 @@ impl Speaker<'_, '_> {
             Expr::Count => "the number of rows".to_owned(),
             Expr::Agg(agg, inner) => format!("{} {}", aggregate(*agg), self.expr(inner)),
             Expr::Bucket(bucket, column) => format!("{} of {}", bucket_word(*bucket), self.column(*column)),
+            Expr::Step(column, width) => format!("{} in steps of {width}", self.column(*column)),
             Expr::Part(Part::Hour, column) => format!("hour of the day of {}", self.column(*column)),
             Expr::Part(Part::Weekday, column) => format!("day of the week (0 is Sunday) of {}", self.column(*column)),
             Expr::ShareOf(inner) => format!("the share in percent of {}", self.expr(inner)),
@@ -113,6 +115,7 @@ impl Speaker<'_, '_> {
                 let right = match right {
                     Operand::Literal(value) => said(value),
                     Operand::Query(query) => format!("({})", self.query(query)),
+                    Operand::Column(column) => self.column(*column),
                 };
                 format!("{} {} {right}", self.expr(left), comparison(*op))
             }

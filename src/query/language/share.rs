@@ -11,7 +11,7 @@ impl Linker<'_, '_> {
     /// column holds it whole.
     #[must_use]
     pub fn spread(&self, tokens: Vec<Token>) -> Vec<Token> {
-        let mut found = self.birthdays(several(self.full_names(tokens)));
+        let mut found = self.taken_apart(self.birthdays(several(self.full_names(tokens))));
         let mut at = found.len();
         while at > 0 {
             at -= 1;
@@ -62,6 +62,37 @@ impl Linker<'_, '_> {
                 let stem = super::words::stem(text);
                 let word = Token { text: text.to_owned(), lower: text.to_owned(), stem, ..token.clone() };
                 found.push(word);
+            }
+        }
+        found
+    }
+
+    /// A word that is written as two in a name, `wifi` of `WiFi`, is taken apart.
+    fn taken_apart(&self, tokens: Vec<Token>) -> Vec<Token> {
+        let mut found: Vec<Token> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let unknown = token.is_word()
+                && token.lower.is_ascii()
+                && token.lower.len() >= 4
+                && super::cues::of(&token.lower).is_none()
+                && self.index.named(&token.stem).is_empty()
+                && !self.index.in_values(&token.lower);
+            let parts = |at: usize| {
+                let (head, tail) = token.lower.split_at_checked(at)?;
+                let (head, tail) = ((head, super::words::stem(head)), (tail, super::words::stem(tail)));
+                let behind = self.index.named(&tail.1);
+                let both = self.index.named(&head.1).iter().any(|element| behind.contains(element));
+                both.then_some([head, tail])
+            };
+            let parts = if unknown { (2..token.lower.len() - 1).find_map(parts) } else { None };
+            match parts {
+                Some(parts) => found.extend(parts.map(|(text, stem)| Token {
+                    text: text.to_owned(),
+                    lower: text.to_owned(),
+                    stem,
+                    ..token.clone()
+                })),
+                None => found.push(token),
             }
         }
         found

@@ -531,3 +531,72 @@ fn comparisons_with_other_rows() {
         "SELECT name FROM customers WHERE age > (SELECT max(age) FROM customers WHERE city = 'Bonn')"
     );
 }
+
+/// Sensors of sites that two firms look after.
+fn plant() -> Schema {
+    let sites = vec![
+        column("site_id", Kind::Integer, &[]),
+        column("name", Kind::Text, &["North Yard", "South Yard"]),
+        column("region", Kind::Text, &["Alps", "Coast"]),
+        column("opened_year", Kind::Integer, &[]),
+    ];
+    let sensors = vec![
+        column("sensor_id", Kind::Integer, &[]),
+        column("name", Kind::Text, &["S 1", "S 2"]),
+        column("site_id", Kind::Integer, &[]),
+        column("model", Kind::Text, &["KX", "LP"]),
+        column("calibrated", Kind::Text, &["No", "Yes"]),
+        column("reading", Kind::Float, &[]),
+        column("threshold", Kind::Float, &[]),
+    ];
+    let staff = |key: &str| {
+        vec![
+            column(key, Kind::Integer, &[]),
+            column("name", Kind::Text, &["Ida Holm", "Per Lund"]),
+            column("phone", Kind::Text, &["1", "2"]),
+            column("age", Kind::Integer, &[]),
+        ]
+    };
+    let key = ForeignKey {
+        table: "sensors".to_owned(),
+        columns: vec!["site_id".to_owned()],
+        to_table: "sites".to_owned(),
+        to_columns: vec!["site_id".to_owned()],
+        declared: true,
+    };
+    let tables = vec![
+        table("sites", sites),
+        table("sensors", sensors),
+        table("technicians", staff("technician_id")),
+        table("guards", staff("guard_id")),
+    ];
+    Schema { tables, keys: vec![key] }
+}
+
+#[test]
+fn rows_of_a_kind_and_values_of_two_tables() {
+    let sql = |question| first_sql(ask_with(&plant(), &Glossary::default(), question));
+    for (question, expected) in [
+        ("Show the names of sensors that are calibrated.", "SELECT name FROM sensors WHERE calibrated = 'Yes'"),
+        ("How many sensors are not calibrated?", "SELECT count(*) FROM sensors WHERE calibrated = 'No'"),
+        (
+            "What are the names of sensors whose reading is higher than their threshold?",
+            "SELECT name FROM sensors WHERE reading > threshold",
+        ),
+        ("Show all sensors and their models.", "SELECT name, model FROM sensors"),
+        (
+            "What are the phones of all technicians and guards?",
+            "SELECT phone FROM technicians UNION SELECT phone FROM guards",
+        ),
+        (
+            "Show the names of the sensors with the most common model.",
+            "SELECT name FROM sensors WHERE model = (SELECT model FROM sensors GROUP BY model \
+             ORDER BY count(*) DESC NULLS LAST, model DESC NULLS LAST LIMIT 1)",
+        ),
+        ("Show the names of technicians who are under 25 years old.", "SELECT name FROM technicians WHERE age < 25"),
+        ("Which guards have \"Lu\" in their names?", "SELECT name FROM guards WHERE name ILIKE '%Lu%'"),
+        ("What is the count of different models?", "SELECT count(DISTINCT model) FROM sensors"),
+    ] {
+        assert_eq!(sql(question), expected, "{question}");
+    }
+}

@@ -14,11 +14,11 @@ use super::logic::{Agg, Expr, Query};
 use super::operations::{Log, Status};
 use super::parse::Parser;
 use super::restate::restate;
-use super::statistics;
+use super::statistics::{self, Bad};
 use super::translation::{Clock, Dated, Likely, Link, Lookup, Outcome, Reading, Translation};
 use super::words::{Token, tokens};
 use super::write::{Writer, quote_text};
-use crate::query::schema::Schema;
+use crate::query::schema::{Kind, Schema};
 
 /// Translates questions about one schema; made once for a batch.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ const OFFER: f64 = 0.3;
 const NEGLECTED: f64 = 0.6;
 /// The confidence in a reading of operations data that leaves no word over.
 const UNDERSTOOD: f64 = 0.92;
+/// The same where it may mean two things.
+const EITHER: f64 = 0.5;
 /// Readings of which the other way to take their rows is looked at, and what that costs.
 const VARIANTS: usize = 4;
 const VARIED: f64 = 0.8;
@@ -66,6 +68,8 @@ struct Figures {
     /// Whether a plain reading that is certain goes before.
     weak: bool,
     words: Vec<Link>,
+    /// What it may mean as well.
+    other: Option<Query>,
 }
 
 /// A question taken apart.
@@ -112,8 +116,9 @@ impl<'a> Translator<'a> {
         let weak = apart.figures.as_ref().is_some_and(|f| f.weak);
         let mut explained = None;
         if let Some(figures) = self.judge_figures(&writer, &apart).filter(|_| !(certain && weak)) {
-            judged.retain(|j| j.sql != figures.sql);
-            judged.insert(0, figures);
+            // What may mean two things means no third.
+            judged.retain(|j| figures.len() == 1 && figures.iter().all(|f| f.sql != j.sql));
+            judged.splice(0..0, figures);
             explained = apart.figures.as_ref().map(|f| f.words.clone());
         }
         let understood = explained.is_some();
@@ -148,13 +153,22 @@ impl<'a> Translator<'a> {
 
     fn take_apart(&self, question: &str, tokens: Vec<Token>, clock: &Clock, lookup: &dyn Lookup) -> Apart {
         let mut found = dates::find(question, clock);
-        found.retain(|span| !self.is_stored(question, &tokens, span));
+        found.retain(|span| !self.is_stored(question, &tokens, span) && !is_age(&tokens, span));
         let linker = Linker::new(&self.index, lookup);
         let tokens = linker.spread(tokens);
         let spans = linker.spans(question, &tokens, &found);
         let hints: Vec<String> = tokens.iter().map(|t| t.stem.clone()).collect();
         let combinations = assignments(&self.index, &spans, &tokens, &hints, READ);
-        let figures = self.figures(&linker, question, &tokens, &found);
+        let figures = |bad| self.figures(&linker, question, &tokens, &found, bad);
+        let mut figures_first = figures(Bad::Slow);
+        if tokens.iter().any(|t| t.lower == "worst") {
+            let second = figures(Bad::Failing);
+            match &mut figures_first {
+                Some(first) => first.other = second.map(|f| f.query).filter(|q| *q != first.query),
+                None => figures_first = second,
+            }
+        }
+        let figures = figures_first;
         let week_start = clock.week_starts_on.to_monday_zero_offset();
         Apart { tokens, hints, spans, found, combinations, figures, week_start }
     }
@@ -177,6 +191,7 @@ impl<'a> Translator<'a> {
         question: &str,
         tokens: &[Token],
         dated: &[dates::Span],
+        bad: Bad,
     ) -> Option<Figures> {
         // The table that the question names first, where it names one.
         let named = |log: &Log| {
@@ -191,7 +206,7 @@ impl<'a> Translator<'a> {
         let open = |log: &Log| {
             only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some())
         };
-        let reader = |log| statistics::Reader { index: &self.index, linker, log, question, tokens, dated };
+        let reader = |log| statistics::Reader { index: &self.index, linker, log, question, tokens, dated, bad };
         let read = |log| {
             let reader = reader(log);
             reader.read().map(|(query, weak)| (reader, query, weak))
@@ -208,7 +223,8 @@ impl<'a> Translator<'a> {
             places.iter().find_map(|place| one(&|log| named(log) == Some(*place)))?
         };
         let link = |(range, meaning): (Range<usize>, String)| link(question, tokens, range, meaning);
-        Some(Figures { query, weak, words: reader.explained().into_iter().filter_map(link).collect() })
+        let words = reader.explained().into_iter().filter_map(link).collect();
+        Some(Figures { query, weak, words, other: None })
     }
 
     fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {
@@ -216,11 +232,16 @@ impl<'a> Translator<'a> {
     }
 
     /// The reading of a question about operations data, whose words are all understood.
-    fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Judged> {
-        let query = apart.figures.as_ref().map(|f| &f.query).filter(|q| !leaves_out_never_or_only(&apart.tokens, q))?;
-        let query = query.clone();
-        let sql = writer.sql(&query)?;
-        Some(Judged { confidence: UNDERSTOOD, most: 1.0, query, signs: Signs::new(), sql, from: 0 })
+    fn judge_figures(&self, writer: &Writer<'_, '_>, apart: &Apart) -> Option<Vec<Judged>> {
+        let figures = apart.figures.as_ref()?;
+        let judge = |query: &Query, confidence: f64| {
+            let sql = writer.sql(query).filter(|_| !leaves_out_never_or_only(&apart.tokens, query))?;
+            let query = query.clone();
+            Some(Judged { confidence, most: 1.0, query, signs: Signs::new(), sql, from: 0 })
+        };
+        let one = |query: &Query| judge(query, if figures.other.is_some() { EITHER } else { UNDERSTOOD });
+        Some(one(&figures.query).into_iter().chain(figures.other.as_ref().and_then(one)).collect())
+            .filter(|readings: &Vec<Judged>| !readings.is_empty())
     }
 
     /// The readings, each SQL once, the likeliest first.
@@ -321,9 +342,18 @@ impl<'a> Translator<'a> {
             matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_), of)
                 if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c).is_time()))
         };
+        // "p99 by host": names have no percentiles.
+        let named = |e: &Expr| {
+            matches!(e, Expr::Agg(Agg::Median | Agg::Quantile(_), of)
+                if matches!(of.as_ref(), Expr::Column(c) if self.index.kind(*c) == Kind::Text && !self.index.is_numeric_text(*c)))
+        };
+        let senseless = |e: &Expr| moment(e) || named(e);
         // "how many made more than 300": of groups that are not made.
         let ungrouped = !query.having.is_empty() && query.group.is_empty() && query.limit_by.is_empty();
-        limited || ungrouped || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(moment)
+        // "worst paths": not those with the fewest rows.
+        let judged = tokens.iter().any(|t| matches!(t.lower.as_str(), "worst" | "best"))
+            && query.order.iter().any(|(e, _)| *e == Expr::Count);
+        limited || ungrouped || judged || query.select.iter().chain(query.order.iter().map(|(e, _)| e)).any(senseless)
     }
 
     /// Whether it is no question but an order to change the data. "deletes per hour" and "DELETE requests by path" ask.
@@ -461,6 +491,16 @@ impl Translation {
     }
 }
 
+/// Whether a stretch of years is an age: `25 years old`.
+fn is_age(tokens: &[Token], span: &dates::Span) -> bool {
+    let within = |t: &&Token| t.end > span.start && t.start < span.end;
+    let age = |t: &Token| t.lower == "old" || t.lower == "age";
+    let said = tokens.iter().any(|t| matches!(t.lower.as_str(), "year" | "years") && within(&t));
+    let mut behind = tokens.iter().skip_while(|t| t.end <= span.start).skip_while(|t| within(t));
+    let old = behind.next().is_some_and(|t| age(t) || t.lower == "of") || tokens.iter().any(|t| age(t) && within(&t));
+    said && old
+}
+
 /// The same rows each once, or all of them: questions leave open which is meant.
 fn once_or_all(index: &Index<'_>, query: &Query) -> Option<Query> {
     let shown = |e: &Expr| query.select.contains(e);
@@ -486,7 +526,9 @@ fn unreadable(question: &str, tokens: &[Token]) -> Option<&'static str> {
         return Some("the question is longer than 4096 bytes; ask one thing at a time");
     }
     let foreign = words.iter().filter(|t| !t.lower.is_ascii()).count();
-    let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count();
+    let pair = |w: &[&Token]| matches!(w, [a, b] if super::cues::of(&format!("{} {}", a.lower, b.lower)).is_some());
+    let known = words.iter().filter(|t| super::cues::of(&t.lower).is_some()).count()
+        + words.windows(2).filter(|w| pair(w)).count();
     let other = foreign * 2 > words.len() || foreign > 0 && known == 0;
     (other || words.len() > 4 && known == 0).then_some("the question does not seem to be English; ask it in English")
 }

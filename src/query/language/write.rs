@@ -30,6 +30,7 @@ impl Writer<'_, '_> {
         if let Some((op, second)) = &query.combine {
             let word = match op {
                 SetOp::Intersect => "INTERSECT",
+                SetOp::Union => "UNION",
             };
             sql = format!("{sql} {word} {}", self.sql(second)?);
         }
@@ -183,6 +184,7 @@ impl Scope<'_, '_, '_> {
         };
         let name = match expr {
             Expr::Bucket(bucket, _) => Some(bucket_word(*bucket).to_owned()),
+            Expr::Step(column, _) => Some(quote(&format!("{}_from", self.writer.index.column(*column).column.name))),
             Expr::Metric(_, name, _) => Some(quote(name)),
             Expr::ShareOf(_) | Expr::ShareIf(..) => Some("percent".to_owned()),
             Expr::Moving(..) => Some("moving_average".to_owned()),
@@ -205,6 +207,12 @@ impl Scope<'_, '_, '_> {
             }
             Expr::Agg(agg, inner) => aggregate(*agg, &self.number(*agg, inner)?),
             Expr::Bucket(bucket, column) => self.bucket(*bucket, *column),
+            // By whole numbers, so that steps of 0.2 are no 0.6000000000000001.
+            Expr::Step(column, width) if *width < 1.0 => {
+                let whole = (1.0 / width).round();
+                format!("floor({} * {whole}) / {whole}", self.name(*column))
+            }
+            Expr::Step(column, width) => format!("floor({} / {width}) * {width}", self.name(*column)),
             Expr::Part(part, column) => {
                 let part = match part {
                     Part::Hour => "hour",
@@ -335,6 +343,7 @@ impl Scope<'_, '_, '_> {
             }
             Operand::Literal(value) => literal(value),
             Operand::Query(query) => format!("({})", self.writer.sql(query)?),
+            Operand::Column(column) => self.name(*column),
         };
         Some(format!("{sql} {} {right}", op.sql()))
     }
@@ -367,6 +376,7 @@ fn aggregate(agg: Agg, inner: &str) -> String {
 #[must_use]
 pub fn bucket_word(bucket: Bucket) -> &'static str {
     match bucket {
+        Bucket::Second => "second",
         Bucket::Minute => "minute",
         Bucket::Hour => "hour",
         Bucket::Day => "day",

@@ -7,6 +7,7 @@ use super::postgres_scanner::Scan;
 use super::sandbox::{self, Allowed, Kept};
 use super::scanner;
 use super::sqlite::Sqlite;
+use super::whole::Packed;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::export::archives;
@@ -40,6 +41,8 @@ pub struct Engine {
     pub collated: BTreeSet<String>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
     pub archives: Vec<PathBuf>,
+    /// The compressed files.
+    pub packed: Packed,
 }
 
 /// What may be opened beside the sources.
@@ -239,6 +242,7 @@ impl Engine {
             scans: Vec::new(),
             collated: BTreeSet::new(),
             archives: Vec::new(),
+            packed: Packed::default(),
         };
         // What stands at a Parquet file's end is read once, not for every statement.
         engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
@@ -370,6 +374,7 @@ impl Engine {
         if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
             create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
         }
+        self.packed.add(&name, paths);
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
         Ok(())

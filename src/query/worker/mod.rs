@@ -20,6 +20,7 @@ mod scanner;
 mod small;
 mod sqlite;
 mod study;
+mod whole;
 
 use super::protocol::{Failure, Request, Response, receive, send};
 use crate::error::{Error, Result};
@@ -97,7 +98,9 @@ fn handle(engine: &mut Engine, request: Request) -> Result<()> {
         }
         Request::Study => {
             engine.describe()?;
+            let packed = engine.packed.watch(engine.tables.iter().map(|t| t.table.name.as_str()))?;
             let (schema, values) = study::study(engine)?;
+            engine.packed.confirm(&packed)?;
             answer(&Response::Studied { schema, values })
         }
         Request::Find { text, columns, millis } => {

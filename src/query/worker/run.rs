@@ -265,6 +265,7 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     let mut tables: Vec<String> =
         engine.tables.iter().filter(|t| needs.tables.iter().any(|n| t.is(n))).map(|t| t.table.name.clone()).collect();
     tables.sort();
+    let packed = engine.packed.watch(tables.iter().map(String::as_str))?;
     answer(&Response::Started)?;
     let _clock = Clock::start(engine, order.millis);
     let columns = describe(engine, &order.sql)?;
@@ -272,6 +273,7 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     if let Some(parquet) = &order.parquet {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
+        engine.packed.confirm(&packed)?;
         return Ok(Response::Done { rows, truncated: None, profile: None, tables });
     }
     let ways: Vec<Way> = columns.iter().map(|c| Way::of(&c.sql_type)).collect();
@@ -280,6 +282,9 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
     let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
+    if truncated.is_none() {
+        engine.packed.confirm(&packed)?;
+    }
     let profile = if order.profile { profile(engine) } else { None };
     Ok(Response::Done { rows, truncated, profile, tables })
 }

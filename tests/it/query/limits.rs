@@ -3,6 +3,7 @@
 use super::Shop;
 use crate::support::wait_for;
 use std::fs;
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 #[test]
@@ -152,4 +153,40 @@ fn a_list_that_is_too_long_is_refused_before_it_is_parsed() {
     let sql = format!("SELECT count(*) FROM items WHERE id IN ({short})");
     assert!(sql.len() > llmsql::query::guard::LONGEST);
     shop.sql(&["items.csv"], &sql).code(20).stderr_has("65536 are the most");
+}
+
+#[test]
+fn nothing_half_written_is_left_of_a_run_that_was_interrupted() {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path("tmp")).unwrap();
+    let left = |folder: &str| {
+        let names = std::fs::read_dir(shop.path(folder)).unwrap().flatten().map(|e| e.file_name());
+        names.map(|n| n.to_string_lossy().into_owned()).filter(|n| n.contains("llmsql-")).collect::<Vec<_>>()
+    };
+    let endless = "SELECT i, repeat('x', 100) AS x FROM range(1000000000000) r(i)";
+    for name in ["big.csv", "big.parquet"] {
+        let run = shop.query(&["items.csv"]).args(["-o", name, "--sql", endless]);
+        let run = run.env("TMPDIR", shop.path("tmp")).start();
+        let begun = |path: std::path::PathBuf| {
+            std::fs::metadata(if path.is_dir() { path.join("result.parquet") } else { path }).is_ok_and(|m| m.len() > 0)
+        };
+        wait_for("something half written", || left("").iter().any(|n| begun(shop.path(n))).then_some(()));
+        run.interrupt().code(130);
+        assert_eq!((left(""), left("tmp")), (vec![], vec![]), "{name}");
+    }
+    // Stdin that does not end.
+    std::fs::create_dir(shop.path("pipes")).unwrap();
+    let pipe = shop.path("pipes/endless");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::OpenOptions::new().write(true).open(pipe).and_then(|mut f| f.write_all(b"id\n1\n").map(|()| f))
+    });
+    let run = shop.query(&[pipe.to_str().unwrap()]).args(["--sql", "SELECT 1"]);
+    let run = run.env("TMPDIR", shop.path("tmp")).start();
+    let _open = writer.join().unwrap().unwrap();
+    let spooled = || left("tmp").first().is_some_and(|n| shop.path(&format!("tmp/{n}/endless")).exists());
+    wait_for("what was read", || spooled().then_some(()));
+    run.interrupt().code(130);
+    assert_eq!(left("tmp"), Vec::<String>::new());
 }

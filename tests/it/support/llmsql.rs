@@ -1,5 +1,7 @@
 //! The program under test.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -153,6 +155,13 @@ impl Started {
     /// Kills it, with no time to end anything.
     pub fn kill(&mut self) {
         self.child.kill().expect("it may be killed");
+    }
+
+    /// Sends it SIGINT, as Ctrl-C does, and waits for its end.
+    pub fn interrupt(self) -> Run {
+        let pid = i32::try_from(self.child.id()).expect("a process's number");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("it goes on");
+        self.wait()
     }
 
     /// Waits for its end.

@@ -199,7 +199,7 @@ impl Shape {
                 }
                 match right {
                     Operand::Literal(literal) => self.literal(literal),
-                    Operand::Query(_) => {}
+                    Operand::Query(_) | Operand::Column(_) => {}
                 }
             }
             Cond::Between(_, low, high) => {

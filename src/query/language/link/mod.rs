@@ -215,6 +215,17 @@ impl Linker<'_, '_> {
             {
                 continue;
             }
+            // "the details of all phones" are all of their columns where none is called so.
+            let details =
+                matches!(phrase.as_str(), "details of" | "details of all" | "details for all" | "details about");
+            let cue = if details { cues::of("all details").unwrap_or(cue) } else { cue };
+            if details && !self.index.named("detail").is_empty() {
+                continue;
+            }
+            // "an order" is a thing, no order of rows.
+            if phrase.starts_with("order") && !phrase.contains(" by") && self.is_noun(tokens, start) {
+                continue;
+            }
             // "phone number of": the number belongs to what precedes it.
             if (phrase.starts_with("number of") || phrase == "number and") && self.numbered(tokens, start) {
                 continue;
@@ -232,6 +243,15 @@ impl Linker<'_, '_> {
             let score = score + if articles < length { 0.55 * articles as f64 } else { 0.0 };
             add(score, start, start + length, Piece::Cue(cue));
         }
+    }
+
+    /// Whether the word stands where only a noun does, and the schema has such a thing.
+    fn is_noun(&self, tokens: &[Token], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|p| tokens.get(p)).map_or("", |t| t.lower.as_str());
+        let told =
+            matches!(before, "an" | "a" | "any" | "each" | "every" | "this" | "that" | "one" | "no" | "per" | "which")
+                || matches!(cues::of(before), Some(Cue::Superlative(..) | Cue::Top(_)));
+        told && tokens.get(at).is_some_and(|t| !self.index.named(&t.stem).is_empty())
     }
 
     /// Whether the word before "number" makes a name with it: `phone number`, `flight number`.
@@ -277,7 +297,9 @@ impl Linker<'_, '_> {
             if matches!(stems.as_slice(), ["first" | "last" | "middl"]) {
                 continue;
             }
-            let shapes = phrase.len() == 1 && cues::of(&last.lower).is_some();
+            let shapes = phrase.len() == 1
+                && cues::of(&last.lower).is_some()
+                && !(last.lower == "order" && self.is_noun(tokens, start));
             let found = if shapes { self.called_so(&stems) } else { self.names(&stems) };
             if found.is_empty() {
                 continue;

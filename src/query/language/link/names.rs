@@ -54,6 +54,7 @@ impl Linker<'_, '_> {
         }
         self.called(stems, &mut found);
         self.without_tail(stems, &mut found);
+        self.members(stems, &mut found);
         found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         // A table of exactly this name is meant rather than one that has the word among others.
         let exact = |c: &Candidate| c.strength >= 0.99 && matches!(c.meaning, Meaning::Table(_));
@@ -193,6 +194,17 @@ impl Linker<'_, '_> {
         found.extend(columns.map(|c| Candidate { strength: fit(c) * c.strength, ..c.clone() }));
     }
 
+    /// `faculty members` are the rows of a table of that name.
+    fn members(&self, stems: &[&str], found: &mut Vec<Candidate>) {
+        let Some((tail, rest)) = stems.split_last().filter(|(_, rest)| !rest.is_empty()) else { return };
+        if !matches!(*tail, "member" | "person" | "record" | "entri") {
+            return;
+        }
+        for table in self.index.called(&rest.join(" ")) {
+            found.push(Candidate { meaning: Meaning::Table(*table), strength: 0.97 });
+        }
+    }
+
     /// The name of something that has no column of that name: what its rows are called by, or the column itself.
     fn called(&self, stems: &[&str], found: &mut Vec<Candidate>) {
         if !stems.contains(&"name") || found.iter().any(|c| c.strength > 0.9 && stems.len() > 1) {
@@ -243,6 +255,7 @@ impl Linker<'_, '_> {
         };
         let numbers = info.words.words.first().is_none_or(|w| w != "number");
         info.own_words() == ["number"]
+            || info.words.ends_with("id")
             || info.key
             || self.index.is_unique(column)
             || !is_measure(self.index, column)
@@ -282,7 +295,7 @@ impl Linker<'_, '_> {
             }
             _ => false,
         };
-        let strength = met / all * if reference { 0.7 } else { 1.0 };
+        let strength = met / all * if reference { 0.6 } else { 1.0 };
         // Every word has to mean something of its own.
         let distinct = hits.iter().enumerate().all(|(i, (a, _))| hits.iter().skip(i + 1).all(|(b, _)| a != b));
         (owned && distinct && strength >= 0.3).then_some(strength)

@@ -18,7 +18,12 @@ impl Linker<'_, '_> {
     ) {
         let Some(first) = tokens.get(start) else { return };
         if first.shape == Shape::Quoted {
-            let found = self.values(&first.text.to_lowercase(), &first.text);
+            let mut found = self.values(&first.text.to_lowercase(), &first.text);
+            // A sentence may end within the marks.
+            let text = first.text.trim_end_matches(['.', ',', '?', '!']);
+            if found.is_empty() && text.len() < first.text.len() {
+                found = self.values(&text.to_lowercase(), text);
+            }
             if !found.is_empty() {
                 add(2.5, start, start + 1, Piece::Mention(found));
             }

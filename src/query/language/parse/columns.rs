@@ -6,7 +6,7 @@ use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Condition, Output, count_compared, distinct};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
-use crate::query::language::logic::{Agg, Cond, Expr, Literal, Operand};
+use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand, Query};
 use crate::query::schema::Kind;
 
 impl<'p> Parser<'p, '_> {
@@ -36,6 +36,10 @@ impl<'p> Parser<'p, '_> {
             return;
         }
         if let Some(most) = self.wait.frequent.take() {
+            if self.wait.limit.is_none() && self.rows_have(column) {
+                self.rows_of_most(column, most);
+                return;
+            }
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
             }
@@ -118,6 +122,22 @@ impl<'p> Parser<'p, '_> {
             && let Some(n) = self.wait.number.take()
         {
             self.equals(column, n);
+            return;
+        }
+        // "whose total is higher than the limit": two columns of a row.
+        if let (Some(compare), Some(own), None) = (self.wait.compare, self.wait.column, self.wait.number)
+            && own != column
+            && measure
+            && is_measure(self.index, own)
+            && self.wait.aggs.is_empty()
+            && self.wait.figure.is_none()
+            && self.mode == Mode::Filter
+            && !self.condition_follows()
+        {
+            let op = self.directed(own, compare);
+            (self.wait.compare, self.wait.column) = (None, None);
+            self.note_table(column.table);
+            self.condition(Cond::Compare(Expr::Column(own), op, Operand::Column(column)));
             return;
         }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
@@ -268,6 +288,14 @@ impl<'p> Parser<'p, '_> {
             && matches!(self.behind(), Some(Item::Table(_) | Item::Column(_) | Item::Cue(Cue::Pronoun | Cue::Be)))
         {
             self.note_table(column.table);
+            // "technicians aged 36 or 37".
+            let number =
+                |i: Option<&Item>| matches!(i, Some(Item::Number(_) | Item::Cue(Cue::Compare(..) | Cue::Between)));
+            let either = matches!(self.ahead(0), Some(Item::Cue(Cue::Or))) && number(self.ahead(1));
+            if measure && (number(self.ahead(0)) || either) {
+                self.wait.column = Some(column);
+                self.mode = Mode::Filter;
+            }
             return;
         }
         // "the names of colleges" are the colleges, where those are a column.
@@ -308,6 +336,32 @@ impl<'p> Parser<'p, '_> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// Rows that have the most common value of a column.
+    pub(super) fn rows_of_most(&mut self, column: ColumnId, most: bool) {
+        let inner = Query {
+            select: vec![Expr::Column(column)],
+            group: vec![Expr::Column(column)],
+            order: vec![(Expr::Count, most), (Expr::Column(column), most)],
+            limit: Some(1),
+            ..Query::default()
+        };
+        self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Query(Box::new(inner))));
+    }
+
+    /// Whether rows are asked for, or their number, that have a column: `customers using the most popular method`.
+    fn rows_have(&self, column: ColumnId) -> bool {
+        let own = |o: &Output| match o {
+            Output::Expr(Expr::Column(c)) => {
+                c.table == column.table
+                    && *c != column
+                    && (self.index.is_unique(*c) || self.index.table(c.table).display.contains(c))
+            }
+            Output::Rows(t) | Output::CountOf(t) => *t == column.table,
+            _ => false,
+        };
+        !self.index.is_unique(column) && self.draft.outputs.first().is_some_and(own)
     }
 
     /// Whether what precedes is "and" behind a column that rows are grouped by.
@@ -373,7 +427,10 @@ impl<'p> Parser<'p, '_> {
         if asked.split(' ').any(number) {
             return None;
         }
-        self.referred_by(column).filter(|names| names.first().is_some_and(|c| thing(c.table)))
+        // "the names of customers" by a number that refers to them.
+        let mut before = self.tokens.iter().take(part.map_or(0, |p| p.start)).rev().filter(|t| t.lower != "the");
+        let named = before.next().is_some_and(|t| t.lower == "of") && before.next().is_some_and(|t| t.stem == "name");
+        self.referred_by(column).filter(|names| named || names.first().is_some_and(|c| thing(c.table)))
     }
 
     /// What the rows are called that a column refers to by number.
@@ -434,11 +491,20 @@ impl<'p> Parser<'p, '_> {
         self.wait.column = Some(column);
     }
 
+    /// Whether the question begins with "how many".
+    fn said_how_many(&self) -> bool {
+        let mut words = self.tokens.iter().map(|t| t.lower.as_str());
+        words.next() == Some("how") && words.next() == Some("many")
+    }
+
     pub(super) fn count_column(&mut self, column: ColumnId, measure: bool) {
         self.note_table(column.table);
         let unique = self.index.is_unique(column);
         let asked = std::mem::take(&mut self.wait.distinct);
-        let expr = if measure && !asked {
+        let whole = self.said_how_many() && self.mode == Mode::Select && self.draft.outputs.is_empty();
+        let expr = if measure && !asked && whole && !self.index.column(column).key {
+            Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
+        } else if measure && !asked {
             Expr::Column(column)
         } else if unique && !asked && (self.index.column(column).key || measure) {
             Expr::Count
@@ -456,6 +522,21 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
+    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
+    fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
+        if self.index.kind(column) == Kind::Boolean {
+            return Some(yes.to_string());
+        }
+        let values = &self.index.column(column).column.values;
+        let pair = |words: [&str; 2]| {
+            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
+            let wanted = if yes { words.first() } else { words.last() }?;
+            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
+            found.filter(|_| known && values.len() == 2).cloned()
+        };
+        [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair)
+    }
+
     /// A column that was named and waits for a comparison that does not come.
     pub(super) fn flush_column(&mut self) {
         let soon = |place: usize| matches!(self.ahead(place), Some(Item::Value(c, _)) if Some(*c) == self.wait.column);
@@ -463,7 +544,10 @@ impl<'p> Parser<'p, '_> {
             return;
         }
         if let Some(column) = self.wait.column.take() {
-            if std::mem::take(&mut self.wait.negated) {
+            if let Some(text) = self.holds(column, !self.wait.negated) {
+                self.wait.negated = false;
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(text))));
+            } else if std::mem::take(&mut self.wait.negated) {
                 self.draft.conditions.push(Condition {
                     cond: Cond::Null(column, true),
                     negated: false,

@@ -109,6 +109,10 @@ impl Parser<'_, '_> {
 
     /// An order by what is counted or by what is shown first, where nothing else was named.
     pub(super) fn settle_order(&mut self) {
+        if self.mode == Mode::Order && self.draft.order.is_empty() && std::mem::take(&mut self.wait.count) {
+            let down = self.wait.direction.take().unwrap_or(false);
+            self.draft.order.push((Expr::Count, down));
+        }
         if self.mode == Mode::Order
             && self.draft.order.is_empty()
             && let Some(down) = self.wait.direction.take()

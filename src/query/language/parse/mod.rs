@@ -238,6 +238,13 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             Cue::Times => self.times(),
             Cue::Between => self.wait.between = Some(None),
+            // "the count of different types" is one number.
+            Cue::Each
+                if self.phrase().ends_with("different")
+                    && matches!(self.part_before(), Some(Item::Cue(Cue::Count))) =>
+            {
+                self.wait.distinct = true;
+            }
             Cue::Each => self.wait.each = true,
             Cue::Per(bucket) => self.bucket(|time| Expr::Bucket(bucket, time)),
             Cue::PerPart(part) => self.bucket(|time| Expr::Part(part, time)),
@@ -456,8 +463,11 @@ impl<'p, 'a> Parser<'p, 'a> {
 
     /// The words of the part that is read.
     fn phrase(&self) -> String {
-        let part = self.parts.get(self.at);
-        let tokens = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
+        self.parts.get(self.at).map_or_else(String::new, |part| self.words_of(part))
+    }
+
+    fn words_of(&self, part: &Part) -> String {
+        let tokens = self.tokens.get(part.start..part.end).unwrap_or_default();
         tokens.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ")
     }
 

@@ -36,6 +36,7 @@ impl Parser<'_, '_> {
             match &part.item {
                 Item::Cue(Cue::Idle) if word == "some" => agg = Some(extreme(!more)),
                 Item::Cue(Cue::All | Cue::Each) => agg = Some(extreme(more)),
+                Item::Cue(Cue::Of) if self.words_of(part).contains("all") => agg = Some(extreme(more)),
                 Item::Cue(Cue::Agg(figure @ (Agg::Avg | Agg::Min | Agg::Max))) if agg.is_none() => agg = Some(*figure),
                 Item::Cue(Cue::Superlative(most, _)) if agg.is_none() => agg = Some(extreme(*most)),
                 Item::Unknown if word == "than" => {}

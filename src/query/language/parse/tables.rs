@@ -6,7 +6,7 @@ use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Output, count_compared, distinct};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
-use crate::query::language::logic::{Expr, Literal, Op, Operand};
+use crate::query::language::logic::{Expr, Literal, Op, Operand, SetOp};
 use crate::query::schema::Kind;
 
 impl Parser<'_, '_> {
@@ -73,6 +73,14 @@ impl Parser<'_, '_> {
             self.mode = if self.draft.outputs.is_empty() { Mode::Select } else { self.mode };
             return;
         }
+        if let Some(most) = self.wait.frequent
+            && self.wait.limit.is_none()
+            && let Some(column) = self.refers_to(table)
+        {
+            self.wait.frequent = None;
+            self.rows_of_most(column, most);
+            return;
+        }
         if let Some(most) = self.wait.frequent.take() {
             self.show_rows(table, and);
             self.order_by(Expr::Count, most);
@@ -136,9 +144,17 @@ impl Parser<'_, '_> {
         if self.negated_open && self.mode == Mode::Filter && !and {
             return;
         }
+        if and && self.mode == Mode::Select && self.also(table) {
+            return;
+        }
         self.note_table(table);
         match self.mode {
-            Mode::Select if self.draft.outputs.is_empty() => self.show_rows(table, false),
+            Mode::Select if self.draft.outputs.is_empty() => {
+                self.draft.and_theirs = matches!(self.ahead(0), Some(Item::Cue(Cue::And)))
+                    && matches!(self.ahead(1), Some(Item::Cue(Cue::Pronoun)))
+                    && matches!(self.ahead(2), Some(Item::Column(c)) if c.table == table && !self.index.table(table).display.contains(c));
+                self.show_rows(table, false);
+            }
             Mode::Select if owner => {
                 self.draft.entity.get_or_insert(table);
             }
@@ -147,6 +163,45 @@ impl Parser<'_, '_> {
                 self.draft.entity.get_or_insert(table);
             }
         }
+    }
+
+    /// The column by which the rows asked about refer to another table, where they are told by a name or key.
+    fn refers_to(&self, table: TableId) -> Option<ColumnId> {
+        let edges = self.index.edges.iter().filter(|e| e.to == table && Some(e.from) == self.subject());
+        let mut keys = edges.filter_map(|e| if let [(from, _)] = e.on.as_slice() { Some(*from) } else { None });
+        let key = keys.next().filter(|_| keys.next().is_none())?;
+        let own = self.draft.outputs.iter().all(|o| match o {
+            Output::Expr(Expr::Column(c)) => c.table == key.table && *c != key,
+            Output::Rows(t) | Output::CountOf(t) => *t == key.table,
+            _ => false,
+        });
+        (own && !self.draft.outputs.is_empty() && !self.index.is_unique(key)).then_some(key)
+    }
+
+    /// Whether the one column shown, said of the table before, is wanted of this table as well.
+    fn also(&mut self, table: TableId) -> bool {
+        let [Output::Expr(Expr::Column(column))] = self.draft.outputs.as_slice() else { return false };
+        let before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+        let mut before = before.filter(|i| !matches!(i, Item::Cue(Cue::Idle | Cue::All | Cue::Of)));
+        let listed = matches!(before.next(), Some(Item::Cue(Cue::And)))
+            && match before.next() {
+                Some(Item::Table(t)) => *t == column.table,
+                Some(Item::Column(c)) => c == column,
+                _ => false,
+            };
+        if !listed || table == column.table || !self.draft.conditions.is_empty() || self.draft.also.is_some() {
+            return false;
+        }
+        let own = |c: ColumnId| self.index.column(c).own_words().to_vec();
+        let display = |c: ColumnId| self.index.table(c.table).display.as_slice() == [c];
+        let same = |c: &ColumnId| own(*c) == own(*column) || display(*column) && display(*c);
+        let Some(other) = self.index.columns(table).find(same) else { return false };
+        let common = |t: &crate::query::language::words::Token| {
+            matches!(t.lower.as_str(), "both" | "common" | "shared" | "share" | "also")
+        };
+        let op = if self.tokens.iter().any(common) { SetOp::Intersect } else { SetOp::Union };
+        self.draft.also = Some((op, other));
+        true
     }
 
     /// The one column of a table that figures can be made of, the stars of a rating.

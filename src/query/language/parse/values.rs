@@ -3,7 +3,7 @@
 use super::{Mode, Parser, limit};
 use crate::query::language::assign::Item;
 use crate::query::language::cues::Cue;
-use crate::query::language::draft::{Condition, count_compared};
+use crate::query::language::draft::{Condition, Output, count_compared};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
 use crate::query::language::logic::{Cond, Expr, Literal, Op, Operand, Place};
@@ -160,6 +160,22 @@ impl Parser<'_, '_> {
         self.condition(cond);
     }
 
+    /// The column in which a text is said to stand, `"love" in its title`.
+    fn column_behind(&self) -> Option<ColumnId> {
+        let inside = matches!(self.ahead(0), Some(Item::Cue(Cue::In)));
+        match (inside, self.ahead(1), self.ahead(2)) {
+            (true, Some(Item::Column(column)), _)
+            | (true, Some(Item::Cue(Cue::Pronoun)), Some(Item::Column(column))) => Some(*column),
+            _ => None,
+        }
+    }
+
+    /// Whether what precedes a text says that something has it: `has "love" in its title`.
+    fn is_said_to_be_in(&self) -> bool {
+        let has = matches!(self.behind(), Some(Item::Cue(Cue::Have | Cue::Relative | Cue::With)));
+        has && self.column_behind().is_some()
+    }
+
     pub(super) fn stored_in(&self, column: ColumnId, text: &str) -> Option<String> {
         let values = self.index.values(&text.to_lowercase());
         values.iter().find(|v| v.column == column).map(|v| v.text.clone())
@@ -177,8 +193,14 @@ impl Parser<'_, '_> {
             self.condition(cond);
             return;
         }
-        if let Some(place) = self.wait.contains.take() {
+        if let Some(place) = self.wait.contains.take().or(self.is_said_to_be_in().then_some(Place::Inside)) {
             let texts = |c: &ColumnId| self.index.kind(*c) == Kind::Text;
+            if let Some(column) = self.column_behind().filter(texts) {
+                self.wait.column = None;
+                self.skip_to_column();
+                self.condition(Cond::Like(column, place, text, false));
+                return;
+            }
             let column = self.wait.column.take().filter(texts).or(self.last_column.filter(texts)).or(display);
             match column {
                 Some(column) => self.condition(Cond::Like(column, place, text, false)),
@@ -272,6 +294,13 @@ impl Parser<'_, '_> {
         if compare.is_some() && matches!(self.ahead(0), Some(Item::Table(_))) {
             self.wait.column = None;
         }
+        // "from Bonn city or younger than 40": the age, not the city.
+        if let (Some(column), Some((_, Some(quality)))) = (self.wait.column, compare)
+            && self.measures(quality, column).is_none()
+            && !is_measure(self.index, column)
+        {
+            self.flush_column();
+        }
         if let Some(column) = self.wait.column.take() {
             let op = compare.map_or(Op::Eq, |c| self.directed(column, c));
             let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
@@ -340,10 +369,20 @@ impl Parser<'_, '_> {
         let literal = Operand::Literal(Literal::Number(n));
         let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
         let named = |word: &str, c: &ColumnId| self.index.column(*c).words.has(word);
-        let tables: Vec<TableId> = self.draft.tables.iter().copied().chain(self.draft.entity).collect();
+        let shown = self.draft.outputs.iter().filter_map(|o| match o {
+            Output::Expr(Expr::Column(c)) => Some(c.table),
+            _ => None,
+        });
+        let tables: Vec<TableId> = self.draft.tables.iter().copied().chain(self.draft.entity).chain(shown).collect();
         let year_column =
             tables.iter().flat_map(|t| self.index.columns(*t)).find(|c| named("year", c)).filter(|_| year);
-        let column = year_column.or_else(|| self.last_column.filter(|c| is_measure(self.index, *c)));
+        // "under 20": of no number of a key, but of an age.
+        let measured = |c: &ColumnId| is_measure(self.index, *c) && (op == Op::Eq || !self.index.column(*c).key);
+        let old = || match self.quality_column(crate::query::language::cues::quality("old")) {
+            Some((column, true)) if !matches!(op, Op::Eq | Op::Ne) => Some(column),
+            _ => None,
+        };
+        let column = year_column.or_else(|| self.last_column.filter(measured)).or_else(old);
         match column {
             Some(column) => {
                 let op = compare.map_or(op, |c| self.directed(column, c));

@@ -96,7 +96,7 @@ impl Reader<'_, '_, '_> {
             // "most requests": of the groups.
             let most = s.most.take().is_some_and(|m| m.0);
             s.ranked = Some(most);
-            s.limit = s.limit.or(Some(1));
+            self.limit_ranked(s);
             return;
         }
         s.limit = s.number.take().and_then(limit).or(s.limit);
@@ -231,7 +231,8 @@ impl Reader<'_, '_, '_> {
     pub(super) fn take_column(&self, s: &mut State, column: ColumnId, words: &[Word], at: usize) {
         let next = words.get(at + 1);
         let measure = self.measure(column);
-        if let (Some(op), Some(n)) = (s.op, s.number) {
+        // A comparison is over where a group begins.
+        if let (Some(op), Some(n), false) = (s.op, s.number, s.each || s.by) {
             (s.op, s.number) = (None, None);
             let literal = Operand::Literal(Literal::Number(n));
             // "users from more than 3 addresses": so many different ones of each.
@@ -381,6 +382,10 @@ impl Reader<'_, '_, '_> {
         }
         if let Some(top) = s.top.filter(|_| s.shown.is_empty() && !measure && !self.log.shown.starts_with(&[column])) {
             s.ranked = Some(top);
+            // "the top path per host" is one.
+            if !self.is_said_of_several(column) && matches!(next, None | Some(Word::Cue(Cue::Each | Cue::By))) {
+                s.limit = Some(1);
+            }
         }
         if std::mem::take(&mut s.distinct) {
             s.query.distinct = true;

@@ -4,6 +4,7 @@ use super::{Reader, State};
 use crate::query::language::cues::{self, Cue};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Query};
+use crate::query::language::operations::Status;
 use crate::query::language::write::quote;
 use crate::query::schema::Kind;
 
@@ -48,6 +49,9 @@ impl Reader<'_, '_, '_> {
                 _ => s.left += 1,
             }
             s.shown.clear();
+        }
+        if let (Some(column), false) = (s.named_values, query.group.is_empty()) {
+            self.each_named(&s, &mut query, column);
         }
         let part = self.part(&mut s, &mut query);
         if s.moving.is_some() && query.group.is_empty() {
@@ -200,7 +204,7 @@ impl Reader<'_, '_, '_> {
                 query
                     .group
                     .iter()
-                    .filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..)))
+                    .filter(|e| matches!(e, Expr::Bucket(..) | Expr::Part(..) | Expr::Step(..)))
                     .map(|e| (e.clone(), false)),
             );
         }
@@ -223,6 +227,21 @@ impl Reader<'_, '_, '_> {
         if s.fresh && s.shown.is_empty() {
             s.shown.extend(s.named);
         }
+        if s.spread {
+            self.spread(s);
+        }
+        // "status codes by path": how many of each.
+        if let ([one], true) = (s.shown.as_slice(), s.figures.is_empty() && !s.query.group.is_empty())
+            && let Some(Status::Http(c) | Status::Word(c, ..) | Status::Priority(c) | Status::Flag(c, _)) =
+                &self.log.status
+            && one == c
+            && !s.query.group.contains(&Expr::Column(*c))
+        {
+            s.shown.clear();
+            s.query.group.push(Expr::Column(*c));
+        }
+        self.rates(s);
+        self.runs(s);
         s.left += usize::from(s.order && s.query.order.is_empty());
         s.left += usize::from(s.top.is_some() && s.ranked.is_none() && s.query.order.is_empty());
         if let Some((elapsed, asked)) = s.elapsed.take() {
@@ -281,7 +300,10 @@ impl Reader<'_, '_, '_> {
             && s.query.group.is_empty()
             && s.within.is_none()
             && !s.rows
-            && self.tokens.iter().any(|t| matches!(cues::of(&t.lower), Some(Cue::Superlative(_, Some(_)))))
+            && self.tokens.iter().any(|t| {
+                matches!(t.lower.as_str(), "worst" | "slow")
+                    || matches!(cues::of(&t.lower), Some(Cue::Superlative(_, Some(_))))
+            })
         {
             let mean = Expr::Agg(Agg::Avg, Box::new(Expr::Column(*by)));
             let several = self.is_said_of_several(*one);
@@ -312,6 +334,85 @@ impl Reader<'_, '_, '_> {
         }
         if s.compare {
             self.compare(s);
+        }
+    }
+
+    /// "404s and 500s by day": one figure for each that is named.
+    fn each_named(&self, s: &State, query: &mut Query, column: ColumnId) {
+        let equal = |c: &Cond| matches!(c, Cond::Compare(Expr::Column(c), Op::Eq, _) if *c == column);
+        let named = |c: &Cond| matches!(c, Cond::Any(all) if all.len() > 1 && all.iter().all(equal));
+        let class = |c: &Cond| matches!(c, Cond::Between(Expr::Column(c), Literal::Number(low), Literal::Number(high)) if *c == column && high - low == 99.0);
+        let classes = |c: &Cond| matches!(c, Cond::Any(all) if all.len() > 1 && all.iter().all(class));
+        let ranked = s.ranked.is_some() || !query.order.is_empty() || s.limit.is_some();
+        let further = s.share || s.change.is_some() || s.moving.is_some() || s.running || s.mean || s.compare;
+        // "4xx and 5xx": by the first digit.
+        let classes = query.filter.iter().any(classes);
+        let group = if classes { Expr::Step(column, 100.0) } else { Expr::Column(column) };
+        if (classes || query.filter.iter().any(named)) && !ranked && !further && !query.group.contains(&group) {
+            query.group.push(group);
+        }
+    }
+
+    /// The distribution of numbers by steps of equal width, of other values by each of them.
+    fn spread(&self, s: &mut State) {
+        s.left += usize::from(s.agg.is_some() || !s.figures.is_empty() || s.count || !s.query.order.is_empty());
+        for column in std::mem::take(&mut s.shown) {
+            let group = if self.measure(column) { self.steps(column) } else { Some(Expr::Column(column)) };
+            s.left += usize::from(group.is_none());
+            s.query.group.extend(group);
+        }
+        s.left += usize::from(s.query.group.is_empty());
+        s.figures.push(Expr::Count);
+    }
+
+    /// Between ten and some twenty steps over the values of a column.
+    fn steps(&self, column: ColumnId) -> Option<Expr> {
+        let info = self.index.column(column).column;
+        let bound = |text: &Option<String>| text.as_ref()?.parse::<f64>().ok();
+        let range = bound(&info.max)? - bound(&info.min)?;
+        let whole = info.kind == Kind::Integer;
+        if !range.is_finite() || range <= 0.0 {
+            return None;
+        }
+        let power = 10_f64.powf((range / 10.0).log10().floor());
+        let width = [5.0, 2.0, 1.0].iter().map(|n| n * power).find(|width| range / width >= 10.0).unwrap_or(power);
+        Some(Expr::Step(column, if whole { width.max(1.0) } else { width }))
+    }
+
+    /// "requests per second per hour": a rate in each hour.
+    fn rates(&self, s: &mut State) {
+        let buckets: Vec<(usize, Bucket)> = s
+            .query
+            .group
+            .iter()
+            .enumerate()
+            .filter_map(|(at, e)| if let Expr::Bucket(bucket, _) = e { Some((at, *bucket)) } else { None })
+            .collect();
+        // A mean over seconds that have rows is none over all seconds.
+        s.left += usize::from(s.agg == Some(Agg::Avg) && buckets.iter().any(|(_, b)| *b == Bucket::Second));
+        let [(at, fine), (_, coarse)] = buckets.as_slice() else { return };
+        let spans = fine.seconds().zip(coarse.seconds()).filter(|(fine, coarse)| fine < coarse);
+        match (spans, s.figures.as_slice()) {
+            (Some((fine, coarse)), [] | [Expr::Count]) => {
+                s.query.group.remove(*at);
+                let name = format!("per_{}", if fine == 1 { "second" } else { "stretch" });
+                let sql = format!("count(*) / {}.0", coarse / fine);
+                s.figures = vec![Expr::Metric(self.log.table, name, sql)];
+            }
+            _ => s.left += 1,
+        }
+    }
+
+    /// "which user ran the most queries": statements that are counted by a column were run that often.
+    fn runs(&self, s: &mut State) {
+        let ran =
+            |t: &super::Token| matches!(t.lower.as_str(), "ran" | "run" | "runs" | "executed" | "executes" | "issued");
+        if s.ranked.is_none() || !s.query.order.is_empty() || !(s.figures.is_empty() || s.figures == [Expr::Count]) {
+            return;
+        }
+        let calls = self.index.columns(self.log.table).find(|c| self.index.column(*c).column.name == "calls");
+        if let Some(calls) = calls.filter(|_| self.tokens.iter().any(ran)) {
+            s.figures = vec![Expr::Agg(Agg::Sum, Box::new(Expr::Column(calls)))];
         }
     }
 
@@ -390,14 +491,32 @@ impl Reader<'_, '_, '_> {
             });
             column.map(Expr::Column).or(bucket)
         });
-        match group.filter(|_| !s.figures.is_empty() || s.count || s.rows) {
+        // "compare the models".
+        let shown = match s.shown.as_slice() {
+            [one] if self.repeats(*one) && s.figures.is_empty() => Some(Expr::Column(*one)),
+            _ => None,
+        };
+        let all = group.is_none() && shown.is_some();
+        match group.or(shown) {
             Some(group) => {
+                if all {
+                    s.shown.clear();
+                }
                 if s.figures.is_empty() {
                     s.figures.push(Expr::Count);
+                    // Nothing is named by which they are compared: what they took and how much of them failed as well.
+                    if !s.count && !s.rows {
+                        let mean = |c| Expr::Agg(Agg::Avg, Box::new(Expr::Column(c)));
+                        s.figures.extend(self.log.duration.map(mean));
+                        let rate = |sql| Expr::Metric(self.log.table, "error_rate".to_owned(), sql);
+                        s.figures.extend(self.log.rate(self.index, false).map(rate));
+                    }
                 }
-                s.query.group.push(group);
+                if !s.query.group.contains(&group) {
+                    s.query.group.push(group);
+                }
             }
-            None => s.left += 1,
+            None => s.left += usize::from(s.query.group.is_empty()),
         }
     }
 

@@ -68,6 +68,21 @@ enum Word {
     OverTime,
     /// Sets one beside another; between the two where the flag is set.
     Against(bool),
+    /// How many rows each value, or each step of values, has.
+    Spread,
+    /// How long rows take.
+    HowLong,
+    /// The worst, or the best where the flag is set.
+    Worst(bool),
+}
+
+/// By what rows or groups are bad, where the question does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    /// By the time they take.
+    Slow,
+    /// By the share that fails.
+    Failing,
 }
 
 /// Reads a question about one table of operations data.
@@ -84,7 +99,12 @@ pub struct Reader<'r, 'i, 'a> {
     pub tokens: &'r [Token],
     /// The times it names.
     pub dated: &'r [dates::Span],
+    /// What `worst` means.
+    pub bad: Bad,
 }
+
+/// The lower end of a range, and its own unit where it has one.
+type Low = (f64, Option<Word>);
 
 /// What was said and waits for what it belongs to.
 #[derive(Debug, Default)]
@@ -105,7 +125,7 @@ struct State {
     top: Option<bool>,
     limit: Option<u64>,
     op: Option<Op>,
-    between: Option<Option<f64>>,
+    between: Option<Option<Low>>,
     number: Option<f64>,
     not: bool,
     or: bool,
@@ -140,6 +160,10 @@ struct State {
     /// The unit of the number that waits, in milliseconds.
     unit: f64,
     scale: Option<(f64, &'static str)>,
+    spread: bool,
+    how_long: bool,
+    /// A column of which several values were named, none of them as an alternative.
+    named_values: Option<ColumnId>,
 }
 
 impl Reader<'_, '_, '_> {
@@ -208,6 +232,11 @@ impl Reader<'_, '_, '_> {
             Word::Ranked(column, _) => format!("by column {}", index.full_name(*column)),
             Word::OverTime => "in the order of time".to_owned(),
             Word::Against(_) => "beside each other".to_owned(),
+            Word::Spread => "how many rows of each".to_owned(),
+            Word::HowLong => {
+                self.log.duration.map_or_else(String::new, |column| format!("column {}", index.full_name(column)))
+            }
+            Word::Worst(best) => if *best { "best" } else { "worst" }.to_owned(),
         }
     }
 
@@ -250,6 +279,14 @@ impl Reader<'_, '_, '_> {
             }
             Word::Value(column, text) => {
                 self.of_most(s, next);
+                // "what share of errors came from web1": of the errors.
+                let told = |t: &Token| matches!(t.lower.as_str(), "came" | "come" | "comes" | "are" | "were");
+                if let Some((from, None)) = s.shared
+                    && s.query.filter.len() > from
+                    && self.tokens.iter().any(told)
+                {
+                    s.shared = Some((from, Some(s.query.filter.len())));
+                }
                 if s.number == Some(0.0) && s.shown.len() == 1 && !s.count {
                     s.number = None;
                     s.none = Some(s.query.filter.len());
@@ -276,6 +313,12 @@ impl Reader<'_, '_, '_> {
                     && matches!(words.get(at.wrapping_sub(2)), Some(Word::Rows(_)));
                 s.left += usize::from(two);
                 let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
+                // "what percent of requests to /login failed": of those to /login.
+                if let (Some((from, Some(_))), None) = (s.shared, next)
+                    && self.is_said_last()
+                {
+                    s.shared = Some((from, Some(s.query.filter.len())));
+                }
                 // "with priority error": the column is said with its value.
                 if let Some(Word::Column(column)) = at.checked_sub(1).and_then(|p| words.get(p)) {
                     let mut own = Vec::new();
@@ -286,7 +329,15 @@ impl Reader<'_, '_, '_> {
                 }
                 self.of_most(s, next);
                 // "errors and warnings": no row is both.
-                s.or |= self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
+                let told = self.is_told(s, cond) && matches!(words.get(at.wrapping_sub(1)), Some(Word::Cue(Cue::And)));
+                s.or |= told;
+                if let (
+                    true,
+                    Cond::Compare(Expr::Column(column), Op::Eq, _) | Cond::Between(Expr::Column(column), ..),
+                ) = (told, cond)
+                {
+                    s.named_values = Some(*column);
+                }
                 if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
                     s.number = None;
                     s.none = Some(s.query.filter.len());
@@ -326,11 +377,19 @@ impl Reader<'_, '_, '_> {
                     at.checked_sub(1).and_then(|p| words.get(p)),
                     Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))
                 ) && s.limit == Some(1)
-                    && matches!(next, Some(Word::Column(_) | Word::Rows(_) | Word::Series(_))) =>
+                    && matches!(next, Some(Word::Column(_) | Word::Rows(_) | Word::Series(_)))
+                    || matches!(at.checked_sub(1).and_then(|p| words.get(p)), Some(Word::Worst(_))) =>
             {
                 s.limit = limit(*n);
             }
+            // "the last 500 errors": their number, which is no code.
+            Word::Number(n)
+                if matches!(at.checked_sub(1).and_then(|p| words.get(p)), Some(Word::Time(_)))
+                    && *n > 1.0
+                    && s.limit == limit(*n)
+                    && matches!(next, Some(Word::Rows(_) | Word::Cond(_) | Word::Value(..))) => {}
             Word::Number(n) if self.compares_groups(s, *n, words, at) => {}
+            Word::Number(n) if self.compares_first(s, *n, words, at) => {}
             Word::Number(n) => self.number(s, *n, next),
             Word::Date(place) => {
                 // "compare errors this week with last week".
@@ -363,6 +422,7 @@ impl Reader<'_, '_, '_> {
                 s.each = false;
             }
             Word::Change => s.change = Some(false),
+            Word::Took if s.how_long => {}
             Word::Took => s.column = self.log.duration,
             Word::Unit(_) | Word::Bytes(_) => {}
             Word::Scale(bytes, name) => s.scale = Some((*bytes, name)),
@@ -423,6 +483,12 @@ impl Reader<'_, '_, '_> {
                 s.or |= between;
                 s.compare = true;
             }
+            Word::Spread => s.spread = true,
+            Word::HowLong => {
+                s.how_long = true;
+                s.figures.extend(self.log.duration.map(|c| Expr::Agg(Agg::Avg, Box::new(Expr::Column(c)))));
+            }
+            Word::Worst(best) => self.worst(s, *best, words, at),
         }
     }
 
@@ -432,7 +498,26 @@ impl Reader<'_, '_, '_> {
             && s.most.is_some_and(|m| m.1.is_none())
         {
             s.ranked = s.most.take().map(|m| m.0);
+            self.limit_ranked(s);
+        }
+    }
+
+    /// Whether the last word of the question says what became of what is named before: `failed`, `are errors`.
+    fn is_said_last(&self) -> bool {
+        let mut words = self.tokens.iter().rev().filter(|t| t.is_word());
+        let last = words.next().map_or("", |t| t.lower.as_str());
+        let be = words.next().is_some_and(|t| matches!(t.lower.as_str(), "are" | "is" | "were" | "was"));
+        be || matches!(last, "failed" | "fail" | "succeeded" | "succeed")
+    }
+
+    /// Of what is ranked by its rows the first is asked for; all in their order, with their number, where several are:
+    /// "which addresses got 429 most often".
+    fn limit_ranked(&self, s: &mut State) {
+        let several = matches!(s.shown.as_slice(), [one] if !self.log.plain && self.is_said_of_several(*one));
+        if s.limit.is_some() || !several {
             s.limit = s.limit.or(Some(1));
+        } else if s.figures.is_empty() {
+            s.figures.push(Expr::Count);
         }
     }
 
@@ -446,7 +531,11 @@ impl Reader<'_, '_, '_> {
     /// Whether a column's name is said of several, `paths`.
     fn is_said_of_several(&self, column: ColumnId) -> bool {
         let stems = &self.index.column(column).words.stems;
-        let named = |t: &Token| stems.iter().any(|s| *s == t.stem || t.stem == "user" && s.starts_with("user"));
+        let named = |t: &Token| {
+            stems.iter().any(|s| *s == t.stem || t.stem == "user" && s.starts_with("user"))
+                || t.stem == "code" && matches!(self.log.status, Some(Status::Http(c)) if c == column)
+                || t.stem == "address" && self.column(&["address"]) == Some(column)
+        };
         self.tokens.iter().any(|t| t.lower.ends_with('s') && t.lower != *t.stem && named(t))
     }
 
@@ -472,6 +561,7 @@ fn special(word: &Word) -> bool {
         | Word::Scale(..) => true,
         Word::Nth(_) | Word::Event(_) | Word::Elapsed(..) | Word::Only | Word::Fresh | Word::Gap => true,
         Word::Moving(_) | Word::Most(..) | Word::Ranked(..) | Word::OverTime | Word::Against(_) => true,
+        Word::Spread | Word::HowLong | Word::Worst(_) => true,
         Word::Cue(Cue::Agg(agg)) => matches!(agg, Agg::Median | Agg::Quantile(_)),
         Word::Cue(cue) => matches!(cue, Cue::Share | Cue::Running | Cue::Top(_)),
         _ => false,

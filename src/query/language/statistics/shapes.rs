@@ -1,9 +1,10 @@
 //! Words that shape a question about operations data: figures, groups, ranks, comparisons.
 
-use super::{Reader, State, Word, limit};
-use crate::query::language::cues::Cue;
+use super::{Bad, Reader, State, Word, limit};
+use crate::query::language::cues::{self, Cue};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Cond, Expr, Op, Operand, Query};
+use crate::query::language::words::Token;
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
@@ -38,6 +39,11 @@ impl Reader<'_, '_, '_> {
                     s.figures.push(expr.clone());
                 }
             }
+            // "how long do requests take on average".
+            Cue::Agg(agg) if s.how_long && s.agg.is_none() && s.figures.len() == 1 => {
+                s.figures.extend(self.log.duration.map(|c| Expr::Agg(agg, Box::new(Expr::Column(c)))));
+                s.figures.remove(0);
+            }
             // "p50, p95 and p99 of request time".
             Cue::Agg(agg) if s.agg.is_some() => match at.checked_sub(1).and_then(|p| words.get(p)) {
                 Some(Word::Cue(Cue::And)) => s.aggs.push(agg),
@@ -46,7 +52,23 @@ impl Reader<'_, '_, '_> {
             Cue::Agg(agg) => s.agg = Some(agg),
             Cue::HowMuch(Some(_)) if matches!(next, Some(Word::Elapsed(..))) => {}
             Cue::Distinct => s.distinct = true,
+            // "p99 by host": of the time that rows take.
+            Cue::Each | Cue::By
+                if matches!(s.agg, Some(Agg::Quantile(_) | Agg::Median))
+                    && s.figures.is_empty()
+                    && self.log.duration.is_some()
+                    && matches!(next, Some(Word::Column(c)) if self.repeats(*c)) =>
+            {
+                let figure = |agg| self.log.duration.map(|c| Expr::Agg(agg, Box::new(Expr::Column(c))));
+                s.figures.extend(s.agg.take().into_iter().chain(std::mem::take(&mut s.aggs)).filter_map(figure));
+                s.each = true;
+            }
             Cue::Each => s.each = true,
+            // "compare GET and POST by response time": the figure that is compared.
+            Cue::By
+                if s.compare
+                    && (matches!(next, Some(Word::Cue(Cue::Agg(_)) | Word::Rate(..)))
+                        || matches!(next, Some(Word::Column(c)) if self.measure(*c))) => {}
             Cue::By if matches!(next, Some(Word::Column(_))) => {
                 // "top 5 largest responses by path": of each path.
                 let within = !s.query.order.is_empty() && matches!(next, Some(Word::Column(c)) if self.repeats(*c));
@@ -69,12 +91,21 @@ impl Reader<'_, '_, '_> {
             }
             Cue::Frequent(most) => {
                 s.limit = s.number.take().and_then(limit).or(s.limit);
+                // "which query is called most often": by the column that counts it.
+                if let Some(Word::Column(by)) = at.checked_sub(1).and_then(|p| words.get(p))
+                    && s.shown.last() == Some(by)
+                    && self.measure(*by)
+                    && self.adds_up(*by)
+                {
+                    s.shown.pop();
+                    return self.rank_by_count(s, *by, most);
+                }
                 match next {
                     Some(Word::Column(_) | Word::Series(_) | Word::Rows(Some(_))) => s.frequent = Some(most),
                     Some(Word::Value(..) | Word::Cond(_)) if s.shown.is_empty() => s.frequent = Some(most),
                     _ => {
                         s.ranked = Some(most);
-                        s.limit = s.limit.or(Some(1));
+                        self.limit_ranked(s);
                     }
                 }
             }
@@ -116,6 +147,63 @@ impl Reader<'_, '_, '_> {
             Cue::And | Cue::In | Cue::By | Cue::With | Cue::Times | Cue::Named => {}
             _ => s.left += 1,
         }
+    }
+
+    /// Rows, or the values of the column shown, in the order of a column that counts how often they occur.
+    fn rank_by_count(&self, s: &mut State, by: ColumnId, most: bool) {
+        let several = |t: &Token| t.lower.ends_with('s') && self.log.rows.contains(&t.stem.as_str());
+        let group = s.shown.first().copied().filter(|c| self.repeats(*c));
+        let plural = group.map_or_else(|| self.tokens.iter().any(several), |c| self.is_said_of_several(c));
+        if !plural {
+            s.limit = s.limit.or(Some(1));
+        }
+        let column = Expr::Column(by);
+        match group {
+            Some(_) => {
+                let sum = Expr::Agg(Agg::Sum, Box::new(column));
+                s.figures.push(sum.clone());
+                s.query.order.push((sum, most));
+            }
+            None => s.query.order.push((column, most)),
+        }
+    }
+
+    /// The worst: the slowest, or what fails most; of a figure the largest.
+    pub(super) fn worst(&self, s: &mut State, best: bool, words: &[Word], at: usize) {
+        let next = words.get(at + 1);
+        if let Some(Word::Column(c)) = next
+            && self.measure(*c)
+        {
+            // Only of what takes time is it known which end is bad.
+            s.left += usize::from(!self.takes_time(*c));
+            s.most = Some((!best, None));
+            return;
+        }
+        if matches!(next, Some(Word::Rate(..))) {
+            s.most = Some((!best, None));
+            return;
+        }
+        let failing = self.log.status.is_some() && (self.bad == Bad::Failing || self.log.duration.is_none());
+        match (failing, cues::of(if best { "fastest" } else { "slowest" })) {
+            (true, _) => match self.log.rate(self.index, false) {
+                Some(sql) if !s.rows && s.figures.is_empty() => {
+                    s.limit = s.number.take().and_then(limit).or(s.limit);
+                    let rate = Expr::Metric(self.log.table, "error_rate".to_owned(), sql);
+                    s.figures.push(rate);
+                    s.ranked = Some(!best);
+                }
+                _ => s.left += 1,
+            },
+            (false, Some(cue)) if self.log.duration.is_some() => self.cue(s, cue, words, at),
+            _ => s.left += 1,
+        }
+    }
+
+    /// Whether a column says how long something took.
+    fn takes_time(&self, column: ColumnId) -> bool {
+        let words = &self.index.column(column).words;
+        Some(column) == self.log.duration
+            || ["time", "duration", "latency", "elapsed", "ms"].iter().any(|w| words.has(w))
     }
 
     /// Whether the one column shown names things of several rows each, of which a condition that follows holds or not.

@@ -61,10 +61,10 @@ impl Reader<'_, '_, '_> {
         None
     }
 
-    /// A comparison that names the time it is made with: `compared to last week`.
+    /// A phrase that names a time and means another: `compared to last week`, `day of the week`.
     fn compared(&self, phrase: &[Token]) -> Option<Option<Word>> {
         let lower = phrase.iter().map(|t| t.lower.as_str()).collect::<Vec<_>>().join(" ");
-        self.own(&lower).filter(|word| *word == Some(Word::Change))
+        self.own(&lower).filter(|word| matches!(word, Some(Word::Change | Word::Series(Expr::Part(..)))))
     }
 
     /// What a phrase is: `Some(None)` where it says nothing.
@@ -127,12 +127,18 @@ impl Reader<'_, '_, '_> {
         }
         match cue {
             Some(Cue::Idle | Cue::Of | Cue::Do | Cue::Be | Cue::Have | Cue::Ask | Cue::All) => Some(None),
+            Some(Cue::Relative | Cue::Who) if at == 0 && lower.starts_with("who") => {
+                Some(self.log.actor.map(Word::Column))
+            }
             Some(Cue::Which | Cue::Relative | Cue::Who | Cue::Whose | Cue::Pronoun | Cue::Stop | Cue::Where) => {
                 Some(None)
             }
             Some(Cue::Superlative(..)) if lower == "peak" => Some(Some(Word::Cue(Cue::Frequent(true)))),
             Some(cue) => Some(Some(Word::Cue(cue))),
-            None => number_word(&lower).map(|n| Some(Word::Number(n))).or_else(|| self.verb(&lower, at)),
+            None => number_word(&lower)
+                .map(|n| Some(Word::Number(n)))
+                .or_else(|| self.verb(&lower, at))
+                .or_else(|| self.part_of_value(phrase).map(Some)),
         }
     }
 
@@ -184,6 +190,9 @@ impl Reader<'_, '_, '_> {
                 | "server"
                 | "page"
                 | "http"
+                | "ask"
+                | "asks"
+                | "asked"
         );
         (at > 0 && idle).then_some(None)
     }
@@ -295,7 +304,7 @@ impl Reader<'_, '_, '_> {
     }
 
     /// A column of the table by its name, in these words or in others.
-    fn column(&self, stems: &[&str]) -> Option<ColumnId> {
+    pub(super) fn column(&self, stems: &[&str]) -> Option<ColumnId> {
         // A longer name may leave out its unit, `execution time` of `execution_time_ms`.
         let enough = if stems.len() > 1 { 0.62 } else { 0.7 };
         let own = |c: &Candidate| match c.meaning {
@@ -470,6 +479,26 @@ impl Reader<'_, '_, '_> {
                 let column = self.log.size.or_else(|| self.amount()).filter(|_| rows)?;
                 return Some(Some(Word::Ranked(column, !lower.ends_with("smallest"))));
             }
+            "distribution of"
+            | "the distribution of"
+            | "histogram of"
+            | "a histogram of"
+            | "breakdown of"
+            | "the breakdown of"
+            | "spread of"
+            | "the spread of"
+            | "histogram"
+            | "distribution"
+            | "breakdown" => {
+                return Some(Some(Word::Spread));
+            }
+            "how long do" | "how long does" | "how long did" if self.log.duration.is_some() => {
+                let lasts = |t: &Token| {
+                    matches!(t.lower.as_str(), "take" | "takes" | "took" | "last" | "lasted" | "run" | "runs")
+                };
+                return self.tokens.iter().skip(at).any(lasts).then_some(Some(Word::HowLong));
+            }
+            "worst" | "the worst" => return Some(Some(Word::Worst(false))),
             "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
@@ -591,6 +620,26 @@ impl Reader<'_, '_, '_> {
             return Some(Word::Cond(Cond::Compare(Expr::Column(column), Op::Eq, method)));
         }
         own(&lower).or_else(|| synonyms::of_value(&lower).iter().find_map(|other| own(other)))
+    }
+
+    /// A word that occurs as such in values of one column, `nginx` in `nginx.service`, or names a program that asks.
+    fn part_of_value(&self, phrase: &[Token]) -> Option<Word> {
+        let [token] = phrase else { return None };
+        let lower = token.lower.as_str();
+        if lower.chars().count() < 4 || lower.chars().any(|c| !c.is_alphanumeric()) {
+            return None;
+        }
+        let like = |c: ColumnId| Word::Cond(Cond::Like(c, Place::Inside, token.text.clone(), false));
+        let has = |value: &String| value.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|part| part == lower);
+        let mut columns =
+            self.index.columns(self.log.table).filter(|c| self.index.column(*c).column.values.iter().any(has));
+        match (columns.next(), columns.next()) {
+            (Some(only), None) => Some(like(only)),
+            (None, _) if lower.ends_with("bot") || lower.ends_with("crawler") || lower.ends_with("spider") => {
+                self.log.agent.map(like)
+            }
+            _ => None,
+        }
     }
 
     fn quoted(&self, text: &str) -> Word {

@@ -12,7 +12,20 @@ impl Reader<'_, '_, '_> {
     fn in_unit(&self, column: ColumnId, n: f64, next: Option<&Word>) -> f64 {
         let words = &self.index.column(column).words;
         let own = if words.has("ms") || words.has("exec") { 1.0 } else { 1000.0 };
-        if let Some(Word::Unit(unit)) = next { n * unit / own } else { n }
+        match next {
+            Some(Word::Unit(unit)) => n * unit / own,
+            _ if self.is_in_milliseconds(column, n) => n / own,
+            _ => n,
+        }
+    }
+
+    /// Whether a number without a unit is one of milliseconds: seconds that no row comes near, "response time over 300".
+    fn is_in_milliseconds(&self, column: ColumnId, n: f64) -> bool {
+        let info = self.index.column(column);
+        let bound = |text: &Option<String>| text.as_ref().and_then(|t| t.parse::<f64>().ok());
+        let seconds = Some(column) == self.log.duration && !info.words.has("ms") && !info.words.has("exec");
+        let within = |low: f64, high: f64| n > 10.0 * high && (low..=high).contains(&(n / 1000.0));
+        seconds && bound(&info.column.min).zip(bound(&info.column.max)).is_some_and(|(low, high)| within(low, high))
     }
 
     /// `paths with an average response time over 200 ms`: a comparison of what is said of each group.
@@ -34,15 +47,83 @@ impl Reader<'_, '_, '_> {
         true
     }
 
+    /// `response time over 300 by path`: the column named first is compared, `average response time over 300 by path`
+    /// its figure for each group.
+    pub(super) fn compares_first(&self, s: &mut State, n: f64, words: &[Word], at: usize) -> bool {
+        let Some([Word::Column(column), Word::Cue(Cue::Compare(..))]) =
+            at.checked_sub(2).and_then(|from| words.get(from..at))
+        else {
+            return false;
+        };
+        if s.op.is_none() || s.column.is_some() || !self.measure(*column) {
+            return false;
+        }
+        let next = words.get(at + 1);
+        let scaled = match next {
+            Some(Word::Bytes(_)) => return false,
+            _ => self.in_unit(*column, n, next),
+        };
+        let grouped = words.iter().skip(at).any(|w| matches!(w, Word::Cue(Cue::By | Cue::Each)));
+        match s.figures.as_slice() {
+            [] if s.shown.last() == Some(column) && !s.rows => {
+                s.shown.pop();
+                s.rows = true;
+                let literal = Operand::Literal(Literal::Number(scaled));
+                let op = s.op.take().unwrap_or(Op::Eq);
+                self.push(s, Cond::Compare(Expr::Column(*column), op, literal));
+                true
+            }
+            [figure @ Expr::Agg(_, of)] if grouped && **of == Expr::Column(*column) && s.shown.is_empty() => {
+                let figure = figure.clone();
+                s.having = s.op.take().map(|op| (figure, op, scaled));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A number of bytes in the unit of the column that it is compared with.
+    fn in_bytes(&self, column: ColumnId, n: f64, unit: f64) -> f64 {
+        let words = &self.index.column(column).words;
+        let own = [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
+        n * unit / own
+    }
+
+    /// A range whose upper end is said: its ends may have one unit or each its own.
+    fn range(&self, s: &mut State, (low, unit): (f64, Option<Word>), high: f64, next: Option<&Word>) {
+        let unit = unit.as_ref().or(next);
+        let column = s.column.take().or(match next {
+            Some(Word::Unit(_)) => self.log.duration,
+            Some(Word::Bytes(_)) => self.log.size,
+            _ => None,
+        });
+        let Some(column) = column else {
+            s.left += 1;
+            return;
+        };
+        let value = |n: f64, unit: Option<&Word>| match unit {
+            Some(Word::Bytes(unit)) => self.in_bytes(column, n, *unit),
+            unit => self.in_unit(column, n, unit),
+        };
+        let ends = (Literal::Number(value(low, unit)), Literal::Number(value(high, next)));
+        self.push(s, Cond::Between(Expr::Column(column), ends.0, ends.1));
+        s.rows = true;
+    }
+
     pub(super) fn number(&self, s: &mut State, n: f64, next: Option<&Word>) {
+        match s.between.take() {
+            Some(None) => {
+                s.between = Some(Some((n, next.filter(|w| matches!(w, Word::Unit(_) | Word::Bytes(_))).cloned())));
+                return;
+            }
+            Some(Some(low)) => return self.range(s, low, n, next),
+            None => {}
+        }
         let scaled = |column: ColumnId| self.in_unit(column, n, next);
         if let (Some(Word::Bytes(unit)), Some(column)) = (next, s.column.or(self.log.size)) {
             s.column = None;
-            let words = &self.index.column(column).words;
-            let own =
-                [("kb", 1e3), ("mb", 1e6), ("gb", 1e9)].iter().find(|(w, _)| words.has(w)).map_or(1.0, |(_, n)| *n);
             let op = s.op.take().unwrap_or(Op::Eq);
-            let literal = Operand::Literal(Literal::Number(n * unit / own));
+            let literal = Operand::Literal(Literal::Number(self.in_bytes(column, n, *unit)));
             self.push(s, Cond::Compare(Expr::Column(column), op, literal));
             return;
         }
@@ -63,7 +144,7 @@ impl Reader<'_, '_, '_> {
                 return self.push(s, Cond::Compare(Expr::Column(amount), op, literal));
             }
         }
-        let free = s.op.is_none() && s.column.is_none() && s.top.is_none() && s.between.is_none();
+        let free = s.op.is_none() && s.column.is_none() && s.top.is_none();
         if let Some(Status::Http(column)) = &self.log.status
             && free
             && (100.0..600.0).contains(&n)
@@ -86,19 +167,6 @@ impl Reader<'_, '_, '_> {
         if s.top.is_some() || matches!(next, Some(Word::Cue(Cue::Superlative(..) | Cue::Frequent(_)))) {
             s.number = Some(n);
             return;
-        }
-        match (s.between, s.column) {
-            (Some(None), _) => {
-                s.between = Some(Some(n));
-                return;
-            }
-            (Some(Some(low)), Some(column)) => {
-                s.between = None;
-                s.column = None;
-                self.push(s, Cond::Between(Expr::Column(column), Literal::Number(low), Literal::Number(n)));
-                return;
-            }
-            _ => {}
         }
         if matches!(next, Some(Word::Unit(_))) {
             s.column = s.column.or(self.log.duration);
@@ -135,6 +203,14 @@ impl Reader<'_, '_, '_> {
         };
         s.column = None;
         s.between = None;
+        // "the ids of problems reported after June": the time is compared, not shown.
+        if let (Cond::During(column, ..), [.., last]) = (&cond, s.shown.as_slice())
+            && last == column
+            && self.is_said_as_deed(*column)
+        {
+            s.shown.pop();
+            s.rows = true;
+        }
         // "not modified since March": before it; "not in March": at another time.
         if event.is_some() && std::mem::take(&mut s.not) {
             let Cond::During(_, from, to) = cond else { return };
@@ -149,6 +225,17 @@ impl Reader<'_, '_, '_> {
         self.push(s, cond);
     }
 
+    /// Whether a column that dates rows was said by what happened to them, `reported`.
+    fn is_said_as_deed(&self, column: ColumnId) -> bool {
+        let stems = &self.index.column(column).words.stems;
+        let said = self.stretches().unwrap_or_default().into_iter().filter(|(w, _)| *w == Some(Word::Column(column)));
+        let done = |t: &super::Token| {
+            t.lower.ends_with("ed")
+                || stems.contains(&t.stem) && matches!(t.lower.as_str(), "sent" | "paid" | "made" | "built")
+        };
+        said.into_iter().any(|(_, range)| self.tokens.get(range).unwrap_or_default().iter().any(done))
+    }
+
     pub(super) fn time(&self, s: &mut State, latest: bool, words: &[Word], at: usize) {
         let Some(time) = self.log.time else {
             s.left += 1;
@@ -161,7 +248,11 @@ impl Reader<'_, '_, '_> {
             s.figures.push(Expr::Agg(agg, Box::new(Expr::Column(time))));
             return;
         }
+        // "the latest 500" is one with that code; "the last 200 requests" are so many.
+        let code = |n: f64| matches!(self.log.status, Some(Status::Http(_))) && (100.0..600.0).contains(&n);
+        let rows = |w: Option<&Word>| matches!(w, Some(Word::Rows(_) | Word::Cond(_) | Word::Value(..)));
         s.limit = match words.get(at + 1) {
+            Some(Word::Number(n)) if code(*n) && !rows(words.get(at + 2)) => Some(1),
             Some(Word::Number(n)) => limit(*n),
             _ => s.number.take().and_then(limit).or(Some(1)),
         };
@@ -184,6 +275,9 @@ impl Reader<'_, '_, '_> {
         let cond = if not { negated(cond) } else { cond };
         match s.query.filter.last_mut() {
             Some(last) if same(last, &cond) || or => {
+                if let (Cond::Compare(Expr::Column(column), Op::Eq, _), false) = (&cond, or) {
+                    s.named_values = Some(*column);
+                }
                 let earlier = last.clone();
                 *last = match earlier {
                     Cond::Any(mut all) => {
