@@ -19,7 +19,7 @@ use crate::query::protocol::{Limits, Response, Tuning};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
 use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
 use duckdb::{Config, Connection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The extension that has the zones of timestamps.
@@ -44,6 +44,8 @@ pub struct Engine {
     pub postgres: Vec<Postgres>,
     /// How DuckDB's extension reads large tables of theirs, where it does.
     pub scans: Vec<Option<Scan>>,
+    /// The databases in which a table or view has a collation.
+    pub collated: BTreeSet<String>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
     pub archives: Vec<PathBuf>,
     /// The compressed files.
@@ -64,7 +66,7 @@ pub struct Places<'a> {
 }
 
 /// A table of DuckDB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The attached database.
     pub catalog: String,
@@ -249,6 +251,7 @@ impl Engine {
             scanned: Vec::new(),
             postgres,
             scans: Vec::new(),
+            collated: BTreeSet::new(),
             archives: Vec::new(),
             packed: Packed::default(),
         };
@@ -414,13 +417,16 @@ impl Engine {
             format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
         self.execute(&attach).map_err(|e| e.at(&shown))?;
         let sql = format!(
-            "SELECT schema_name, table_name, NULL FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
-             UNION ALL SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = {0} AND NOT internal
+            "SELECT schema_name, table_name, NULL, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
+             UNION ALL SELECT schema_name, view_name, sql, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_views() WHERE database_name = {0} AND NOT internal
              ORDER BY ALL",
             quote_literal(catalog)
         );
         let rows = self.rows(&sql)?;
-        let read = |row: &[Option<String>]| row.last().and_then(Option::as_deref).map_or_else(Vec::new, archives);
+        if rows.iter().any(|row| row.get(3).is_none_or(|collated| collated.as_deref() != Some("false"))) {
+            self.collated.insert(catalog.clone());
+        }
+        let read = |row: &[Option<String>]| row.get(2).and_then(Option::as_deref).map_or_else(Vec::new, archives);
         let wanted: Vec<PathBuf> = rows.iter().flat_map(|row| read(row)).collect();
         if granted.is_none() && !wanted.is_empty() {
             self.archives.extend(wanted);
@@ -497,11 +503,16 @@ impl Engine {
     /// # Errors
     /// A table that cannot be read.
     pub fn describe(&mut self) -> Result<()> {
+        let mut known = self.columns()?;
         let mut tables = std::mem::take(&mut self.tables);
         for mut entry in tables.drain(..) {
-            if entry.table.columns.is_empty() {
+            if let Some(columns) = known.remove(&entry.target).filter(|_| entry.table.columns.is_empty()) {
+                entry.table.columns = columns;
+            } else if entry.table.columns.is_empty() {
                 match self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql())) {
-                    Ok(rows) => entry.table.columns = rows.into_iter().filter_map(column).collect(),
+                    Ok(rows) => {
+                        entry.table.columns = rows.into_iter().filter_map(|row| column(row.into_iter())).collect()
+                    }
                     Err(e) if entry.target.catalog == "memory" => return Err(e.at(&entry.table.name)),
                     // A view of a DuckDB file that cannot be read is no reason to leave out the rest.
                     Err(e) => {
@@ -514,6 +525,29 @@ impl Engine {
             self.tables.push(entry);
         }
         Ok(())
+    }
+
+    /// The columns of the tables of DuckDB files, in one statement; those of views are not known until one is planned.
+    fn columns(&self) -> Result<HashMap<Target, Vec<Column>>> {
+        let files =
+            self.tables.iter().filter(|e| matches!(e.origin, Origin::Native(_)) && e.target.catalog != "memory");
+        let files: BTreeSet<String> = files.map(|e| quote_literal(&e.target.catalog)).collect();
+        let mut known: HashMap<Target, Vec<Column>> = HashMap::new();
+        if files.is_empty() {
+            return Ok(known);
+        }
+        let sql = format!(
+            "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
+             SEMI JOIN duckdb_tables() USING (database_oid, schema_oid, table_oid)
+             WHERE database_name IN ({}) ORDER BY database_name, schema_name, table_name, column_index",
+            files.into_iter().collect::<Vec<_>>().join(", ")
+        );
+        for row in self.rows(&sql)? {
+            let [Some(catalog), Some(schema), Some(table), ..] = row.as_slice() else { continue };
+            let target = Target::new(catalog, schema, table);
+            known.entry(target).or_default().extend(column(row.into_iter().skip(3)));
+        }
+        Ok(known)
     }
 
     fn add_sqlite(&mut self, source: &Source, at: usize) -> Result<()> {
@@ -635,9 +669,8 @@ impl Engine {
     }
 }
 
-/// A row of DESCRIBE.
-fn column(row: Vec<Option<String>>) -> Option<Column> {
-    let mut row = row.into_iter();
+/// A name and a type, as DESCRIBE has them first.
+fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
     let (name, sql_type) = (row.next()??, row.next()??);
     Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }
