@@ -6,6 +6,7 @@ use super::language::Hit;
 use super::launch::{self, Running, Worker};
 use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, send};
 use super::schema::Schema;
+use super::scratch;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, file};
@@ -130,7 +131,7 @@ impl Scratch {
     /// # Errors
     /// No folder that can be written to.
     pub fn new(planned: Option<&Path>, target: Option<&Path>, output: Option<&Path>) -> Result<Self> {
-        let folder = scratch(planned)?;
+        let folder = scratch::make(planned)?;
         let folders = std::iter::once(folder.path()).chain(output).map(Path::to_owned).collect();
         let ending = Ending::watch(folders, target.map(|t| file::folder(t).to_owned()));
         Ok(Scratch { folder, ending })
@@ -141,25 +142,6 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
-}
-
-fn scratch(planned: Option<&Path>) -> Result<TempDir> {
-    let folder = match std::env::var_os("TMPDIR").filter(|t| !t.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from("/var/tmp"),
-    };
-    let make = |folder: &Path| tempfile::Builder::new().prefix("llmsql-").tempdir_in(folder);
-    if let (Some(planned), None) = (planned, std::env::var_os("TMPDIR").filter(|t| !t.is_empty()))
-        && let Ok(made) = make(planned)
-    {
-        return Ok(made);
-    }
-    make(&folder).or_else(|_| make(&std::env::temp_dir())).map_err(|e| {
-        Error::failed("query.disk", "no temporary folder can be made")
-            .at(folder.display())
-            .next("set TMPDIR")
-            .because(e)
-    })
 }
 
 impl Engine {

@@ -69,6 +69,9 @@ pub fn from_message(message: &str) -> Error {
             Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
                 .next("free some disk space, set another TMPDIR, or ask for less")
         }
+        _ if message.contains("Corrupt database file") || message.contains("Could not read enough bytes") => {
+            Error::failed("source.damaged", format!("is damaged: {line}")).next("take the file from a backup")
+        }
         _ if message.contains("not a GZIP stream") || message.contains("Data corruption detected") => {
             Error::failed("source.damaged", format!("is damaged, or compressed otherwise than its name says: {line}"))
                 .next("look at it with `file`, and fetch it again")

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::ToSocketAddrs;
 
 /// Rows, by the server's estimate, from which on a table is read faster so, the loading of the extension included.
-const LARGE: u64 = 500_000;
+const LARGE: u64 = 2_000_000;
 /// Connections beside ours, one of which leads: a server has others to serve.
 const CONNECTIONS: u32 = 5;
 /// Before what no timestamp of PostgreSQL lies.

@@ -4,7 +4,7 @@ use super::answer;
 use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Rows, kind_of};
 use super::columns::Fill;
 use super::run::load_table;
-use super::small::{Budget, Distinct, Held, SMALL, Small};
+use super::small::{Budget, Distinct, Held, SMALL, Small, texts};
 use crate::error::Result;
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::keys;
@@ -146,9 +146,11 @@ fn count(engine: &Engine, relation: &str) -> Result<u64> {
 /// What the columns of a small table hold; nothing of others.
 fn small(engine: &Engine, at: usize, relation: &Relation) -> Small {
     let Some(entry) = engine.tables.get(at) else { return Small::default() };
-    // A column of a DuckDB file may have a collation, by which DuckDB has to compare.
-    let plain = !matches!(entry.origin, Origin::Native(_)) || entry.target.catalog == "memory";
-    if !relation.whole || !plain || entry.table.rows.is_none_or(|rows| rows > SMALL) {
+    // By a collation DuckDB has to compare.
+    if !relation.whole
+        || engine.collated.contains(&entry.target.catalog)
+        || entry.table.rows.is_none_or(|rows| rows > SMALL)
+    {
         return Small::default();
     }
     // What cannot be read at once is asked column by column, which says what is wrong.
@@ -224,13 +226,7 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, v
         let all = match small.column(&name).map(|held| &held.values) {
             Some(Distinct::Text(all)) => all,
             _ => {
-                let sql = format!(
-                    "SELECT v FROM (SELECT DISTINCT {0}::VARCHAR AS v FROM {1} WHERE {0} IS NOT NULL LIMIT {2}) ORDER BY v",
-                    quote_ident(&name),
-                    relation.sql,
-                    KEPT + 1
-                );
-                asked = engine.rows(&sql)?.into_iter().flatten().flatten().collect::<Vec<String>>();
+                asked = distinct(engine, at, i, &relation.sql)?;
                 &asked
             }
         };
@@ -252,6 +248,21 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, v
         }
     }
     Ok(())
+}
+
+/// The distinct values of a column, sorted; some of them where there are more than are kept.
+fn distinct(engine: &Engine, at: usize, column: usize, relation: &str) -> Result<Vec<String>> {
+    let Some(column) = engine.tables.get(at).and_then(|e| e.table.columns.get(column)) else { return Ok(Vec::new()) };
+    let c = quote_ident(&column.name);
+    let sql = |from: &str| format!("SELECT DISTINCT {c}::VARCHAR FROM {from} WHERE {c} IS NOT NULL LIMIT {}", KEPT + 1);
+    // Where there are far more, the first rows hold enough.
+    if column.distinct.is_some_and(|distinct| distinct > 2 * KEPT as u64) {
+        let found = texts(engine, &sql(&format!("(SELECT {c} FROM {relation} LIMIT {})", 4 * KEPT)))?;
+        if found.len() > KEPT {
+            return Ok(found);
+        }
+    }
+    texts(engine, &sql(relation))
 }
 
 /// How many distinct values columns have, whether NULL is among them, and from where to where they go. Of what was read,
@@ -343,6 +354,14 @@ fn infer_keys(engine: &mut Engine, relations: &[(Relation, Small)]) {
         let Some((relation, small)) = of(table) else { return false };
         if let Some(held) = small.column(column) {
             return held.unique();
+        }
+        // Estimates are off by some percent, not by half.
+        let asked = schema.tables.iter().find(|t| t.name == table).and_then(|t| {
+            let distinct = t.columns.iter().find(|c| c.name == column)?.distinct?;
+            Some(distinct >= t.rows.filter(|_| relation.whole)? / 2)
+        });
+        if asked == Some(false) {
+            return false;
         }
         let c = quote_ident(column);
         // What cannot be asked is no key.

@@ -2,7 +2,9 @@
 
 use super::Shop;
 use crate::support::{Llmsql, wait_for};
+use std::fs;
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn rows_and_bytes_are_capped_and_it_is_said() {
@@ -31,7 +33,7 @@ fn rows_and_bytes_are_capped_and_it_is_said() {
         .args(["--format", "csv", "-o", "all.csv", "--sql", "SELECT * FROM range(20000)"])
         .run()
         .success();
-    assert_eq!(std::fs::read_to_string(shop.path("all.csv")).unwrap().lines().count(), 20_001);
+    assert_eq!(fs::read_to_string(shop.path("all.csv")).unwrap().lines().count(), 20_001);
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn memory_bombs_end_within_the_limit() {
 #[test]
 fn nothing_is_left_of_a_query_that_was_ended() {
     let shop = Shop::new();
-    std::fs::create_dir(shop.path("tmp")).unwrap();
+    fs::create_dir(shop.path("tmp")).unwrap();
     let bombs = [
         ("SELECT sum(levenshtein(repeat('ab', 4000), repeat('ba', 4000) || i)) FROM range(200000) r(i)", "took longer"),
         ("SELECT count(*) FROM (SELECT i, repeat('x', 1000) AS x FROM range(100000000) r(i) ORDER BY x, i DESC)", ""),
@@ -100,14 +102,43 @@ fn nothing_is_left_of_a_query_that_was_ended() {
         let run = shop.query(&["items.csv"]).env("TMPDIR", shop.path("tmp"));
         let run = run.args(["--memory", "128MB", "--timeout", "1s", "--sql", sql]).run().code(1).stderr_has(said);
         assert!(run.stderr.contains("next:"), "{sql}: {}", run.stderr);
-        assert_eq!(std::fs::read_dir(shop.path("tmp")).unwrap().count(), 0, "{sql}");
+        assert_eq!(fs::read_dir(shop.path("tmp")).unwrap().count(), 0, "{sql}");
     }
     // No worker goes on: it would hold its folder open.
     let ours = shop.path("").display().to_string();
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let environ = std::fs::read(process.path().join("environ")).unwrap_or_default();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&environ).contains(&ours), "{:?} goes on", process.path());
     }
+}
+
+#[test]
+fn of_a_run_that_was_killed_the_next_day_leaves_nothing() {
+    let shop = Shop::new();
+    let tmp = shop.path("tmp");
+    fs::create_dir(&tmp).unwrap();
+    let endless = "SELECT sum(levenshtein(repeat('ab', 4000), repeat('ba', 4000) || i)) FROM range(2000000) r(i)";
+    let run = shop.query(&["-"]).env("TMPDIR", &tmp).stdin("secret\n1\n").args(["--threads", "1", "--sql", endless]);
+    let mut run = run.start();
+    // The query runs when a thread waits for what the program says, and another one keeps the time.
+    wait_for("the query to run", || {
+        let threads = fs::read_dir(format!("/proc/{}/task", run.worker()?)).ok()?.count();
+        (threads > 2).then_some(())
+    });
+    let folder = fs::read_dir(&tmp).unwrap().flatten().next().unwrap().path();
+    assert!(folder.join("stdin").exists());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&folder).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    run.kill();
+    assert_eq!(run.wait().code, None);
+    wait_for("its worker to notice", || (fs::read_dir(&folder).unwrap().count() == 0).then_some(()));
+    let next = || shop.query(&["items.csv"]).env("TMPDIR", &tmp).args(["--sql", "SELECT 1"]).run().success();
+    next();
+    assert!(folder.exists());
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    fs::File::open(&folder).unwrap().set_modified(yesterday).unwrap();
+    next();
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
 }
 
 #[test]

@@ -274,6 +274,10 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let noise: Vec<u8> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     fs::write(shop.path("noise.db"), &noise).unwrap();
     shop.sql(&["noise.db"], "SELECT 1").code(64).stderr_has("is no database");
+    duckdb_file(&shop.path("cut.duckdb"), "CREATE TABLE t AS SELECT i FROM range(10000) r(i)");
+    let whole = fs::read(shop.path("cut.duckdb")).unwrap();
+    fs::write(shop.path("cut.duckdb"), &whole[..20_000]).unwrap();
+    shop.sql(&["cut.duckdb"], "FROM t").code(1).stderr_has("is damaged").stderr_has("backup");
     shop.write("ends.csv", "a,b\r\n1,2\n3,4\r\n");
     shop.sql(&["ends.csv"], "SELECT 1").code(1).stderr_has("CR LF").stderr_has("dos2unix");
     shop.write("long.csv", &format!("a,b\n1,{}\n", "x".repeat(3_000_000)));

@@ -146,6 +146,17 @@ pub struct Started {
 }
 
 impl Started {
+    /// The process that runs its queries.
+    pub fn worker(&self) -> Option<u32> {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Kills it, with no time to end anything.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it may be killed");
+    }
+
     /// Sends it SIGINT, as Ctrl-C does, and waits for its end.
     pub fn interrupt(self) -> Run {
         let pid = i32::try_from(self.child.id()).expect("a process's number");
