@@ -42,8 +42,7 @@ pub struct Running {
 /// Forks a worker; nothing where this process has further threads, whose locks it would inherit as they are.
 #[must_use]
 pub fn fork() -> Option<Worker> {
-    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
-    if alone { forked().ok() } else { None }
+    if crate::process::threads() == Some(1) { forked().ok() } else { None }
 }
 
 fn forked() -> io::Result<Worker> {

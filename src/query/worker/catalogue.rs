@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::columns::Fill;
+use super::extension;
 use super::postgres::Postgres;
 use super::postgres_scanner::Scan;
 use super::sandbox::{self, Allowed, Kept};
@@ -10,6 +11,7 @@ use super::sqlite::Sqlite;
 use super::whole::Packed;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
+use crate::process;
 use crate::query::export::archives;
 use crate::query::failure;
 use crate::query::guard::Named;
@@ -19,6 +21,11 @@ use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
 use duckdb::{Config, Connection};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+
+/// The extension that has the zones of timestamps.
+const ZONES: &str = "icu";
+/// Whether DuckDB has it: the source that is compiled in on request comes without.
+const ZONES_BUILT_IN: bool = !cfg!(feature = "bundled");
 
 /// DuckDB with the sources in it.
 #[derive(Debug)]
@@ -186,11 +193,12 @@ impl Entry {
 }
 
 impl Engine {
-    /// Opens the sources, gives up everything else, and locks DuckDB.
+    /// Opens the sources, gives up everything else, and locks DuckDB, which [`start`] made.
     ///
     /// # Errors
     /// A source that cannot be opened.
     pub fn open(
+        duckdb: Connection,
         sources: &[Source],
         limits: &Limits,
         places: &Places<'_>,
@@ -211,9 +219,9 @@ impl Engine {
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
         let large = |s: &Source| matches!(&s.place, Place::Sqlite(path) if scanner::is_large(path));
-        let sqlite_scans = sources.iter().any(large) && scanner::installed(places.extensions, scanner::SQLITE);
+        let sqlite_scans = sources.iter().any(large) && extension::installed(places.extensions, scanner::SQLITE);
         let mut scans: Vec<Option<Scan>> = Vec::new();
-        let postgres_scans = !postgres.is_empty() && scanner::installed(places.extensions, scanner::POSTGRES);
+        let postgres_scans = !postgres.is_empty() && extension::installed(places.extensions, scanner::POSTGRES);
         for server in &postgres {
             scans.push(if postgres_scans { Scan::plan(server)? } else { None });
         }
@@ -223,15 +231,18 @@ impl Engine {
                 .into_iter()
                 .filter_map(|(wanted, name)| wanted.then_some(name))
                 .collect();
-        let extensions = (!scanners.is_empty()).then(|| places.extensions.to_owned());
-        let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().chain(archives).chain(&extensions).cloned().chain(starting).collect();
+        let mut loaded: Vec<&str> = Vec::new();
+        for name in scanners {
+            loaded.extend(extension::load(&duckdb, places.extensions, name)?.then_some(name));
+        }
+        let zones = ZONES_BUILT_IN
+            || extension::installed(places.extensions, ZONES) && extension::load(&duckdb, places.extensions, ZONES)?;
+        let read = files.iter().chain(archives).cloned().collect();
         if sandbox::keep_in(&Allowed { read, write, connect })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
         }
-        let duckdb = start(limits, places.scratch)?;
         let mut engine = Engine {
             duckdb,
             tables: Vec::new(),
@@ -244,11 +255,14 @@ impl Engine {
             archives: Vec::new(),
             packed: Packed::default(),
         };
-        // What stands at a Parquet file's end is read once, not for every statement.
-        engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
-        let mut loaded: Vec<&str> = Vec::new();
-        for name in scanners {
-            loaded.extend(scanner::load(&engine, places.extensions, name)?.then_some(name));
+        engine.limit(limits, places.scratch)?;
+        if zones {
+            engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
+        } else {
+            answer(&Response::Note(format!(
+                "note: DuckDB was compiled without time zones: instants are shown in UTC, and what needs a zone fails; \
+                 `llmsql extensions install {ZONES}` mends that"
+            )))?;
         }
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
@@ -281,6 +295,22 @@ impl Engine {
         }
         engine.lock(&files, places)?;
         Ok(engine)
+    }
+
+    /// What DuckDB may use; its threads are started here.
+    fn limit(&self, limits: &Limits, scratch: &Path) -> Result<()> {
+        let Limits { memory, threads, spill } = limits;
+        let folder = quote_literal(&scratch.join("spill").to_string_lossy());
+        // What stands at a Parquet file's end is read once, not for every statement.
+        let settings = format!(
+            "SET memory_limit = '{memory}B'; SET threads = {threads}; SET temp_directory = {folder};
+             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true"
+        );
+        self.execute(&settings).map_err(|e| {
+            Error::failed("query.worker", "DuckDB cannot be started")
+                .next("give it more memory (--memory) or fewer threads (--threads)")
+                .because(e)
+        })
     }
 
     /// Runs a statement of our own.
@@ -364,6 +394,7 @@ impl Engine {
             self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
         };
         let found = match (paths, format) {
+            (_, FileFormat::Csv) if let Some(found) = super::access::columns(self, paths) => Some(found),
             ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
                 super::journal::columns(first).map(|columns| (columns, reader(paths, format)))
@@ -645,24 +676,26 @@ fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
     Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }
 
-fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {
-    let spill = scratch.join("spill");
+/// Starts DuckDB with a single thread, this one, so that it can be kept in after that: what it needs of the host is read by
+/// then, and the threads that it starts when it is told its limits are kept in as well.
+///
+/// # Errors
+/// A DuckDB that does not start, or has a thread of its own already.
+pub fn start() -> Result<Connection> {
     let config = || -> duckdb::Result<Config> {
         Config::default()
-            .max_memory(&format!("{}B", limits.memory))?
-            .threads(i64::try_from(limits.threads).unwrap_or(1))?
+            .threads(1)?
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
-            .with("allow_community_extensions", "false")?
-            .with("allow_persistent_secrets", "false")?
-            .with("temp_directory", spill.to_string_lossy())?
-            .with("max_temp_directory_size", format!("{}B", limits.spill))
+            .with("allow_community_extensions", "false")
     };
-    config().and_then(Connection::open_in_memory_with_flags).map_err(|e| {
-        Error::failed("query.worker", "DuckDB cannot be started")
-            .next("give it more memory (--memory) or fewer threads (--threads)")
-            .because(failure::from_duckdb(&e))
-    })
+    let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
+    let duckdb = config().and_then(Connection::open_in_memory_with_flags);
+    let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
+    if process::threads().is_some_and(|n| n > 1) {
+        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    }
+    Ok(duckdb)
 }
 
 /// The table function that reads files.
