@@ -180,10 +180,11 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
             let named = (schema.as_str(), table.as_str());
             let scan = engine.scans.get(*server).and_then(Option::as_ref).filter(|_| *rows == Rows::default());
             let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
-            if !scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
-                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?;
+            if scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
+                pairs.iter().map(|(_, fill)| *fill).collect()
+            } else {
+                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?
             }
-            pairs.iter().map(|(_, fill)| *fill).collect()
         }
     };
     let expose = format!(

@@ -165,6 +165,11 @@ fn postgresql_types_arrive_exactly_and_nothing_is_written() {
     );
     assert_eq!(first[13], json!("DECIMAL(12,3)"));
     assert_eq!((rows[1][3].clone(), rows[1][4].clone()), (json!("-infinity"), json!("infinity")));
+    // A decimal column that holds what is no number is one of floating point, for those who ask for it.
+    server.query("INSERT INTO analytics.query_logs (execution_time_ms) VALUES ('NaN'), ('3.125')");
+    let sql = "SELECT execution_time_ms, typeof(execution_time_ms) FROM query_logs WHERE log_id > 2 ORDER BY log_id";
+    assert_eq!(shop.rows(&[&source], sql), json!([["NaN", "DOUBLE"], [3.125, "DOUBLE"]]));
+    server.query("DELETE FROM analytics.query_logs WHERE log_id > 2");
     // A role sees what it may read.
     let reader = format!("pg={}", server.dsn().replacen("postgres@", "reader@", 1));
     shop.sql(&[&reader], "SELECT count(*) FROM users").code(20);
