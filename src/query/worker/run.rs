@@ -275,7 +275,8 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
         engine.packed.confirm(&packed)?;
-        return Ok(Response::Done { rows, truncated: None, profile: None, tables });
+        let profile = if order.profile { profile(engine) } else { None };
+        return Ok(Response::Done { rows, truncated: None, profile, tables });
     }
     let ways: Vec<Way> = columns.iter().map(|c| Way::of(&c.sql_type)).collect();
     let wrapped = wrap(sql, &ways, order.rows);
