@@ -76,6 +76,7 @@ fn label_of(value: Option<&Value>, time: bool) -> String {
     match value {
         None | Some(Value::Null) => "(none)".to_owned(),
         Some(Value::String(text)) if time => {
+            let text = text.strip_suffix("+00").unwrap_or(text);
             text.strip_suffix(" 00:00:00").or_else(|| text.strip_suffix(":00")).unwrap_or(text).to_owned()
         }
         Some(Value::String(text)) => shown(text).replace(['\n', '\t'], " "),

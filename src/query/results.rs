@@ -14,6 +14,9 @@ use std::io::{self, Write};
 const FRAME: usize = 3;
 const LETTERS: usize = 8;
 
+/// The code of the error by which a query ends whose result nobody reads any more.
+pub const CLOSED: &str = "output.closed";
+
 /// A whole result.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -172,14 +175,12 @@ pub struct Stream<W: Write> {
     out: W,
     format: Format,
     names: Vec<String>,
-    /// Whether the reader has gone away.
-    pub closed: bool,
 }
 
 impl<W: Write> Stream<W> {
     /// Writes to `out` in a format that streams ([`streams`]).
     pub fn new(out: W, format: Format) -> Self {
-        Stream { out, format, names: Vec::new(), closed: false }
+        Stream { out, format, names: Vec::new() }
     }
 
     /// Ends it and gives back what it wrote to.
@@ -187,14 +188,14 @@ impl<W: Write> Stream<W> {
     /// # Errors
     /// Those of writing.
     pub fn finish(mut self) -> Result<W> {
-        self.out.flush().or_else(|e| self.gone(e))?;
+        self.out.flush().or_else(Self::gone)?;
         Ok(self.out)
     }
 
-    fn gone(&mut self, e: io::Error) -> Result<()> {
+    fn gone(e: io::Error) -> Result<()> {
         if e.kind() == io::ErrorKind::BrokenPipe {
-            self.closed = true;
-            return Ok(());
+            // Nobody reads any more: the query ends.
+            return Err(Error::failed(CLOSED, "the reader has gone away"));
         }
         let error = Error::failed("output.write", "cannot write the result");
         Err(if e.kind() == io::ErrorKind::StorageFull {
@@ -205,10 +206,7 @@ impl<W: Write> Stream<W> {
     }
 
     fn put(&mut self, text: &str) -> Result<()> {
-        if self.closed {
-            return Ok(());
-        }
-        self.out.write_all(text.as_bytes()).or_else(|e| self.gone(e))
+        self.out.write_all(text.as_bytes()).or_else(Self::gone)
     }
 }
 

@@ -330,6 +330,8 @@ fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
     let mut files = Vec::new();
     walk(path, 0, &mut files)?;
     files.sort();
+    // A file to which several links lead is one.
+    files.dedup();
     if export::is_unfinished(path) {
         output::note(&export::unfinished(path));
     }
@@ -403,7 +405,6 @@ fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
         matching(&start, &parts, 0, &mut files);
     }
     files.sort();
-    files.dedup();
     let formats: BTreeSet<FileFormat> = files
         .iter()
         .filter_map(|f| match content_by_name(f).or_else(|| sniff(f).ok()) {
@@ -428,7 +429,9 @@ fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
     let last = location.rsplit('/').next().unwrap_or_default().split(['*', '?', '[', '.']).next().unwrap_or_default();
     let last = last.trim_matches(['-', '_']);
     let default = identifier(if last.is_empty() { &text } else { last });
-    let files = files.into_iter().filter_map(|f| fs::canonicalize(f).ok()).collect();
+    let mut files: Vec<PathBuf> = files.into_iter().filter_map(|f| fs::canonicalize(f).ok()).collect();
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
     Ok(vec![Source {
         name: name.unwrap_or(&default).to_owned(),
         named: name.is_some(),

@@ -98,9 +98,11 @@ impl<'a> Out<'a> {
     ) -> Result<Done> {
         let Some(path) = &self.arguments.output else {
             let mut stream = Stream::new(io::BufWriter::new(io::stdout().lock()), self.format);
-            let done = run(query, &mut stream)?;
-            stream.finish()?;
-            return Ok(done);
+            let done = run(query, &mut stream).and_then(|done| stream.finish().map(|_| done));
+            return match done {
+                Err(e) if e.code == results::CLOSED => Ok(Done::default()),
+                done => done,
+            };
         };
         let mut done = Done::default();
         output::file::replace_with(&output::file::target(path)?, |file| {

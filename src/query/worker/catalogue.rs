@@ -394,6 +394,7 @@ impl Engine {
             self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
         };
         let found = match (paths, format) {
+            (_, FileFormat::Csv) if let Some(found) = super::access::columns(self, paths) => Some(found),
             ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
                 super::journal::columns(first).map(|columns| (columns, reader(paths, format)))

@@ -7,6 +7,7 @@
 //! it is told and what it answers goes over two pipes, which are its stdin and stdout as well ([`super::protocol`]); nothing of it stands in
 //! arguments or the environment.
 
+mod access;
 mod catalogue;
 mod columns;
 mod csv;

@@ -180,10 +180,11 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
             let named = (schema.as_str(), table.as_str());
             let scan = engine.scans.get(*server).and_then(Option::as_ref).filter(|_| *rows == Rows::default());
             let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
-            if !scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
-                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?;
+            if scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
+                pairs.iter().map(|(_, fill)| *fill).collect()
+            } else {
+                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?
             }
-            pairs.iter().map(|(_, fill)| *fill).collect()
         }
     };
     let expose = format!(
@@ -274,7 +275,8 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
         engine.packed.confirm(&packed)?;
-        return Ok(Response::Done { rows, truncated: None, profile: None, tables });
+        let profile = if order.profile { profile(engine) } else { None };
+        return Ok(Response::Done { rows, truncated: None, profile, tables });
     }
     let ways: Vec<Way> = columns.iter().map(|c| Way::of(&c.sql_type)).collect();
     let wrapped = wrap(sql, &ways, order.rows);

@@ -183,6 +183,20 @@ pub fn texts(engine: &Engine, sql: &str) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// Whether every row has a whole number of its own, which here is seen sooner than DuckDB counts them; nothing where the
+/// column is of another type.
+///
+/// # Errors
+/// Those of reading it.
+pub fn unique(engine: &Engine, column: &Column, relation: &str) -> Result<Option<bool>> {
+    if is_text(&column.sql_type) != Some(false) {
+        return Ok(None);
+    }
+    let sql = format!("SELECT {}::BIGINT FROM {relation}", quote_ident(&column.name));
+    let chunks = chunks(engine, &sql, SMALL_BYTES)?;
+    Ok(chunks.and_then(|chunks| held(&chunks, 0)).map(|held| held.unique()))
+}
+
 /// The column of that position.
 fn held(batches: &[StructArray], at: usize) -> Option<Held> {
     let (mut texts, mut numbers): (Vec<&str>, Vec<i64>) = (Vec::new(), Vec::new());

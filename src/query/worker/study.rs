@@ -4,7 +4,7 @@ use super::answer;
 use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Rows, kind_of};
 use super::columns::Fill;
 use super::run::load_table;
-use super::small::{Budget, Distinct, Held, SMALL, Small, texts};
+use super::small::{self, Budget, Distinct, Held, SMALL, Small, texts};
 use crate::error::Result;
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::keys;
@@ -22,6 +22,8 @@ const WHOLE: u64 = 5_000_000;
 const SHOWN: usize = 1_000;
 /// Values of a column that are kept for look-ups.
 const KEPT: usize = 20_000;
+/// Rows up to which whole numbers are compared here rather than by DuckDB.
+const COUNTED: u64 = 1_000_000;
 /// The longest value that is kept, in characters: longer ones are prose, which no question repeats.
 const LONGEST: usize = 120;
 
@@ -252,12 +254,16 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, v
 
 /// The distinct values of a column, sorted; some of them where there are more than are kept.
 fn distinct(engine: &Engine, at: usize, column: usize, relation: &str) -> Result<Vec<String>> {
-    let Some(column) = engine.tables.get(at).and_then(|e| e.table.columns.get(column)) else { return Ok(Vec::new()) };
+    let Some(entry) = engine.tables.get(at) else { return Ok(Vec::new()) };
+    let Some(column) = entry.table.columns.get(column) else { return Ok(Vec::new()) };
     let c = quote_ident(&column.name);
     let sql = |from: &str| format!("SELECT DISTINCT {c}::VARCHAR FROM {from} WHERE {c} IS NOT NULL LIMIT {}", KEPT + 1);
-    // Where there are far more, the first rows hold enough.
-    if column.distinct.is_some_and(|distinct| distinct > 2 * KEPT as u64) {
-        let found = texts(engine, &sql(&format!("(SELECT {c} FROM {relation} LIMIT {})", 4 * KEPT)))?;
+    // Where there are far more, the first rows hold enough: as many as it takes where values are evenly spread, and half
+    // of that more.
+    let far_more = |distinct: &u64| *distinct > 2 * KEPT as u64;
+    if let (Some(distinct), Some(rows)) = (column.distinct.filter(far_more), entry.table.rows) {
+        let first = (KEPT as u64 * 3 / 2).saturating_mul(rows.div_ceil(distinct.max(1)));
+        let found = texts(engine, &sql(&format!("(SELECT {c} FROM {relation} LIMIT {first})")))?;
         if found.len() > KEPT {
             return Ok(found);
         }
@@ -355,16 +361,20 @@ fn infer_keys(engine: &mut Engine, relations: &[(Relation, Small)]) {
         if let Some(held) = small.column(column) {
             return held.unique();
         }
+        let Some(table) = schema.tables.iter().find(|t| t.name == table) else { return false };
+        let Some(column) = table.columns.iter().find(|c| c.name == column) else { return false };
         // Estimates are off by some percent, not by half.
-        let asked = schema.tables.iter().find(|t| t.name == table).and_then(|t| {
-            let distinct = t.columns.iter().find(|c| c.name == column)?.distinct?;
-            Some(distinct >= t.rows.filter(|_| relation.whole)? / 2)
-        });
-        if asked == Some(false) {
+        let rows = table.rows.filter(|_| relation.whole);
+        if column.distinct.zip(rows).is_some_and(|(distinct, rows)| distinct < rows / 2) {
             return false;
         }
-        let c = quote_ident(column);
         // What cannot be asked is no key.
+        if rows.is_some_and(|rows| rows <= COUNTED)
+            && let Some(unique) = small::unique(engine, column, &relation.sql).ok().flatten()
+        {
+            return unique;
+        }
+        let c = quote_ident(&column.name);
         let sql = format!("SELECT (count(*) > 0 AND count(DISTINCT {c}) = count(*))::VARCHAR FROM {}", relation.sql);
         engine.rows(&sql).is_ok_and(|r| r.iter().flatten().flatten().any(|v| v == "true"))
     };

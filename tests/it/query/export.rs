@@ -306,6 +306,7 @@ fn what_cannot_hold_an_export_or_its_view_is_refused_before_anything_is_written(
         export(&["-o", name]).code(64).stderr_has("Parquet is written");
         assert!(!shop.path(name).exists());
     }
+    export(&["-o", "-"]).code(64).stderr_has("name a file");
     export(&["-o", "not/there/i.parquet"]).code(64).stderr_has("there is no such folder");
 }
 

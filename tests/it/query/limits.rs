@@ -1,7 +1,7 @@
 //! Memory, time, rows and bytes: what takes too much is ended, and the message says so.
 
 use super::Shop;
-use crate::support::wait_for;
+use crate::support::{Llmsql, wait_for};
 use std::fs;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -189,4 +189,25 @@ fn nothing_half_written_is_left_of_a_run_that_was_interrupted() {
     wait_for("what was read", || spooled().then_some(()));
     run.interrupt().code(130);
     assert_eq!(left("tmp"), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_asked_any_more_when_nobody_reads_the_answers() {
+    let shop = Shop::new();
+    shop.write("batch.jsonl", &"{\"question\": \"how many items are there?\"}\n".repeat(2000));
+    let piped = |arguments: &str| {
+        let script =
+            format!("set -o pipefail; {} query --source items.csv {arguments} | head -1", Llmsql::path().display());
+        let mut bash = std::process::Command::new("bash");
+        bash.arg("-c").arg(script).current_dir(shop.path("")).env("STATE_DIRECTORY", shop.path("state"));
+        let out = bash.output().expect("bash");
+        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    assert!(piped("--batch batch.jsonl").contains("answered"));
+    let asked = shop.command("query").args(["history", "--most", "9999", "--format", "json"]).run().success().json();
+    let asked = asked["questions"].as_array().unwrap().len();
+    assert!((1..2000).contains(&asked), "{asked} questions were asked");
+    // A result that nobody reads on is no error, and not said to be cut.
+    assert_eq!(piped("--format csv --limit 100000000 --sql 'SELECT i FROM range(100000000) r(i)'"), "i\r\n");
 }

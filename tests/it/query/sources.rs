@@ -165,6 +165,11 @@ fn postgresql_types_arrive_exactly_and_nothing_is_written() {
     );
     assert_eq!(first[13], json!("DECIMAL(12,3)"));
     assert_eq!((rows[1][3].clone(), rows[1][4].clone()), (json!("-infinity"), json!("infinity")));
+    // A decimal column that holds what is no number is one of floating point, for those who ask for it.
+    server.query("INSERT INTO analytics.query_logs (execution_time_ms) VALUES ('NaN'), ('3.125')");
+    let sql = "SELECT execution_time_ms, typeof(execution_time_ms) FROM query_logs WHERE log_id > 2 ORDER BY log_id";
+    assert_eq!(shop.rows(&[&source], sql), json!([["NaN", "DOUBLE"], [3.125, "DOUBLE"]]));
+    server.query("DELETE FROM analytics.query_logs WHERE log_id > 2");
     // A role sees what it may read.
     let reader = format!("pg={}", server.dsn().replacen("postgres@", "reader@", 1));
     shop.sql(&[&reader], "SELECT count(*) FROM users").code(20);
@@ -274,6 +279,15 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let noise: Vec<u8> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     fs::write(shop.path("noise.db"), &noise).unwrap();
     shop.sql(&["noise.db"], "SELECT 1").code(64).stderr_has("is no database");
+    duckdb_file(&shop.path("cut.duckdb"), "CREATE TABLE t AS SELECT i FROM range(10000) r(i)");
+    let whole = fs::read(shop.path("cut.duckdb")).unwrap();
+    fs::write(shop.path("cut.duckdb"), &whole[..20_000]).unwrap();
+    shop.sql(&["cut.duckdb"], "FROM t").code(1).stderr_has("is damaged").stderr_has("backup");
+    shop.write("ends.csv", "a,b\r\n1,2\n3,4\r\n");
+    shop.sql(&["ends.csv"], "SELECT 1").code(1).stderr_has("CR LF").stderr_has("dos2unix");
+    shop.write("long.csv", &format!("a,b\n1,{}\n", "x".repeat(3_000_000)));
+    let run = shop.sql(&["long.csv"], "FROM long").code(1).stderr_has("Maximum line size");
+    assert!(run.stderr.len() < 600, "{}", run.stderr);
     shop.write("plain.csv.gz", "id\n1\n");
     shop.sql(&["plain.csv.gz"], "SELECT 1").code(1).stderr_has("damaged").stderr_has("next:");
     let mut fickle = String::from("a,b\n");
@@ -294,4 +308,56 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let run =
         shop.command("schema").dir(shop.path("elsewhere")).args(["--source", "shop", "--config", "../llmsql.toml"]);
     run.run().success().stdout_has("lamp");
+}
+
+#[test]
+fn access_logs_of_nginx_and_apache_have_columns() {
+    let shop = Shop::new();
+    let combined = "10.0.0.1 - ada [26/Nov/2026:23:30:00 -0100] \"GET /a?x=1 HTTP/1.1\" 200 512 \"https://x/\" \"curl/8 (a \\\"b\\\")\"\n\
+                    10.0.0.2 - - [27/Nov/2026:10:00:00 +0000] \"POST /b HTTP/2.0\" 502 - \"-\" \"-\"\n\
+                    ::1 - - [27/Nov/2026:11:00:00 +0000] \"\\x16\\x03\\x01\" 400 0 \"-\" \"-\"\n";
+    shop.write("nginx/access.log", combined);
+    shop.write("nginx/access.log.1", "10.0.0.3 - - [25/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.0\" 404 7\n");
+    let columns = "remote_addr, remote_user, \"time\" AT TIME ZONE 'UTC', method, path, protocol, status, bytes, referer, user_agent";
+    let rows = shop.rows(&["nginx/access.log"], &format!("SELECT {columns} FROM access ORDER BY \"time\""));
+    assert_eq!(
+        rows,
+        json!([
+            [
+                "10.0.0.1",
+                "ada",
+                "2026-11-27 00:30:00",
+                "GET",
+                "/a?x=1",
+                "HTTP/1.1",
+                200,
+                512,
+                "https://x/",
+                "curl/8 (a \\\"b\\\")"
+            ],
+            ["10.0.0.2", null, "2026-11-27 10:00:00", "POST", "/b", "HTTP/2.0", 502, null, null, null],
+            ["::1", null, "2026-11-27 11:00:00", null, null, null, 400, 0, null, null]
+        ])
+    );
+    let asked = |question: &str| shop.query(&["nginx/access.log*"]).args(["--format", "csv", question]).run().success();
+    asked("how many requests failed?").stdout_has("\r\n1\r\n");
+    asked("how many 404s?").stdout_has("\r\n1\r\n");
+    assert_eq!(shop.rows(&["nginx/access.log*"], "SELECT count(*), count(DISTINCT path) FROM access"), json!([[4, 3]]));
+    // Other text has lines, of which the first is one too.
+    shop.write("app.log", "2026-01-01 started well\n2026-01-02 an error came\n");
+    let run = shop.query(&["app.log"]).args(["--format", "csv", "--sql", "SELECT count(line) AS n FROM app"]).run();
+    run.success().stdout_has("2").stderr_has("each line is a text");
+    shop.write("ids.txt", "id\n1\n2\n");
+    assert_eq!(shop.rows(&["ids.txt"], "SELECT sum(id) FROM ids"), json!([[3]]));
+}
+
+#[test]
+fn a_file_is_read_once_however_many_links_lead_to_it() {
+    let shop = Shop::new();
+    shop.write("logs/a.csv", "id\n1\n");
+    std::os::unix::fs::symlink(".", shop.path("logs/self")).unwrap();
+    std::os::unix::fs::symlink("a.csv", shop.path("logs/current.csv")).unwrap();
+    for source in ["t=logs", "t=logs/*.csv", "t=logs/**/*.csv"] {
+        assert_eq!(shop.rows(&[source], "SELECT count(*) FROM t"), json!([[1]]), "{source}");
+    }
 }
