@@ -64,11 +64,31 @@ pub fn failed(error: ureq::Error, codes: Codes, place: &str) -> Error {
     };
     match error {
         ureq::Error::Timeout(_) => Error::failed(codes.timeout, "the server did not answer in time").at(place),
-        ureq::Error::HostNotFound => Error::failed(codes.unreachable, "the server's name is not known").at(place),
+        ureq::Error::HostNotFound => Error::failed(codes.unreachable, "the server's name is not known")
+            .at(place)
+            .next("check the name, and that this host can look names up"),
         ureq::Error::Io(e) if matches!(e.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock) => {
             Error::failed(codes.timeout, "the server did not answer in time").at(place)
         }
-        other => Error::failed(codes.unreachable, "the server cannot be reached").at(place).because(other),
+        other => {
+            let next = advice(&other.to_string());
+            Error::failed(codes.unreachable, "the server cannot be reached").at(place).next(next).because(other)
+        }
+    }
+}
+
+/// What to do about a connection that failed, by what rustls and the system say.
+fn advice(said: &str) -> &'static str {
+    if said.contains("CaUsedAsEndEntity") {
+        "its certificate is that of an authority (CA:TRUE): give the server one of its own, with basicConstraints = CA:FALSE"
+    } else if said.contains("UnknownIssuer") {
+        "name the certificate of the server's authority: ca_file under [model], --ca-file for a registry"
+    } else if said.contains("certificate") {
+        "the name in the URL has to be one that the server's certificate has, and the certificate in force"
+    } else if said.contains("InvalidContentType") {
+        "the server does not speak TLS at this port: use http://, or another port"
+    } else {
+        "check that the server runs, and host, port and scheme of its URL"
     }
 }
 
@@ -84,6 +104,19 @@ pub struct Codes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_connection_says_what_to_do() {
+        for (said, next) in [
+            ("io: invalid peer certificate: UnknownIssuer", "ca_file"),
+            ("io: invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))", "CA:FALSE"),
+            ("io: invalid peer certificate: certificate not valid for name \"x\"", "name in the URL"),
+            ("io: received corrupt message of type InvalidContentType", "http://"),
+            ("io: Connection refused (os error 111)", "server runs"),
+        ] {
+            assert!(advice(said).contains(next), "{said}");
+        }
+    }
 
     #[test]
     fn this_host_is_known_by_its_names() {

@@ -37,6 +37,12 @@ pub fn no_core_dumps() -> Result<()> {
     off().map_err(|e| Error::failed("process.core_dumps", "core dumps cannot be switched off").because(e))
 }
 
+/// How many threads this process has; nothing where /proc does not tell.
+#[must_use]
+pub fn threads() -> Option<usize> {
+    std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,10 +9,11 @@ use crate::query::ask::Data;
 use crate::query::export::{self, Every, Job, Staging, Written};
 use crate::query::language::Outcome;
 use crate::query::protocol::Tuning;
+use crate::query::sources::STDIN;
 use crate::units;
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An export takes as long as it takes, unless --timeout says otherwise.
@@ -44,7 +45,7 @@ pub struct Arguments {
     /// Write the rows of this SELECT
     #[arg(long, value_name = "SQL", allow_hyphen_values = true, conflicts_with_all = ["question", "table"])]
     sql: Option<String>,
-    /// The file; with --partition-by the folder
+    /// The file, as in orders.parquet; with --partition-by the folder
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// Write a file for each span of time in this column
@@ -95,6 +96,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             Error::usage("export.nothing", "there is nothing to export").next("name --table, --sql, or ask a question")
         );
     }
+    if arguments.output == Path::new(STDIN) {
+        return Err(Error::usage("export.target", "Parquet is written into a file, not to stdout")
+            .at("-o -")
+            .next("name a file"));
+    }
+    arguments.register.as_deref().map_or(Ok(()), export::refuse_foreign)?;
     let staging = Staging::new(&job)?;
     let tuning = Tuning { unordered: arguments.table.is_some(), ..Tuning::default() };
     let (settings, mut engine) =

@@ -4,7 +4,7 @@ use super::Global;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::profile::config::{self, Document};
-use crate::query::extensions::{Extensions, own_target};
+use crate::query::extensions::{Extensions, Installed, own_target};
 use crate::root::Root;
 use crate::units;
 use clap::{Args, Subcommand};
@@ -192,13 +192,22 @@ impl Install {
             return Err(Error::usage("extensions.sum", "one sum is of one extension").at("--sha256"));
         }
         let (folder, extensions) = self.place.open(global)?;
-        let mut done = Vec::new();
+        let mut done: Vec<Installed> = Vec::new();
         for name in &self.names {
             let from = self.from.as_deref();
-            done.push(extensions.install(name, from, self.sha256.as_deref(), self.force, self.ca_file.as_deref())?);
+            match extensions.install(name, from, self.sha256.as_deref(), self.force, self.ca_file.as_deref()) {
+                Ok(one) => done.push(one),
+                Err(error) => {
+                    // What was put there before stays, and is said.
+                    for one in done.iter().filter(|one| one.changed) {
+                        output::note(&format!("{} is installed, and loads", one.verified.name));
+                    }
+                    return Err(error);
+                }
+            }
         }
         print(folder, done, global, |done| {
-            let line = |i: &crate::query::extensions::Installed| {
+            let line = |i: &Installed| {
                 let how = if i.changed { "installed, and loads" } else { "was there, and loads" };
                 format!("  {} {how}  sha256 {}\n", i.verified.name, i.verified.sha256.as_deref().unwrap_or("built in"))
             };
@@ -216,6 +225,12 @@ impl Verify {
         } else {
             self.names
         };
+        let there = extensions.list()?;
+        if let Some(missing) = names.iter().find(|name| !there.iter().any(|e| e.name == **name && e.installed)) {
+            return Err(Error::usage("extensions.missing", format!("{missing} is not installed"))
+                .at(folder.display())
+                .next(format!("llmsql extensions install {missing} --from PLACE")));
+        }
         let all = extensions.verify(&names)?;
         let broken: Vec<String> = all.iter().filter(|v| !v.loads).map(|v| v.name.clone()).collect();
         print(folder, all, global, |all| {

@@ -77,6 +77,11 @@ pub(super) fn collect(
     facts.cpu.effective = effective(facts.cpu.online, facts.cpu.cpuset, facts.cpu.quota);
 }
 
+/// The memory that this process's own cgroups let it have.
+pub(super) fn own_limit(host: &Host, mounts: &[Mount]) -> Option<u64> {
+    hierarchies(&Subject::own(host), mounts).iter().filter_map(|h| h.memory_limit(host)).map(|told| told.value).min()
+}
+
 /// `min(online, cpuset, ceil(quota))`, at least 1.
 fn effective(online: Option<u32>, cpuset: Option<u32>, quota: Option<f64>) -> Option<u32> {
     let quota = quota.map(|q| q.ceil().clamp(1.0, f64::from(u32::MAX)) as u32);

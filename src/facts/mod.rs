@@ -556,6 +556,14 @@ pub fn collect(root: &Root) -> Facts {
     facts
 }
 
+/// The memory that the cgroups of this process let it have, where they limit it: a container's, a session's, a service's.
+#[must_use]
+pub fn own_memory_limit() -> Option<u64> {
+    let root = Root::live();
+    let host = Host::new(&root);
+    cgroup::own_limit(&host, &mount::table(&host))
+}
+
 /// Processors and memory alone, within the limits of the container or of services at large: what is quick to read.
 #[must_use]
 pub fn resources(root: &Root) -> (Cpu, Memory) {

@@ -64,20 +64,22 @@ struct Label {
 fn rewrite(bytes: &[u8], mut change: impl FnMut(Label, &[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for line in bytes.split_inclusive(|b| *b == b'\n') {
-        let comment = comment(line);
-        // Of the words no secret may be one.
-        let words = secret(line, 0, comment).and_then(|(start, _)| line.get(..start)).unwrap_or_default();
-        let first = words.trim_ascii().split(|b| b.is_ascii_whitespace() || *b == b'=').next().unwrap_or_default();
-        let (mut at, mut before) = (0, Vec::new());
-        while let Some((start, length)) = secret(line, at, comment) {
+        // What is a comment may not depend on what stands in a secret: it is found between them.
+        let mut known = whole_comment(line);
+        let (mut at, mut before, mut first) = (0, Vec::new(), None);
+        loop {
+            let comment = known.unwrap_or_else(|| comment(line, at));
+            let Some(Secret { word, start, length }) = secret(line, at, comment) else { break };
             let value = line.get(start..start + length).unwrap_or_default();
             let between = line.get(at..start).unwrap_or_default();
             out.extend_from_slice(between);
             before.extend_from_slice(between);
-            let label = match start >= comment {
+            let first = first.get_or_insert_with(|| first_word(&before));
+            let label = match word >= comment {
                 true => Label { comment: true, words: before.clone() },
-                false => Label { comment: false, words: first.to_vec() },
+                false => Label { comment: false, words: first.clone() },
             };
+            known = known.or((word >= comment).then_some(comment));
             out.extend_from_slice(&change(label, value).unwrap_or_else(|| value.to_vec()));
             at = start + length;
         }
@@ -86,19 +88,35 @@ fn rewrite(bytes: &[u8], mut change: impl FnMut(Label, &[u8]) -> Option<Vec<u8>>
     out
 }
 
-/// Where the comment of a line begins, in whichever of the languages.
-fn comment(line: &[u8]) -> usize {
-    let start = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    let text = line.get(start..).unwrap_or_default();
-    if [&b"#"[..], b";", b"--", b"//"].iter().any(|mark| text.starts_with(mark)) {
-        return start;
-    }
-    let behind = line.windows(2).position(|two| matches!(two, [b' ' | b'\t', b'#']));
-    behind.map_or(line.len(), |at| at + 1)
+/// The first word of what stands before a line's first secret.
+fn first_word(before: &[u8]) -> Vec<u8> {
+    before.trim_ascii().split(|b| b.is_ascii_whitespace() || *b == b'=').next().unwrap_or_default().to_vec()
 }
 
-/// The first secret of a line from `from` on, as its beginning and length. From `comment` on it is one.
-fn secret(line: &[u8], from: usize, comment: usize) -> Option<(usize, usize)> {
+/// Where the comment begins of a line that is nothing else, in whichever of the languages.
+fn whole_comment(line: &[u8]) -> Option<usize> {
+    let start = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let text = line.get(start..).unwrap_or_default();
+    [&b"#"[..], b";", b"--", b"//"].iter().any(|mark| text.starts_with(mark)).then_some(start)
+}
+
+/// Where a comment begins behind something else, from `from` on.
+fn comment(line: &[u8], from: usize) -> usize {
+    let rest = line.get(from..).unwrap_or_default();
+    let behind = rest.windows(2).position(|two| matches!(two, [b' ' | b'\t', b'#']));
+    behind.map_or(line.len(), |at| from + at + 1)
+}
+
+/// Where a secret stands in a line.
+struct Secret {
+    /// Where what says that it is one begins.
+    word: usize,
+    start: usize,
+    length: usize,
+}
+
+/// The first secret of a line from `from` on. From `comment` on it is one.
+fn secret(line: &[u8], from: usize, comment: usize) -> Option<Secret> {
     // Two letters tell most places off, and files are read at every run.
     let may_begin = |at: &usize| {
         let [Some(first), Some(second)] = [*at, at + 1].map(|at| line.get(at).map(u8::to_ascii_lowercase)) else {
@@ -110,7 +128,7 @@ fn secret(line: &[u8], from: usize, comment: usize) -> Option<(usize, usize)> {
         let rest = line.get(at..)?;
         let told = || (at >= comment).then(|| told(line.get(..at)?, rest)).flatten();
         let (skip, length) = assigned(rest).or_else(told).or_else(|| url_password(rest))?;
-        (length > 0).then_some((at + skip, length))
+        (length > 0).then_some(Secret { word: at, start: at + skip, length })
     })
 }
 
@@ -164,11 +182,12 @@ fn told(before: &[u8], rest: &[u8]) -> Option<(usize, usize)> {
     taken.then_some((at + skip, value.len()))
 }
 
-/// Whether a word is none of a language: letters and digits mixed, and no path.
+/// Whether a word is none of a language: letters and digits mixed, no path, and nothing that was taken out already in it.
 fn looks_secret(value: &[u8], least: usize) -> bool {
     let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
     let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !value.contains(&b'/');
-    value == REDACTED || (value.len() >= least && mixed)
+    let partly = value.windows(REDACTED.len()).any(|part| part == REDACTED);
+    value == REDACTED || (value.len() >= least && mixed && !partly)
 }
 
 /// The value behind `password =`: in quotes, in the doubled quotes of a connection string that is quoted itself, or plain.
@@ -241,6 +260,8 @@ mod tests {
             ("port = 1 # secret: \"x y\"; pw: b.\n", "port = 1 # secret: \"REDACTED\"; pw: REDACTED.\n"),
             ("-- pass = 1, API key: 0123456789abc\n", "-- pass = REDACTED, API key: REDACTED\n"),
             ("#password hunter2\n", "#password REDACTED\n"),
+            ("password= #hunter2\n", "password= REDACTED\n"),
+            ("password=' #x' # token: a1\n", "password='REDACTED' # token: REDACTED\n"),
         ] {
             assert_eq!(redacted(before), after);
             assert_eq!(redacted(after), after, "what is redacted already stays as it is");
@@ -283,6 +304,12 @@ mod tests {
             Some(&less[..]),
             "no server needs a comment"
         );
+        // A secret that looks like the beginning of a comment, one within another.
+        for text in [&b"secret= # token: a1\n"[..], b"#key hunter2secret://u:p@h\n"] {
+            let (stored, _) = redact(text);
+            assert_eq!(redact(&stored).0, stored);
+            assert_eq!(restore(&stored, text).as_deref(), Some(text));
+        }
     }
 
     /// What is taken out of a file of ours would be missing where it is new.

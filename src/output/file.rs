@@ -81,20 +81,32 @@ pub fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> 
     if old.is_some() {
         access(path, AccessFlags::W_OK).map_err(|e| failed(e.into()))?;
     }
-    let mut file = temporary(path, old.as_ref(), "").map_err(failed)?;
+    let mut file = temporary(path, old.as_ref(), &own()).map_err(failed)?;
     fill(file.as_file_mut())?;
     let staged = finish(file, path, old.as_ref()).map_err(failed)?;
     staged.commit(Expected::Anything).map_err(|e| failed(e.into()))
 }
 
-fn unwritten(path: &Path, e: io::Error) -> Error {
+/// That a file cannot be written, and what to do.
+pub fn unwritten(path: &Path, e: io::Error) -> Error {
     let error = Error::failed("file.write", "cannot be written; it is unchanged").at(path.display());
     match e.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             error.next("run it as the file's owner, or name another file").because(e)
         }
+        io::ErrorKind::NotFound => error.next("make the folder first").because(e),
+        io::ErrorKind::StorageFull => error.next("free some disk space, or name another place").because(e),
         _ => error.because(e),
     }
+}
+
+/// An error of DuckDB's writing a result, which cannot know that there is no room where the result goes.
+#[must_use]
+pub fn full(error: Error, target: &Path) -> Error {
+    if error.code == "query.disk" && error.what.contains(TEMPORARY) {
+        return unwritten(target, Errno::ENOSPC.into());
+    }
+    error
 }
 
 /// The folder a file stands in.
@@ -272,6 +284,12 @@ impl Staged {
         }
         Ok(sync_folder(folder(&self.path))?)
     }
+}
+
+/// The tag of this process's own temporary files, for [`sweep`] where it has to end at once.
+#[must_use]
+pub fn own() -> String {
+    format!("{}-", std::process::id())
 }
 
 /// Removes the temporary files with this tag that a killed run has left in a folder.

@@ -92,6 +92,12 @@ impl Document {
         &self.path
     }
 
+    /// A path that the file names: what is relative stands beside the file.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+    }
+
     /// How it is called in results.
     #[must_use]
     pub fn shown(&self) -> &str {

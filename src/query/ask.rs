@@ -1,6 +1,7 @@
 //! From a question to a reading, and from a reading to rows.
 
 use super::engine::{Done, Engine, Query, Sink};
+use super::kept::Kept;
 use super::language::results::Found;
 use super::language::{Clock, Dated, Glossary, Hit, Lookup, Outcome, Reading, Translation, Translator};
 use super::protocol::Column;
@@ -10,7 +11,6 @@ use crate::error::{Error, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How long the look-ups of one question may take together.
@@ -38,8 +38,8 @@ pub fn is_doubtful(reading: &Reading, translation: &Translation, rows: u64) -> b
 pub struct Data {
     /// What can be asked about.
     pub schema: Schema,
-    /// Values that do not stand in the schema, by their lower case.
-    kept: HashMap<String, Vec<Hit>>,
+    /// Values that do not stand in the schema.
+    kept: Kept,
     /// Columns of which not all values are known: table and column.
     large: Vec<(String, String)>,
     engine: RefCell<Engine>,
@@ -54,13 +54,7 @@ impl Data {
     /// Data that cannot be read.
     pub fn study(mut engine: Engine) -> Result<Data> {
         let (schema, values) = engine.study()?;
-        let mut kept: HashMap<String, Vec<Hit>> = HashMap::new();
-        for column in values {
-            for value in column.values {
-                let hit = Hit { table: column.table.clone(), column: column.column.clone(), value };
-                kept.entry(hit.value.to_lowercase()).or_default().push(hit);
-            }
-        }
+        let kept = Kept::new(values);
         let mut large = Vec::new();
         for table in &schema.tables {
             let open = table.columns.iter().filter(|c| c.kind == Kind::Text && !c.values_complete);
@@ -144,7 +138,7 @@ impl Data {
 
 impl Lookup for Data {
     fn find(&self, text: &str) -> Vec<Hit> {
-        let mut hits = self.kept.get(&text.to_lowercase()).cloned().unwrap_or_default();
+        let mut hits = self.kept.find(text);
         let left = self.until.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
         if hits.is_empty() && !self.large.is_empty() && !left.is_zero() && text.chars().count() > 2 {
             let millis = u64::try_from(left.as_millis()).unwrap_or(0);

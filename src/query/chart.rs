@@ -76,6 +76,7 @@ fn label_of(value: Option<&Value>, time: bool) -> String {
     match value {
         None | Some(Value::Null) => "(none)".to_owned(),
         Some(Value::String(text)) if time => {
+            let text = text.strip_suffix("+00").unwrap_or(text);
             text.strip_suffix(" 00:00:00").or_else(|| text.strip_suffix(":00")).unwrap_or(text).to_owned()
         }
         Some(Value::String(text)) => shown(text).replace(['\n', '\t'], " "),
@@ -84,7 +85,15 @@ fn label_of(value: Option<&Value>, time: bool) -> String {
 }
 
 fn figure(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e15 { format!("{value:.0}") } else { format!("{value:.2}") }
+    let text = if value.abs() >= 1e15 {
+        format!("{value:.3e}")
+    } else if value == value.trunc() {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    };
+    // What is next to nothing below zero is nothing.
+    if text == "-0.00" || text == "-0" { text.trim_start_matches('-').to_owned() } else { text }
 }
 
 fn bars(labels: &[String], values: &[Option<f64>], width: usize) -> String {

@@ -6,12 +6,14 @@ use super::language::Hit;
 use super::launch::{self, Running, Worker};
 use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, send};
 use super::schema::Schema;
+use super::scratch;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
-use crate::output;
+use crate::output::{self, file};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
@@ -98,8 +100,7 @@ pub struct Engine {
     worker: Option<Running>,
     state: State,
     /// The worker's own folder; emptied and removed at the end.
-    scratch: TempDir,
-    ending: Ending,
+    scratch: Scratch,
     quiet: bool,
     /// What views of the sources read, once that is known.
     archives: Option<Vec<PathBuf>>,
@@ -116,28 +117,31 @@ enum State {
     Gone,
 }
 
-/// A folder for one run, private, on a disk rather than in memory where there is one: in `planned` where this user may
-/// write there, or where TMPDIR says.
-///
-/// # Errors
-/// No folder that can be written to.
-pub fn scratch(planned: Option<&Path>) -> Result<TempDir> {
-    let folder = match std::env::var_os("TMPDIR").filter(|t| !t.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from("/var/tmp"),
-    };
-    let make = |folder: &Path| tempfile::Builder::new().prefix("llmsql-").tempdir_in(folder);
-    if let (Some(planned), None) = (planned, std::env::var_os("TMPDIR").filter(|t| !t.is_empty()))
-        && let Ok(made) = make(planned)
-    {
-        return Ok(made);
+/// A folder for one run. Whatever ends the run, it is removed, and so is what is half written elsewhere.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+    ending: Ending,
+}
+
+impl Scratch {
+    /// A private folder, on a disk rather than in memory where there is one: in `planned` where this user may write
+    /// there, or where TMPDIR says. `target` is the file that is written, `output` a folder on its way there.
+    ///
+    /// # Errors
+    /// No folder that can be written to.
+    pub fn new(planned: Option<&Path>, target: Option<&Path>, output: Option<&Path>) -> Result<Self> {
+        let folder = scratch::make(planned)?;
+        let folders = std::iter::once(folder.path()).chain(output).map(Path::to_owned).collect();
+        let ending = Ending::watch(folders, target.map(|t| file::folder(t).to_owned()));
+        Ok(Scratch { folder, ending })
     }
-    make(&folder).or_else(|_| make(&std::env::temp_dir())).map_err(|e| {
-        Error::failed("query.disk", "no temporary folder can be made")
-            .at(folder.display())
-            .next("set TMPDIR")
-            .because(e)
-    })
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 impl Engine {
@@ -145,10 +149,8 @@ impl Engine {
     ///
     /// # Errors
     /// No worker can be started.
-    pub fn new(setup: Setup, scratch: TempDir, worker: Option<Worker>) -> Result<Self> {
-        let ending = Ending::watch(scratch.path());
-        let mut engine =
-            Engine { setup, worker: None, state: State::Gone, scratch, ending, quiet: false, archives: None };
+    pub fn new(setup: Setup, scratch: Scratch, worker: Option<Worker>) -> Result<Self> {
+        let mut engine = Engine { setup, worker: None, state: State::Gone, scratch, quiet: false, archives: None };
         engine.begin(worker)?;
         Ok(engine)
     }
@@ -184,7 +186,7 @@ impl Engine {
 
     fn begin(&mut self, worker: Option<Worker>) -> Result<()> {
         let worker = worker.map_or_else(launch::start, Ok).map_err(cannot_start)?;
-        self.ending.started(worker.pid);
+        self.scratch.ending.started(worker.pid);
         let request = Request::Open {
             sources: self.setup.sources.clone(),
             limits: self.setup.limits.clone(),
@@ -195,7 +197,7 @@ impl Engine {
             archives: self.archives.clone(),
             extensions: self.setup.extensions.clone(),
         };
-        let mut running = Running::new(worker);
+        let mut running = Running::new(worker).map_err(cannot_start)?;
         // Where it cannot be told, it has ended, which is found when its answer is waited for.
         let _ = send(&mut running.requests, &request);
         (self.worker, self.state) = (Some(running), State::Opening);
@@ -283,7 +285,10 @@ impl Engine {
                 Response::Opened => self.state = State::Open,
                 // What a worker may open is settled before it opens anything: another one gets them.
                 Response::Archives(paths) if self.archives.is_none() => {
-                    self.archives = Some(paths.into_iter().filter(|path| export::is_archive(path)).collect());
+                    let archives: Vec<PathBuf> = paths.into_iter().filter(|path| export::is_archive(path)).collect();
+                    let unfinished: BTreeSet<&PathBuf> = archives.iter().filter(|p| export::is_unfinished(p)).collect();
+                    unfinished.iter().for_each(|path| output::note(&export::unfinished(path)));
+                    self.archives = Some(archives);
                     return self.ensure();
                 }
                 _ => return Err(confused()),
@@ -379,10 +384,10 @@ fn confused() -> Error {
 struct Ending(Arc<Mutex<Option<Pid>>>);
 
 impl Ending {
-    fn watch(scratch: &Path) -> Self {
+    fn watch(folders: Vec<PathBuf>, target: Option<PathBuf>) -> Self {
         let worker = Arc::new(Mutex::new(None));
-        let (folder, pid) = (scratch.to_owned(), worker.clone());
-        std::thread::spawn(move || {
+        let pid = worker.clone();
+        let wait = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             let exit = runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
@@ -400,9 +405,14 @@ impl Ending {
             if let Some(pid) = pid.lock().ok().and_then(|p| *p) {
                 let _ = kill(pid, Signal::SIGKILL);
             }
-            let _ = std::fs::remove_dir_all(&folder);
+            for folder in &folders {
+                let _ = std::fs::remove_dir_all(folder);
+            }
+            let _ = target.map(|folder| file::sweep(&folder, &file::own()));
             std::process::exit(i32::from(exit.code()));
-        });
+        };
+        // Without a thread for it, too, the system ends the program.
+        let _ = std::thread::Builder::new().spawn(wait);
         Ending(worker)
     }
 

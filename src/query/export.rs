@@ -6,9 +6,10 @@ use super::failure;
 use super::protocol::Parquet;
 use super::results::Rows;
 use super::schema::Kind;
+use super::sources::is_duckdb;
 use super::worker::kind_of;
 use crate::error::{Error, Exit, Result};
-use crate::output::file;
+use crate::output::{Format, file};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -137,6 +138,18 @@ impl Staging {
             if target.is_dir() {
                 return wrong("is a folder, and one file is written", "name a file, or add --partition-by");
             }
+            if Format::of_file(target).is_some_and(|f| f != Format::Parquet) {
+                return wrong(
+                    "is no name of a Parquet file, and Parquet is written",
+                    "name it .parquet, or use `llmsql query … -o FILE`",
+                );
+            }
+            let folder = file::folder(target);
+            if !folder.is_dir() {
+                return Err(Error::usage("export.target", "there is no such folder")
+                    .at(folder.display())
+                    .next("make it first, or name another"));
+            }
         } else {
             if target.is_file() {
                 return wrong("is a file, and a folder of partitions is written", "name a folder");
@@ -201,7 +214,7 @@ fn one(engine: &mut Engine, job: &Job, sql: &str, staging: &Staging, target: &Pa
     let path = staging.folder.join(FILE);
     let parquet = Parquet { path: path.clone(), level: job.level, group: job.group };
     let query = Query { sql: sql.to_owned(), timeout: job.timeout, parquet: Some(parquet), ..Query::default() };
-    let done = engine.run(&query, &mut Rows::default())?;
+    let done = engine.run(&query, &mut Rows::default()).map_err(|e| file::full(e, target))?;
     let place = |e| unwritable(target, e);
     let written = File::open(&path).map_err(place)?;
     written.sync_all().map_err(place)?;
@@ -395,6 +408,40 @@ pub fn is_archive(path: &Path) -> bool {
     path.is_absolute() && if path.is_dir() { path.join(MANIFEST).is_file() } else { path.is_file() && is_parquet() }
 }
 
+/// Whether a folder holds an export that is not whole.
+#[must_use]
+pub fn is_unfinished(folder: &Path) -> bool {
+    let path = folder.join(MANIFEST);
+    path.is_file() && read_manifest(&path).is_ok_and(|manifest| !manifest.complete)
+}
+
+/// What is to be said of such a folder.
+#[must_use]
+pub fn unfinished(folder: &Path) -> String {
+    format!(
+        "note: {}: the export in this folder is still being written, or was interrupted: rows may be missing, or be there \
+         twice; run `llmsql export` again to finish it",
+        folder.display()
+    )
+}
+
+/// Refuses a file that is there and none of DuckDB's: DuckDB opens a Parquet or CSV file as well, as a database in
+/// memory, and what is put into that is gone at once.
+///
+/// # Errors
+/// It is none (64).
+pub fn refuse_foreign(database: &Path) -> Result<()> {
+    let mut head = Vec::new();
+    match File::open(database).and_then(|file| file.take(12).read_to_end(&mut head)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(unwritable(database, e)),
+        Ok(_) if is_duckdb(&head) => Ok(()),
+        Ok(_) => Err(Error::usage("export.register", "is no DuckDB file")
+            .at(format!("--register {}", database.display()))
+            .next("name a DuckDB file, or one that is not there yet")),
+    }
+}
+
 /// Puts a view over an export into a DuckDB file, which is made if it is not there.
 ///
 /// # Errors
@@ -415,6 +462,7 @@ pub fn register(database: &Path, view: &str, job: &Job) -> Result<()> {
         }
         error
     };
+    refuse_foreign(database)?;
     let duckdb = duckdb::Connection::open(database).map_err(wrong)?;
     let sql = format!("CREATE OR REPLACE VIEW {} AS SELECT * FROM {reader}; CHECKPOINT", quote_ident(view));
     duckdb.execute_batch(&sql).map_err(wrong)

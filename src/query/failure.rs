@@ -2,6 +2,13 @@
 
 use crate::error::{Error, Exit};
 
+/// The most characters of a row in a message.
+const SHOWN: usize = 120;
+
+/// How DuckDB begins an error that ends a result which is on its way.
+const WHILE_ROWS_COME: &str =
+    "Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError:";
+
 /// An error of running a query or of opening data, by the kind that DuckDB's message begins with.
 pub fn from_duckdb(error: &duckdb::Error) -> Error {
     let message = match error {
@@ -13,15 +20,17 @@ pub fn from_duckdb(error: &duckdb::Error) -> Error {
 
 /// The same for a message.
 pub fn from_message(message: &str) -> Error {
+    // An error while rows come is told within another one.
+    let message = message.strip_prefix(WHILE_ROWS_COME).map_or(message, str::trim_start);
     let (kind, rest) = message.split_once(": ").unwrap_or(("", message));
     // Advice about settings is of no use where they are locked, and long messages repeat the statement.
-    let cut = ["\nPossible", "\n\nPossible", "\n\nLINE", "\nLINE", "\n*", "\n\nThis error"]
+    let cut = ["\nPossible", "\n\nPossible", "\nTry increasing", "\n\nLINE", "\nLINE", "\n*", "\n\nThis error"]
         .iter()
         .filter_map(|mark| rest.find(mark))
         .min()
         .unwrap_or(rest.len());
     let text = rest.get(..cut).unwrap_or(rest).trim();
-    let line = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+    let line = text.lines().map(|l| short(l.trim())).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     let line: String = line.chars().take(600).collect();
     match kind {
         "Out of Memory Error" => {
@@ -33,6 +42,18 @@ pub fn from_message(message: &str) -> Error {
         "Binder Error" | "Catalog Error" => {
             Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
                 .next("`llmsql schema` shows the tables and their columns")
+        }
+        _ if message.contains("not utf-8 encoded") => {
+            Error::failed("source.damaged", format!("the data cannot be read: {line}"))
+                .next("write it as UTF-8, as by: iconv -f LATIN1 -t UTF-8 FILE (or UTF-16, where Windows wrote it)")
+        }
+        _ if message.contains("Error when sniffing file") => {
+            Error::failed("source.damaged", "is no table of text: no delimiter makes columns of its lines")
+                .next("look at it with `file`; what is compressed has to end in .gz or .zst")
+        }
+        "Conversion Error" if message.contains("CSV Error") => {
+            Error::failed("source.damaged", format!("a value does not fit its column: {line}"))
+                .next("mend that line; the types come from the first 20,000 rows")
         }
         "Conversion Error" => Error::failed("query.failed", format!("a value does not fit its type: {line}"))
             .next("use TRY_CAST for values of several kinds"),
@@ -48,6 +69,13 @@ pub fn from_message(message: &str) -> Error {
             Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
                 .next("free some disk space, set another TMPDIR, or ask for less")
         }
+        _ if message.contains("Corrupt database file") || message.contains("Could not read enough bytes") => {
+            Error::failed("source.damaged", format!("is damaged: {line}")).next("take the file from a backup")
+        }
+        _ if message.contains("not a GZIP stream") || message.contains("Data corruption detected") => {
+            Error::failed("source.damaged", format!("is damaged, or compressed otherwise than its name says: {line}"))
+                .next("look at it with `file`, and fetch it again")
+        }
         _ if message.contains("No magic bytes")
             || message.contains("Footer length")
             || message.contains("footer")
@@ -61,8 +89,20 @@ pub fn from_message(message: &str) -> Error {
 }
 
 fn damaged(line: &str) -> Error {
-    Error::failed("source.damaged", format!("the data cannot be read: {line}"))
-        .next("repair or leave out what the message names; for CSV, every row has to fit the columns of the first ones")
+    Error::failed("source.damaged", format!("the data cannot be read: {line}")).next(if line.contains("CSV Error") {
+        "repair or leave out what the message names: every row has to fit the columns of the first ones"
+    } else {
+        "repair or leave out what the message names"
+    })
+}
+
+/// A line of a message, of a row that it shows only the beginning: what is wrong stands behind it.
+fn short(line: &str) -> String {
+    if line.starts_with("Original Line: ") && line.chars().count() > SHOWN {
+        line.chars().take(SHOWN).chain(['…']).collect()
+    } else {
+        line.to_owned()
+    }
 }
 
 /// A query that took too long.

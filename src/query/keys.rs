@@ -55,6 +55,12 @@ pub fn infer(
     (primary, foreign)
 }
 
+/// Whether a column's name may be that of a key or of a reference, as most are.
+pub(super) fn may_be_part(column: &str) -> bool {
+    let name = plain(column);
+    ["id", "key", "no", "code"].iter().any(|end| name.ends_with(end))
+}
+
 /// What is left of a column's name without the words that say in which role it refers, plain: `station_id` of
 /// `start_station_id`.
 fn role(name: &str) -> impl Iterator<Item = String> {

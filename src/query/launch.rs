@@ -42,8 +42,7 @@ pub struct Running {
 /// Forks a worker; nothing where this process has further threads, whose locks it would inherit as they are.
 #[must_use]
 pub fn fork() -> Option<Worker> {
-    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
-    if alone { forked().ok() } else { None }
+    if crate::process::threads() == Some(1) { forked().ok() } else { None }
 }
 
 fn forked() -> io::Result<Worker> {
@@ -97,11 +96,13 @@ pub fn start() -> io::Result<Worker> {
 
 impl Running {
     /// Begins to listen.
-    #[must_use]
-    pub fn new(worker: Worker) -> Self {
+    ///
+    /// # Errors
+    /// No thread for it.
+    pub fn new(worker: Worker) -> io::Result<Self> {
         let (give, answers) = mpsc::sync_channel(2);
         let mut from = worker.answers;
-        std::thread::spawn(move || {
+        let listen = move || {
             loop {
                 let answer = receive::<Response>(&mut from);
                 let last = !matches!(answer, Ok(Some(_)));
@@ -109,8 +110,10 @@ impl Running {
                     break;
                 }
             }
-        });
-        Running { pid: worker.pid, requests: worker.requests, answers, waited: false }
+        };
+        let running = Running { pid: worker.pid, requests: worker.requests, answers, waited: false };
+        std::thread::Builder::new().spawn(listen)?;
+        Ok(running)
     }
 
     /// Ends it, without waiting until it is gone.

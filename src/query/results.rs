@@ -5,10 +5,17 @@ use super::protocol::Column;
 use crate::error::{Error, Result};
 use crate::output::Format;
 use crate::query::worker::kind_of;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use console::measure_text_width;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
+
+/// What a table's frame takes of each column, and the least letters of a text in a line.
+const FRAME: usize = 3;
+const LETTERS: usize = 8;
+
+/// The code of the error by which a query ends whose result nobody reads any more.
+pub const CLOSED: &str = "output.closed";
 
 /// A whole result.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +49,13 @@ impl Rows {
     /// A table for people, fitted to so many columns; without a width, as wide as it is.
     #[must_use]
     pub fn table(&self, width: Option<usize>) -> String {
+        let natural = self.natural();
+        if let Some(width) = width
+            && self.columns.iter().zip(&natural).map(|(c, n)| least(c, *n) + FRAME).sum::<usize>() + 1 > width
+        {
+            // Narrower, a number or a time would be broken in two: a row a block then, as in psql's expanded mode.
+            return self.blocks();
+        }
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
         match width {
@@ -50,31 +64,46 @@ impl Rows {
         };
         table.set_header(self.columns.iter().map(|c| shown(&c.name)));
         for row in &self.rows {
-            table.add_row(row.iter().map(text));
+            table.add_row(row.iter().map(cell));
         }
-        for (i, column) in self.columns.iter().enumerate() {
-            if kind_of(&column.sql_type).is_number()
-                && let Some(column) = table.column_mut(i)
+        for (i, (column, natural)) in self.columns.iter().zip(natural).enumerate() {
+            let Some(drawn) = table.column_mut(i) else { continue };
+            if kind_of(&column.sql_type).is_number() {
+                drawn.set_cell_alignment(CellAlignment::Right);
+            }
+            if width.is_some()
+                && let Ok(least) = u16::try_from(least(column, natural))
             {
-                column.set_cell_alignment(CellAlignment::Right);
+                drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least + 2)));
             }
         }
-        // A pipe of many columns may not fit at all: then a row a block, as in psql's expanded mode.
-        let needed = self.columns.len() * 4;
-        match width {
-            Some(width) if needed > width => self.blocks(),
-            _ => format!("{table}\n"),
+        format!("{table}\n")
+    }
+
+    /// How wide each column would like to be.
+    fn natural(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.columns.iter().map(|c| measure_text_width(&shown(&c.name))).collect();
+        for row in &self.rows {
+            for (width, value) in widths.iter_mut().zip(row) {
+                let widest = cell(value).lines().map(measure_text_width).max().unwrap_or(0);
+                *width = widest.max(*width);
+            }
         }
+        widths
     }
 
     /// A row a block.
     fn blocks(&self) -> String {
-        let longest = self.columns.iter().map(|c| measure_text_width(&c.name)).max().unwrap_or(0);
+        let names: Vec<String> = self.columns.iter().map(|c| shown(&c.name)).collect();
+        let longest = names.iter().map(|n| measure_text_width(n)).max().unwrap_or(0);
+        let indent = format!("\n{}", " ".repeat(longest + 2));
         let mut out = String::new();
         for (n, row) in self.rows.iter().enumerate() {
             out += &format!("── row {} ──\n", n + 1);
-            for (column, value) in self.columns.iter().zip(row) {
-                out += &format!("{:longest$}  {}\n", shown(&column.name), text(value));
+            for (name, value) in names.iter().zip(row) {
+                let space = " ".repeat(longest.saturating_sub(measure_text_width(name)) + 2);
+                out += format!("{name}{space}{}", cell(value).replace('\n', &indent)).trim_end();
+                out.push('\n');
             }
         }
         out
@@ -121,10 +150,23 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Text without control characters, which could play with the terminal.
+/// The same as a cell of a table: a tab would be as wide as it likes.
+fn cell(value: &Value) -> String {
+    text(value).replace('\t', "    ")
+}
+
+/// The least that a column can be read in: numbers and times whole, of text some letters a line.
+fn least(column: &Column, natural: usize) -> usize {
+    let kind = kind_of(&column.sql_type);
+    if kind.is_number() || kind.is_time() { natural } else { natural.min(LETTERS) }
+}
+
+/// Text without the characters that could play with the terminal: control characters, and those that turn around what
+/// follows.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Writes rows as they come: csv and jsonl.
@@ -133,14 +175,12 @@ pub struct Stream<W: Write> {
     out: W,
     format: Format,
     names: Vec<String>,
-    /// Whether the reader has gone away.
-    pub closed: bool,
 }
 
 impl<W: Write> Stream<W> {
     /// Writes to `out` in a format that streams ([`streams`]).
     pub fn new(out: W, format: Format) -> Self {
-        Stream { out, format, names: Vec::new(), closed: false }
+        Stream { out, format, names: Vec::new() }
     }
 
     /// Ends it and gives back what it wrote to.
@@ -148,23 +188,25 @@ impl<W: Write> Stream<W> {
     /// # Errors
     /// Those of writing.
     pub fn finish(mut self) -> Result<W> {
-        self.out.flush().or_else(|e| self.gone(e))?;
+        self.out.flush().or_else(Self::gone)?;
         Ok(self.out)
     }
 
-    fn gone(&mut self, e: io::Error) -> Result<()> {
+    fn gone(e: io::Error) -> Result<()> {
         if e.kind() == io::ErrorKind::BrokenPipe {
-            self.closed = true;
-            return Ok(());
+            // Nobody reads any more: the query ends.
+            return Err(Error::failed(CLOSED, "the reader has gone away"));
         }
-        Err(Error::failed("output.write", "cannot write the result").because(e))
+        let error = Error::failed("output.write", "cannot write the result");
+        Err(if e.kind() == io::ErrorKind::StorageFull {
+            error.next("free some disk space, or write it elsewhere").because(e)
+        } else {
+            error.because(e)
+        })
     }
 
     fn put(&mut self, text: &str) -> Result<()> {
-        if self.closed {
-            return Ok(());
-        }
-        self.out.write_all(text.as_bytes()).or_else(|e| self.gone(e))
+        self.out.write_all(text.as_bytes()).or_else(Self::gone)
     }
 }
 

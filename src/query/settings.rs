@@ -2,6 +2,7 @@
 
 use super::language::{Clock, Glossary};
 use super::model::ModelSettings;
+use super::sources;
 use crate::error::{Error, Result};
 use crate::profile::config::Document;
 use crate::units;
@@ -69,7 +70,12 @@ impl Settings {
                 .map_err(|_| wrong("time_zone", format!("\"{z}\" is no time zone; write one as in Europe/Berlin")))
         });
         Ok(Settings {
-            sources: document.section("sources")?.unwrap_or_default(),
+            sources: document
+                .section::<BTreeMap<String, String>>("sources")?
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, location)| (name, sources::beside(document, location)))
+                .collect(),
             glossary: document.section("glossary")?.unwrap_or_default(),
             memory: table.memory.as_deref().map(units::parse_bytes).transpose().map_err(|e| wrong("memory", e))?,
             threads: table.threads.filter(|t| *t > 0),

@@ -1,17 +1,27 @@
 //! Where data comes from: `--source`, `[sources]` of llmsql.toml, and what each file turns out to be.
 
+use super::export;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::process::PASSWORD;
+use crate::profile::config::Document;
+use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The most files of one source.
 const MOST_FILES: usize = 20_000;
+const MISSING: &str = "there is no such file";
+/// How stdin is called where a file is expected.
+pub const STDIN: &str = "-";
+/// How compressed files begin.
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// Files of a folder that are looked into to see whether they are alike.
 pub const LOOKED_INTO: usize = 8;
 
@@ -107,6 +117,26 @@ enum Content {
     Sqlite,
 }
 
+/// How a location says what a file holds.
+const PREFIXES: &[(&str, Content)] = &[
+    ("sqlite:", Content::Sqlite),
+    ("duckdb:", Content::DuckDb),
+    ("csv:", Content::Table(FileFormat::Csv)),
+    ("json:", Content::Table(FileFormat::Json)),
+    ("parquet:", Content::Table(FileFormat::Parquet)),
+];
+
+/// A location of llmsql.toml: a path that is relative stands beside that file.
+#[must_use]
+pub fn beside(document: &Document, location: String) -> String {
+    if location == STDIN || location.is_empty() || location.contains("://") {
+        return location;
+    }
+    let prefix = PREFIXES.iter().map(|(prefix, _)| *prefix).find(|p| location.starts_with(p)).unwrap_or_default();
+    let path = location.get(prefix.len()..).unwrap_or_default();
+    format!("{prefix}{}", document.beside(Path::new(path)).display())
+}
+
 /// Refuses a result that would be written over one of the sources, by whatever name or link it is called.
 ///
 /// # Errors
@@ -130,15 +160,18 @@ pub fn refuse_overwriting(sources: &[Source], target: &Path) -> Result<()> {
 /// # Errors
 /// No source at all, a name given twice, files that are not there or cannot be read.
 pub fn resolve(flags: &[String], configured: &BTreeMap<String, String>, scratch: &Path) -> Result<Vec<Source>> {
-    let mut specs: Vec<(Option<String>, String)> = Vec::new();
+    let mut specs: Vec<(Option<String>, String, bool)> = Vec::new();
     for flag in flags {
         specs.push(match configured.get(flag) {
-            Some(location) => (Some(flag.clone()), location.clone()),
-            None => split_name(flag),
+            Some(location) => (Some(flag.clone()), location.clone(), true),
+            None => {
+                let (name, location) = split_name(flag);
+                (name, location, false)
+            }
         });
     }
     if flags.is_empty() {
-        specs.extend(configured.iter().map(|(name, location)| (Some(name.clone()), location.clone())));
+        specs.extend(configured.iter().map(|(name, location)| (Some(name.clone()), location.clone(), true)));
     }
     if specs.is_empty() {
         return Err(Error::usage("source.none", "there is no source to ask").next(
@@ -147,8 +180,17 @@ pub fn resolve(flags: &[String], configured: &BTreeMap<String, String>, scratch:
         ));
     }
     let mut sources: Vec<Source> = Vec::new();
-    for (name, location) in specs {
-        for source in one(name.as_deref(), &location, scratch)? {
+    for (name, location, is_configured) in specs {
+        let found = one(name.as_deref(), &location, scratch).map_err(|e| match &name {
+            Some(name) if is_configured => Error { what: format!("[sources] {name}: {}", e.what), ..e },
+            _ if e.what == MISSING && !configured.is_empty() => {
+                let names: Vec<&str> = configured.keys().map(String::as_str).collect();
+                let next = e.next.clone().unwrap_or_default();
+                e.next(format!("{next}; [sources] in llmsql.toml has {}", names.join(", ")))
+            }
+            _ => e,
+        })?;
+        for source in found {
             match sources.iter().find(|s| s.name.eq_ignore_ascii_case(&source.name)) {
                 Some(other) if source.named && other.named => {
                     return Err(Error::usage("source.twice", format!("two sources are named \"{}\"", source.name))
@@ -196,10 +238,8 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
     if location.is_empty() {
         return Err(Error::usage("source.empty", "the source is empty").at("--source"));
     }
-    if location == "-" {
-        let path = spool(scratch)?;
-        let place = place_of(&path, sniff(&path)?);
-        return Ok(vec![source("stdin", place)]);
+    if location == STDIN {
+        return Ok(vec![source("stdin", spooled(io::stdin().lock(), STDIN, "stdin", scratch)?)]);
     }
     if location.starts_with("postgres://") || location.starts_with("postgresql://") {
         let database = hide_password(location).rsplit_once('/').map(|(_, d)| d.to_owned()).unwrap_or_default();
@@ -215,16 +255,10 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
         }
         return one(name, rest, scratch);
     }
-    for (prefix, content) in [
-        ("sqlite:", Content::Sqlite),
-        ("duckdb:", Content::DuckDb),
-        ("csv:", Content::Table(FileFormat::Csv)),
-        ("json:", Content::Table(FileFormat::Json)),
-        ("parquet:", Content::Table(FileFormat::Parquet)),
-    ] {
+    for (prefix, content) in PREFIXES {
         if let Some(rest) = location.strip_prefix(prefix) {
             let path = readable(Path::new(rest))?;
-            return Ok(vec![source(&stem(&path), place_of(&path, content))]);
+            return Ok(vec![source(&stem(&path), place_of(&path, *content))]);
         }
     }
     let path = Path::new(location);
@@ -233,6 +267,18 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
     }
     if !path.exists() && location.contains(['*', '?', '[']) {
         return pattern(name, location);
+    }
+    let kind = fs::metadata(path).map(|m| m.file_type());
+    if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
+        // As the shell's <(…), /dev/stdin, or a pipe by its name: it can be read once, and not be sought in.
+        let pipe = File::open(path).map_err(|e| unreadable(location, e))?;
+        let name = if path.starts_with("/dev") || path.starts_with("/proc") { "stdin".to_owned() } else { stem(path) };
+        return Ok(vec![source(&name, spooled(pipe, location, &name, scratch)?)]);
+    }
+    if kind.is_ok_and(|k| k.is_char_device() || k.is_block_device() || k.is_socket()) {
+        return Err(Error::usage("source.kind", "is a device or a socket, and no file")
+            .at(format!("--source {location}"))
+            .next("name a file, a folder or a pattern, or - for stdin"));
     }
     let path = readable(path)?;
     let content = content_of(&path)?;
@@ -249,14 +295,19 @@ fn place_of(path: &Path, content: Content) -> Place {
 
 /// An absolute path of a file that can be opened.
 fn readable(path: &Path) -> Result<PathBuf> {
-    let wrong = |e: io::Error| {
-        let missing = e.kind() == io::ErrorKind::NotFound;
-        let error = Error::usage("source.unreadable", if missing { "there is no such file" } else { "cannot be read" })
-            .at(format!("--source {}", path.display()));
-        if missing { error.next("check the path; patterns need quotes in a shell") } else { error.because(e) }
-    };
+    let wrong = |e| unreadable(&path.to_string_lossy(), e);
     File::open(path).map_err(wrong)?;
     fs::canonicalize(path).map_err(wrong)
+}
+
+fn unreadable(location: &str, e: io::Error) -> Error {
+    let place = format!("--source {location}");
+    if e.kind() == io::ErrorKind::NotFound {
+        return Error::usage("source.unreadable", MISSING)
+            .at(place)
+            .next("check the path; patterns need quotes in a shell");
+    }
+    Error::usage("source.unreadable", "cannot be read").at(place).because(e)
 }
 
 /// A table's name from a file's: what stands before the first dot, with what SQL would have to quote made `_`.
@@ -279,6 +330,11 @@ fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
     let mut files = Vec::new();
     walk(path, 0, &mut files)?;
     files.sort();
+    // A file to which several links lead is one.
+    files.dedup();
+    if export::is_unfinished(path) {
+        output::note(&export::unfinished(path));
+    }
     let place = format!("--source {}", path.display());
     let mut by_format: BTreeMap<FileFormat, Vec<PathBuf>> = BTreeMap::new();
     let mut sources = Vec::new();
@@ -349,7 +405,6 @@ fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
         matching(&start, &parts, 0, &mut files);
     }
     files.sort();
-    files.dedup();
     let formats: BTreeSet<FileFormat> = files
         .iter()
         .filter_map(|f| match content_by_name(f).or_else(|| sniff(f).ok()) {
@@ -374,7 +429,9 @@ fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
     let last = location.rsplit('/').next().unwrap_or_default().split(['*', '?', '[', '.']).next().unwrap_or_default();
     let last = last.trim_matches(['-', '_']);
     let default = identifier(if last.is_empty() { &text } else { last });
-    let files = files.into_iter().filter_map(|f| fs::canonicalize(f).ok()).collect();
+    let mut files: Vec<PathBuf> = files.into_iter().filter_map(|f| fs::canonicalize(f).ok()).collect();
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
     Ok(vec![Source {
         name: name.unwrap_or(&default).to_owned(),
         named: name.is_some(),
@@ -471,7 +528,8 @@ fn content_by_name(path: &Path) -> Option<Content> {
         "parquet" | "pq" | "parq" => Content::Table(FileFormat::Parquet),
         "duckdb" | "ddb" => Content::DuckDb,
         "sqlite" | "sqlite3" => Content::Sqlite,
-        "db" | "db3" => sniff(path).ok()?,
+        // Other programs have files of this name that are no database.
+        "db" | "db3" => sniff(path).ok().filter(|c| !matches!(c, Content::Table(_)))?,
         _ => return None,
     })
 }
@@ -480,15 +538,13 @@ fn content_by_name(path: &Path) -> Option<Content> {
 fn content_of(path: &Path) -> Result<Content> {
     match sniff(path)? {
         Content::Table(FileFormat::Csv | FileFormat::Json) => {
-            let by_name = content_by_name(path);
-            match by_name {
+            let is_db = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("db") || e.eq_ignore_ascii_case("db3"));
+            match content_by_name(path) {
                 Some(Content::Table(format)) => Ok(Content::Table(format)),
-                Some(_) => {
-                    Err(Error::usage("source.damaged", "is no database, though its name says so; it may be damaged")
-                        .at(path.display())
-                        .next("take it from a backup, or name its format: --source csv:PATH, json:PATH"))
-                }
-                None => sniff(path),
+                None if !is_db => sniff(path),
+                _ => Err(Error::usage("source.damaged", "is no database, though its name says so; it may be damaged")
+                    .at(path.display())
+                    .next("take it from a backup, or name its format: --source csv:PATH, json:PATH")),
             }
         }
         content => Ok(content),
@@ -504,27 +560,51 @@ fn sniff(path: &Path) -> Result<Content> {
     if head.starts_with(b"SQLite format 3\0") {
         return Ok(Content::Sqlite);
     }
-    if head.get(8..12) == Some(b"DUCK") {
+    if is_duckdb(&head) {
         return Ok(Content::DuckDb);
     }
     if head.starts_with(b"PAR1") {
         return Ok(Content::Table(FileFormat::Parquet));
+    }
+    if head.starts_with(GZIP) {
+        let mut text = Vec::new();
+        // Half of a file is inflated as far as it goes.
+        let _ = MultiGzDecoder::new(head.as_slice()).read_to_end(&mut text);
+        head = text;
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     let first = text.iter().find(|b| !b.is_ascii_whitespace());
     Ok(Content::Table(if matches!(first, Some(b'{' | b'[')) { FileFormat::Json } else { FileFormat::Csv }))
 }
 
-/// Takes stdin into a file that only this user can read.
-fn spool(scratch: &Path) -> Result<PathBuf> {
-    let wrong = |e| Error::failed("source.stdin", "stdin cannot be read into a file").at(scratch.display()).because(e);
-    let path = scratch.join("stdin");
-    let mut file = File::create(&path).map_err(wrong)?;
-    let read = io::copy(&mut io::stdin().lock(), &mut file).and_then(|n| file.flush().map(|()| n)).map_err(wrong)?;
-    if read == 0 {
-        return Err(Error::usage("source.stdin", "stdin is empty").at("--source -").next("pipe data into it"));
+/// Whether a file that begins like this is DuckDB's.
+#[must_use]
+pub fn is_duckdb(head: &[u8]) -> bool {
+    head.get(8..12) == Some(b"DUCK")
+}
+
+/// Takes what can be read once only into a file that only this user can read.
+fn spooled(mut from: impl Read, location: &str, name: &str, scratch: &Path) -> Result<Place> {
+    let wrong = |e| {
+        Error::failed("source.stdin", format!("{name} cannot be read into a file")).at(scratch.display()).because(e)
+    };
+    // DuckDB tells what is compressed by the name.
+    let mut head = Vec::new();
+    (&mut from).take(ZSTD.len() as u64).read_to_end(&mut head).map_err(wrong)?;
+    let place = format!("--source {location}");
+    if head.is_empty() {
+        return Err(Error::usage("source.stdin", format!("{name} is empty")).at(place).next("pipe data into it"));
     }
-    Ok(path)
+    if head == ZSTD {
+        return Err(Error::usage("source.stdin", format!("{name} is compressed by zstd"))
+            .at(place)
+            .next("pipe it through `zstd -dc`"));
+    }
+    let free = free_name(name, |n| [n.to_owned(), format!("{n}.gz")].iter().any(|n| scratch.join(n).exists()));
+    let path = scratch.join(if head.starts_with(GZIP) { format!("{free}.gz") } else { free });
+    let mut file = File::create_new(&path).map_err(wrong)?;
+    io::copy(&mut head.chain(from), &mut file).and_then(|_| file.flush()).map_err(wrong)?;
+    Ok(place_of(&path, sniff(&path)?))
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@ use super::asking::{Asking, Chosen};
 use super::reading::line_of;
 use crate::cli::{Global, unreadable};
 use crate::error::{Error, Exit, Result};
-use crate::output::{self, Format};
+use crate::output::Format;
 use crate::query::ask::{Answer, Data, Status};
 use crate::query::engine::Query;
 use crate::query::history::Entry;
 use crate::query::results::Rows;
+use crate::query::sources::STDIN;
 use serde::Deserialize;
 use serde_json::Value;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -30,8 +31,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
             .at("--batch")
             .next("add --format jsonl"));
     }
-    let reader: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
+    let from_stdin = path == Path::new(STDIN);
+    if from_stdin && arguments.data.reads_stdin() {
+        return Err(Error::usage("query.batch", "stdin cannot be both the questions and the data")
+            .at("--batch")
+            .next("put the questions or the data into a file"));
+    }
+    let reader: Box<dyn BufRead> = if from_stdin {
+        Box::new(BufReader::new(io::stdin()))
     } else {
         Box::new(BufReader::new(std::fs::File::open(path).map_err(|e| unreadable(path, e))?))
     };
@@ -62,7 +69,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
                 }
             };
         answer.id.get_or_insert_with(|| (n + 1).into());
-        output::stdout(&format!("{}\n", line_of(&answer)?))?;
+        let line = format!("{}\n", line_of(&answer)?);
+        let mut out = io::stdout().lock();
+        match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+            // Nobody reads any more.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
+            Err(e) => return Err(Error::failed("output.write", "cannot write the answers").at("stdout").because(e)),
+            Ok(()) => {}
+        }
     }
     Ok(Exit::Done)
 }

@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
-use crate::query::engine::{self, Engine, Setup};
+use crate::query::engine::{Engine, Scratch, Setup};
 use crate::query::launch;
 use crate::query::protocol::{Limits, Tuning};
 use crate::query::settings::Settings;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How long a query may take.
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// The least memory that a query needs, and what the programs themselves take beside it.
+const LEAST: u64 = 32 * MB;
+const PROGRAMS: u64 = 150 * MB;
 
 /// Which data, and with how much of this host.
 #[derive(Debug, Clone, Args)]
@@ -24,7 +27,7 @@ pub struct DataArgs {
     /// them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]
     #[arg(long = "source", value_name = "SOURCE", help_heading = "Data options")]
     sources: Vec<String>,
-    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of what this host has free]
+    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of what this host or its cgroup has free]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Data options")]
     memory: Option<u64>,
     /// Threads a query may use [default: what the plan gives DuckDB, else the CPUs]
@@ -53,7 +56,7 @@ impl DataArgs {
         let settings = Settings::read(&document)?;
         // What the plan gives DuckDB counts where neither a flag nor [query] says it.
         let given = crate::cli::duckdb::given(global);
-        let scratch = engine::scratch(given.as_ref().and_then(|g| g.temp.as_deref()))?;
+        let scratch = Scratch::new(given.as_ref().and_then(|g| g.temp.as_deref()), target, output)?;
         let sources = sources::resolve(&self.sources, &settings.sources, scratch.path())?;
         target.map_or(Ok(()), |target| sources::refuse_overwriting(&sources, target))?;
         let limits = self.limits(&settings, given.as_ref(), scratch.path())?;
@@ -66,6 +69,12 @@ impl DataArgs {
             extensions: crate::cli::extensions::folder(&document, &root)?,
         };
         Ok((settings, Engine::new(setup, scratch, worker)?))
+    }
+
+    /// Whether a source is stdin.
+    #[must_use]
+    pub fn reads_stdin(&self) -> bool {
+        self.sources.iter().any(|s| s == sources::STDIN || s.ends_with("=-") || s == "/dev/stdin")
     }
 
     /// How long a query may take.
@@ -82,7 +91,7 @@ impl DataArgs {
 
     fn limits(&self, settings: &Settings, given: Option<&Given>, scratch: &Path) -> Result<Limits> {
         let memory = self.memory.or(settings.memory).or(given.map(|g| g.memory)).unwrap_or_else(spare_memory);
-        if memory < 32 * MB {
+        if memory < LEAST {
             return Err(Error::usage("query.memory", "32MB are the least that a query needs").at("--memory"));
         }
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
@@ -96,11 +105,31 @@ impl DataArgs {
     }
 }
 
-/// Half of the memory that is free, at most 16 GB.
+/// What a query may have of this host where nobody says.
 fn spare_memory() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let free =
-        line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(2 * GB, |kb| kb * units::KB);
-    (free / 2).clamp(256 * MB, 16 * GB)
+    let free = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).map(|kb| kb * units::KB);
+    share(free, crate::facts::own_memory_limit())
+}
+
+/// Half of the memory that is free, at most 16 GB, and no more than a cgroup leaves beside the programs themselves: what
+/// goes beyond is ended by the kernel instead of spilled by DuckDB.
+fn share(free: Option<u64>, limit: Option<u64>) -> u64 {
+    let half = (free.unwrap_or(2 * GB) / 2).clamp(256 * MB, 16 * GB);
+    limit.map_or(half, |limit| half.min((limit.saturating_sub(PROGRAMS) / 4 * 3).max(LEAST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_gets_no_more_than_its_cgroup_leaves_it() {
+        assert_eq!(share(Some(8 * GB), None), 4 * GB);
+        assert_eq!(share(Some(8 * GB), Some(64 * GB)), 4 * GB);
+        assert_eq!(share(Some(8 * GB), Some(550 * MB)), 300 * MB);
+        assert_eq!(share(Some(8 * GB), Some(100 * MB)), LEAST);
+        assert_eq!(share(None, None), GB);
+    }
 }

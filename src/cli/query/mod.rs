@@ -18,17 +18,24 @@ use crate::query::engine::{Done, Query};
 use crate::query::history::{Entry, History};
 use crate::query::protocol::{Parquet, Tuning};
 use crate::query::settings::Settings;
+use crate::query::sources::STDIN;
 use crate::units::{self, MB};
 use asking::{Asking, status_of};
 use clap::{Args, Subcommand};
 use out::Out;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Rows that are shown where nobody says how many.
 const ROWS: u64 = 10_000;
 /// Bytes of values that go to a screen or a program.
 const BYTES: u64 = 64 * MB;
+/// Endings of data that are read, or by which other programs know theirs, and that no result has.
+const OTHERS: &[&str] = &[
+    "tsv", "tab", "gz", "zst", "bz2", "xz", "zip", "xls", "xlsx", "ods", "db", "sqlite", "sqlite3", "duckdb", "arrow",
+    "feather", "orc", "avro", "xml", "html",
+];
+
 /// Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL
 ///
 /// The question is translated to SQL on this host, without a model; what was understood is told on stderr, the rows are
@@ -60,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "question")]
     batch: Option<PathBuf>,
     /// Write the result into this file, whole or not at all; without --format the ending of its name says how (.csv, .json,
-    /// .jsonl, .md, .parquet, .yaml), and under any other name it is a table
+    /// .jsonl, .md, .parquet, .yaml), and under a name that says none, as .txt, it is a table
     #[arg(short, long, value_name = "FILE", conflicts_with = "batch")]
     output: Option<PathBuf>,
     /// Draw a result that is a series as a chart in the terminal
@@ -106,15 +113,15 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
     if let Some(Command::History(history)) = &arguments.command {
         return history.run(global);
     }
-    let by_name = arguments.output.as_deref().filter(|_| !global.format_given && arguments.chart.is_none());
-    let global = match by_name.and_then(Format::of_file) {
+    let by_name = arguments.output.as_deref().filter(|_| !global.format_given);
+    let global = match by_name.map(format_of).transpose()?.flatten() {
         Some(format) => &Global { format, ..global.clone() },
         None => global,
     };
     if arguments.chart.is_some() && (global.format != Format::Table || arguments.batch.is_some()) {
         return Err(Error::usage("query.chart", "a chart is drawn in the terminal only")
             .at("--chart")
-            .next("leave out --format and --batch"));
+            .next("leave out --format and --batch; a file for it has another ending than those of data, as in .txt"));
     }
     if let Some(path) = &arguments.batch {
         return batch::run(arguments, global, path);
@@ -128,6 +135,22 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
         Some(sql) => run_sql(arguments, global, sql),
         None => run_question(arguments, global),
     }
+}
+
+/// The format that the name of a file says; nothing where it is a table.
+fn format_of(path: &Path) -> Result<Option<Format>> {
+    let wrong = |what: &str, next: &str| Err(Error::usage("output.format", what).at(path.display()).next(next));
+    if path == Path::new(STDIN) {
+        return wrong("a result goes to stdout where no file is named", "leave out -o");
+    }
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if OTHERS.contains(&ending.as_str()) {
+        return wrong(
+            "results are not written in the format of this name",
+            "end it in .csv, .json, .jsonl, .md, .parquet or .yaml, or say --format",
+        );
+    }
+    Ok(Format::of_file(path))
 }
 
 fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {

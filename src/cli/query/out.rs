@@ -2,7 +2,7 @@
 
 use super::Arguments;
 use crate::cli::Global;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::output::{self, Format};
 use crate::query::ask::Answer;
 use crate::query::chart;
@@ -27,9 +27,9 @@ impl<'a> Out<'a> {
     pub(super) fn new(arguments: &'a Arguments, global: &Global) -> Result<Self> {
         let parquet = match &arguments.output {
             Some(path) if global.format == Format::Parquet => {
-                let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
-                let made = tempfile::Builder::new().prefix(".llmsql-").tempdir_in(folder);
-                Some(made.map_err(|e| Error::failed("file.write", "cannot be written").at(path.display()).because(e))?)
+                let folder = output::file::folder(path);
+                let made = tempfile::Builder::new().prefix(output::file::TEMPORARY).tempdir_in(folder);
+                Some(made.map_err(|e| output::file::unwritten(path, e))?)
             }
             _ => None,
         };
@@ -53,11 +53,9 @@ impl<'a> Out<'a> {
         answer: Answer,
     ) -> Result<Done> {
         if let (Some(parquet), Some(target)) = (&query.parquet, &self.arguments.output) {
-            let done = run(query, &mut Rows::default())?;
+            let done = run(query, &mut Rows::default()).map_err(|e| output::file::full(e, target))?;
             let target = output::file::target(target)?;
-            std::fs::rename(&parquet.path, &target).map_err(|e| {
-                Error::failed("file.write", "cannot be written; it is unchanged").at(target.display()).because(e)
-            })?;
+            std::fs::rename(&parquet.path, &target).map_err(|e| output::file::unwritten(&target, e))?;
             return Ok(done);
         }
         if results::streams(self.format) {
@@ -100,16 +98,19 @@ impl<'a> Out<'a> {
     ) -> Result<Done> {
         let Some(path) = &self.arguments.output else {
             let mut stream = Stream::new(io::BufWriter::new(io::stdout().lock()), self.format);
-            let done = run(query, &mut stream)?;
-            stream.finish()?;
-            return Ok(done);
+            let done = run(query, &mut stream).and_then(|done| stream.finish().map(|_| done));
+            return match done {
+                Err(e) if e.code == results::CLOSED => Ok(Done::default()),
+                done => done,
+            };
         };
         let mut done = Done::default();
         output::file::replace_with(&output::file::target(path)?, |file| {
             let mut stream = Stream::new(io::BufWriter::new(file), self.format);
             done = run(query, &mut stream)?;
             stream.finish().map(drop)
-        })?;
+        })
+        .map_err(|e| if e.code == "output.write" { e.at(path.display()) } else { e })?;
         Ok(done)
     }
 }

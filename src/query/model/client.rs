@@ -19,6 +19,8 @@ const LONGEST_TEXT: usize = 128 << 10;
 /// The most that is read of a key file.
 const LONGEST_KEY: u64 = 16 << 10;
 
+const CHECK_PROTOCOL: &str = "check protocol under [model]: openai or ollama";
+
 const CODES: Codes = Codes { timeout: "model.timeout", unreachable: "model.unreachable" };
 
 /// A model at its endpoint.
@@ -80,7 +82,7 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {}", key.expose_secret()));
         }
-        let response = request.send(body.to_string().as_bytes()).map_err(|e| http::failed(e, CODES, &self.url))?;
+        let response = request.send(body.to_string().as_bytes()).map_err(|e| self.failed(e))?;
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let mut reader = BufReader::new(response.into_body().into_reader().take(LONGEST));
@@ -104,11 +106,14 @@ impl Client {
         let (mut line, mut read) = (Vec::new(), 0);
         loop {
             line.clear();
-            let length = reader.read_until(b'\n', &mut line).map_err(|e| http::failed(e.into(), CODES, &self.url))?;
+            let length = reader.read_until(b'\n', &mut line).map_err(|e| self.failed(e.into()))?;
             read += length as u64;
             if length == 0 {
-                let cut = if read >= LONGEST { return Err(self.large()) } else { "it ends in the middle" };
-                return Err(self.broken(cut));
+                if read >= LONGEST {
+                    return Err(self.large());
+                }
+                let next = if text.is_empty() { CHECK_PROTOCOL } else { "ask again; the server's log may say why" };
+                return Err(self.broken("it ends in the middle").next(next));
             }
             let Some(json) = self.line(&line)? else { continue };
             if json == b"[DONE]" {
@@ -161,7 +166,7 @@ impl Client {
 
     fn whole(&self, reader: &mut impl Read) -> Result<Value> {
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|e| http::failed(e.into(), CODES, &self.url))?;
+        reader.read_to_end(&mut bytes).map_err(|e| self.failed(e.into()))?;
         if bytes.len() as u64 >= LONGEST {
             return Err(self.large());
         }
@@ -184,7 +189,7 @@ impl Client {
             404 => error.next("check endpoint, protocol and name under [model]"),
             429 => error.next("ask later, or another endpoint"),
             300..=399 => error.next("name the address itself under [model] endpoint: redirects are not followed"),
-            _ => error.next("see the log of the model's server"),
+            _ => error,
         }
     }
 
@@ -195,13 +200,25 @@ impl Client {
             _ => message.to_owned(),
         };
         let line: String = shown(&hidden).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
-        Error::failed("model.failed", format!("the model's server says: {line}")).at(&self.url)
+        Error::failed("model.failed", format!("the model's server says: {line}"))
+            .at(&self.url)
+            .next("see the log of the model's server")
     }
 
     fn broken(&self, why: &str) -> Error {
         Error::failed("model.answer", format!("the model's answer cannot be read: {why}"))
             .at(&self.url)
-            .next("check protocol under [model]: openai or ollama")
+            .next(CHECK_PROTOCOL)
+    }
+
+    /// A request that failed on its way.
+    fn failed(&self, e: ureq::Error) -> Error {
+        let error = http::failed(e, CODES, &self.url);
+        if error.code == CODES.timeout {
+            error.next("raise timeout under [model], or ask a faster model")
+        } else {
+            error
+        }
     }
 
     fn large(&self) -> Error {
@@ -213,8 +230,16 @@ impl Client {
 
 /// The key of a file, which nobody else may read.
 fn read_key(path: &Path) -> Result<SecretString> {
-    let wrong = |e| Error::usage("model.key", "the key cannot be read").at(path.display()).because(e);
+    let wrong = |e| {
+        Error::usage("model.key", "the key cannot be read")
+            .at(path.display())
+            .next("put the key into a file of mode 0600, and name it as key_file under [model]")
+            .because(e)
+    };
     let file = std::fs::File::open(path).map_err(wrong)?;
+    if !file.metadata().map_err(wrong)?.is_file() {
+        return Err(wrong(std::io::Error::from(std::io::ErrorKind::InvalidInput)).at(path.display()));
+    }
     if file.metadata().map_err(wrong)?.mode() & 0o007 != 0 {
         return Err(Error::usage("model.key", "the key may be read by every user")
             .at(path.display())

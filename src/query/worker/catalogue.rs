@@ -2,13 +2,16 @@
 
 use super::answer;
 use super::columns::Fill;
+use super::extension;
 use super::postgres::Postgres;
 use super::postgres_scanner::Scan;
 use super::sandbox::{self, Allowed, Kept};
 use super::scanner;
 use super::sqlite::Sqlite;
+use super::whole::Packed;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
+use crate::process;
 use crate::query::export::archives;
 use crate::query::failure;
 use crate::query::guard::Named;
@@ -16,8 +19,13 @@ use crate::query::protocol::{Limits, Response, Tuning};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
 use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
 use duckdb::{Config, Connection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+
+/// The extension that has the zones of timestamps.
+const ZONES: &str = "icu";
+/// Whether DuckDB has it: the source that is compiled in on request comes without.
+const ZONES_BUILT_IN: bool = !cfg!(feature = "bundled");
 
 /// DuckDB with the sources in it.
 #[derive(Debug)]
@@ -36,8 +44,12 @@ pub struct Engine {
     pub postgres: Vec<Postgres>,
     /// How DuckDB's extension reads large tables of theirs, where it does.
     pub scans: Vec<Option<Scan>>,
+    /// The databases in which a table or view has a collation.
+    pub collated: BTreeSet<String>,
     /// What views of the sources read and may not be opened by this process: it is to be told to another one.
     pub archives: Vec<PathBuf>,
+    /// The compressed files.
+    pub packed: Packed,
 }
 
 /// What may be opened beside the sources.
@@ -54,7 +66,7 @@ pub struct Places<'a> {
 }
 
 /// A table of DuckDB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The attached database.
     pub catalog: String,
@@ -181,11 +193,12 @@ impl Entry {
 }
 
 impl Engine {
-    /// Opens the sources, gives up everything else, and locks DuckDB.
+    /// Opens the sources, gives up everything else, and locks DuckDB, which [`start`] made.
     ///
     /// # Errors
     /// A source that cannot be opened.
     pub fn open(
+        duckdb: Connection,
         sources: &[Source],
         limits: &Limits,
         places: &Places<'_>,
@@ -206,9 +219,9 @@ impl Engine {
         let write: Vec<PathBuf> = std::iter::once(places.scratch).chain(places.output).map(Path::to_owned).collect();
         let archives = places.archives.unwrap_or_default();
         let large = |s: &Source| matches!(&s.place, Place::Sqlite(path) if scanner::is_large(path));
-        let sqlite_scans = sources.iter().any(large) && scanner::installed(places.extensions, scanner::SQLITE);
+        let sqlite_scans = sources.iter().any(large) && extension::installed(places.extensions, scanner::SQLITE);
         let mut scans: Vec<Option<Scan>> = Vec::new();
-        let postgres_scans = !postgres.is_empty() && scanner::installed(places.extensions, scanner::POSTGRES);
+        let postgres_scans = !postgres.is_empty() && extension::installed(places.extensions, scanner::POSTGRES);
         for server in &postgres {
             scans.push(if postgres_scans { Scan::plan(server)? } else { None });
         }
@@ -218,15 +231,18 @@ impl Engine {
                 .into_iter()
                 .filter_map(|(wanted, name)| wanted.then_some(name))
                 .collect();
-        let extensions = (!scanners.is_empty()).then(|| places.extensions.to_owned());
-        let starting = sandbox::STARTING.iter().map(PathBuf::from).filter(|p| p.exists());
-        let read = files.iter().chain(archives).chain(&extensions).cloned().chain(starting).collect();
+        let mut loaded: Vec<&str> = Vec::new();
+        for name in scanners {
+            loaded.extend(extension::load(&duckdb, places.extensions, name)?.then_some(name));
+        }
+        let zones = ZONES_BUILT_IN
+            || extension::installed(places.extensions, ZONES) && extension::load(&duckdb, places.extensions, ZONES)?;
+        let read = files.iter().chain(archives).cloned().collect();
         if sandbox::keep_in(&Allowed { read, write, connect })? == Kept::No {
             answer(&Response::Note(
                 "note: this kernel has no Landlock; queries are held by the other layers of the guard alone".to_owned(),
             ))?;
         }
-        let duckdb = start(limits, places.scratch)?;
         let mut engine = Engine {
             duckdb,
             tables: Vec::new(),
@@ -235,13 +251,18 @@ impl Engine {
             scanned: Vec::new(),
             postgres,
             scans: Vec::new(),
+            collated: BTreeSet::new(),
             archives: Vec::new(),
+            packed: Packed::default(),
         };
-        // What stands at a Parquet file's end is read once, not for every statement.
-        engine.execute(&format!("SET TimeZone = {}; SET parquet_metadata_cache = true", quote_literal(zone)))?;
-        let mut loaded: Vec<&str> = Vec::new();
-        for name in scanners {
-            loaded.extend(scanner::load(&engine, places.extensions, name)?.then_some(name));
+        engine.limit(limits, places.scratch)?;
+        if zones {
+            engine.execute(&format!("SET TimeZone = {}", quote_literal(zone)))?;
+        } else {
+            answer(&Response::Note(format!(
+                "note: DuckDB was compiled without time zones: instants are shown in UTC, and what needs a zone fails; \
+                 `llmsql extensions install {ZONES}` mends that"
+            )))?;
         }
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
@@ -274,6 +295,22 @@ impl Engine {
         }
         engine.lock(&files, places)?;
         Ok(engine)
+    }
+
+    /// What DuckDB may use; its threads are started here.
+    fn limit(&self, limits: &Limits, scratch: &Path) -> Result<()> {
+        let Limits { memory, threads, spill } = limits;
+        let folder = quote_literal(&scratch.join("spill").to_string_lossy());
+        // What stands at a Parquet file's end is read once, not for every statement.
+        let settings = format!(
+            "SET memory_limit = '{memory}B'; SET threads = {threads}; SET temp_directory = {folder};
+             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true"
+        );
+        self.execute(&settings).map_err(|e| {
+            Error::failed("query.worker", "DuckDB cannot be started")
+                .next("give it more memory (--memory) or fewer threads (--threads)")
+                .because(e)
+        })
     }
 
     /// Runs a statement of our own.
@@ -357,6 +394,7 @@ impl Engine {
             self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
         };
         let found = match (paths, format) {
+            (_, FileFormat::Csv) if let Some(found) = super::access::columns(self, paths) => Some(found),
             ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
                 super::journal::columns(first).map(|columns| (columns, reader(paths, format)))
@@ -367,6 +405,7 @@ impl Engine {
         if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
             create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
         }
+        self.packed.add(&name, paths);
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
         self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
         Ok(())
@@ -379,13 +418,16 @@ impl Engine {
             format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
         self.execute(&attach).map_err(|e| e.at(&shown))?;
         let sql = format!(
-            "SELECT schema_name, table_name, NULL FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
-             UNION ALL SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = {0} AND NOT internal
+            "SELECT schema_name, table_name, NULL, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
+             UNION ALL SELECT schema_name, view_name, sql, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_views() WHERE database_name = {0} AND NOT internal
              ORDER BY ALL",
             quote_literal(catalog)
         );
         let rows = self.rows(&sql)?;
-        let read = |row: &[Option<String>]| row.last().and_then(Option::as_deref).map_or_else(Vec::new, archives);
+        if rows.iter().any(|row| row.get(3).is_none_or(|collated| collated.as_deref() != Some("false"))) {
+            self.collated.insert(catalog.clone());
+        }
+        let read = |row: &[Option<String>]| row.get(2).and_then(Option::as_deref).map_or_else(Vec::new, archives);
         let wanted: Vec<PathBuf> = rows.iter().flat_map(|row| read(row)).collect();
         if granted.is_none() && !wanted.is_empty() {
             self.archives.extend(wanted);
@@ -462,11 +504,16 @@ impl Engine {
     /// # Errors
     /// A table that cannot be read.
     pub fn describe(&mut self) -> Result<()> {
+        let mut known = self.columns()?;
         let mut tables = std::mem::take(&mut self.tables);
         for mut entry in tables.drain(..) {
-            if entry.table.columns.is_empty() {
+            if let Some(columns) = known.remove(&entry.target).filter(|_| entry.table.columns.is_empty()) {
+                entry.table.columns = columns;
+            } else if entry.table.columns.is_empty() {
                 match self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql())) {
-                    Ok(rows) => entry.table.columns = rows.into_iter().filter_map(column).collect(),
+                    Ok(rows) => {
+                        entry.table.columns = rows.into_iter().filter_map(|row| column(row.into_iter())).collect()
+                    }
                     Err(e) if entry.target.catalog == "memory" => return Err(e.at(&entry.table.name)),
                     // A view of a DuckDB file that cannot be read is no reason to leave out the rest.
                     Err(e) => {
@@ -479,6 +526,29 @@ impl Engine {
             self.tables.push(entry);
         }
         Ok(())
+    }
+
+    /// The columns of the tables of DuckDB files, in one statement; those of views are not known until one is planned.
+    fn columns(&self) -> Result<HashMap<Target, Vec<Column>>> {
+        let files =
+            self.tables.iter().filter(|e| matches!(e.origin, Origin::Native(_)) && e.target.catalog != "memory");
+        let files: BTreeSet<String> = files.map(|e| quote_literal(&e.target.catalog)).collect();
+        let mut known: HashMap<Target, Vec<Column>> = HashMap::new();
+        if files.is_empty() {
+            return Ok(known);
+        }
+        let sql = format!(
+            "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
+             SEMI JOIN duckdb_tables() USING (database_oid, schema_oid, table_oid)
+             WHERE database_name IN ({}) ORDER BY database_name, schema_name, table_name, column_index",
+            files.into_iter().collect::<Vec<_>>().join(", ")
+        );
+        for row in self.rows(&sql)? {
+            let [Some(catalog), Some(schema), Some(table), ..] = row.as_slice() else { continue };
+            let target = Target::new(catalog, schema, table);
+            known.entry(target).or_default().extend(column(row.into_iter().skip(3)));
+        }
+        Ok(known)
     }
 
     fn add_sqlite(&mut self, source: &Source, at: usize) -> Result<()> {
@@ -600,31 +670,32 @@ impl Engine {
     }
 }
 
-/// A row of DESCRIBE.
-fn column(row: Vec<Option<String>>) -> Option<Column> {
-    let mut row = row.into_iter();
+/// A name and a type, as DESCRIBE has them first.
+fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
     let (name, sql_type) = (row.next()??, row.next()??);
     Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }
 
-fn start(limits: &Limits, scratch: &Path) -> Result<Connection> {
-    let spill = scratch.join("spill");
+/// Starts DuckDB with a single thread, this one, so that it can be kept in after that: what it needs of the host is read by
+/// then, and the threads that it starts when it is told its limits are kept in as well.
+///
+/// # Errors
+/// A DuckDB that does not start, or has a thread of its own already.
+pub fn start() -> Result<Connection> {
     let config = || -> duckdb::Result<Config> {
         Config::default()
-            .max_memory(&format!("{}B", limits.memory))?
-            .threads(i64::try_from(limits.threads).unwrap_or(1))?
+            .threads(1)?
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
-            .with("allow_community_extensions", "false")?
-            .with("allow_persistent_secrets", "false")?
-            .with("temp_directory", spill.to_string_lossy())?
-            .with("max_temp_directory_size", format!("{}B", limits.spill))
+            .with("allow_community_extensions", "false")
     };
-    config().and_then(Connection::open_in_memory_with_flags).map_err(|e| {
-        Error::failed("query.worker", "DuckDB cannot be started")
-            .next("give it more memory (--memory) or fewer threads (--threads)")
-            .because(failure::from_duckdb(&e))
-    })
+    let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
+    let duckdb = config().and_then(Connection::open_in_memory_with_flags);
+    let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
+    if process::threads().is_some_and(|n| n > 1) {
+        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    }
+    Ok(duckdb)
 }
 
 /// The table function that reads files.

@@ -109,6 +109,8 @@ pub enum Filling {
     Instant(TimestampMicrosecondBuilder),
     /// VARCHAR.
     Text(StringBuilder),
+    /// DECIMAL, as text.
+    Digits(StringBuilder),
     /// BLOB.
     Bytes(BinaryBuilder),
 }
@@ -122,9 +124,8 @@ impl Filling {
             Fill::Date => Filling::Date(Date32Builder::new()),
             Fill::Timestamp => Filling::Timestamp(TimestampMicrosecondBuilder::new()),
             Fill::Instant => Filling::Instant(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            Fill::Text | Fill::Decimal(..) | Fill::Time | Fill::Uuid | Fill::Json => {
-                Filling::Text(StringBuilder::new())
-            }
+            Fill::Text | Fill::Time | Fill::Uuid | Fill::Json => Filling::Text(StringBuilder::new()),
+            Fill::Decimal(..) => Filling::Digits(StringBuilder::new()),
             Fill::Bytes => Filling::Bytes(BinaryBuilder::new()),
         }
     }
@@ -137,7 +138,7 @@ impl Filling {
             Filling::Bool(b) => b.append_null(),
             Filling::Date(b) => b.append_null(),
             Filling::Timestamp(b) | Filling::Instant(b) => b.append_null(),
-            Filling::Text(b) => b.append_null(),
+            Filling::Text(b) | Filling::Digits(b) => b.append_null(),
             Filling::Bytes(b) => b.append_null(),
         }
     }
@@ -151,7 +152,7 @@ impl Filling {
             Filling::Timestamp(b) => Arc::new(b.finish()),
             // The builder's zone is lost in `finish`.
             Filling::Instant(b) => Arc::new(b.finish().with_timezone("UTC")),
-            Filling::Text(b) => Arc::new(b.finish()),
+            Filling::Text(b) | Filling::Digits(b) => Arc::new(b.finish()),
             Filling::Bytes(b) => Arc::new(b.finish()),
         }
     }

@@ -6,7 +6,9 @@ use super::catalogue::Engine;
 use crate::error::{Error, Result};
 use crate::postgres::connect::quote_literal;
 use crate::query::protocol::Response;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Bytes that are read at once to find it out: the rows that are looked at are fewer than those of DuckDB's own buffer,
 /// and the longest row that it takes is a half of this.
@@ -25,7 +27,45 @@ pub fn reader(engine: &Engine, path: &Path) -> Result<Option<String>> {
     if columns == 1 || skip > 0 {
         doubt(engine, path, skip)?;
     }
+    if found.is_none() && has_both_ends(path) {
+        return Err(Error::failed("source.damaged", "some of its lines end in CR LF, and some in LF")
+            .at(path.display())
+            .next("make them alike, as by `dos2unix` or: tr -d '\\r' < FILE"));
+    }
+    if found.as_ref().is_some_and(|found| found.is_prose) && !is_named_so(path) {
+        answer(&Response::Note(format!(
+            "note: {}: no columns are found in it; each line is a text in the column \"line\"",
+            path.display()
+        )))?;
+        return Ok(Some(lines(&[path.to_owned()])));
+    }
     Ok(found.map(|found| found.reader))
+}
+
+/// The table function that reads files line by line, each as one text in the column `line`.
+pub fn lines(paths: &[PathBuf]) -> String {
+    let list: Vec<String> = paths.iter().map(|p| quote_literal(&p.to_string_lossy())).collect();
+    format!(
+        "read_csv([{}], auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '', strict_mode = false,
+           columns = {{'line': 'VARCHAR'}})",
+        list.join(", ")
+    )
+}
+
+/// Whether a file says by its name that it holds columns.
+fn is_named_so(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    [".csv", ".tsv", ".tab"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether lines end in both ways, which DuckDB reads as one line.
+fn has_both_ends(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(SNIFFED as u64).read_to_end(&mut head));
+    let before = |at: usize| at.checked_sub(1).and_then(|i| head.get(i)).copied();
+    let mut ends = memchr::memchr_iter(b'\n', &head).map(|at| before(at) == Some(b'\r'));
+    read.is_ok() && ends.next().is_some_and(|first| ends.any(|other| other != first))
 }
 
 /// How a file is written.
@@ -33,6 +73,8 @@ struct Found {
     reader: String,
     columns: usize,
     skip: u64,
+    /// What was taken for the name of the only column is rather a line of text.
+    is_prose: bool,
 }
 
 fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
@@ -51,6 +93,7 @@ fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
     };
     let skip = skip.as_deref()?.parse::<u64>().ok()?;
     let columns: Vec<Column> = serde_json::from_str(columns.as_deref()?).ok()?;
+    let is_prose = header.as_deref() == Some("true") && matches!(columns.as_slice(), [only] if only.name.contains(' '));
     let columns: Vec<String> =
         columns.iter().map(|c| format!("{}: {}", quote_literal(&c.name), quote_literal(&c.sql_type))).collect();
     // "(empty)" is how "none" is shown.
@@ -75,16 +118,12 @@ fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
         options.push("strict_mode = false".to_owned());
     }
     let reader = format!("read_csv({file}, auto_detect = false, {})", options.join(", "));
-    Some(Found { reader, columns: columns.len(), skip })
+    Some(Found { reader, columns: columns.len(), skip, is_prose })
 }
 
 /// Looks at the lines of a file that was taken for one column, or only in part.
 fn doubt(engine: &Engine, path: &Path, skip: u64) -> Result<()> {
-    let lines = engine.rows(&format!(
-        "SELECT line FROM read_csv({}, auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '',
-           strict_mode = false, columns = {{'line': 'VARCHAR'}}) LIMIT {LINES}",
-        quote_literal(&path.to_string_lossy())
-    ));
+    let lines = engine.rows(&format!("SELECT line FROM {} LIMIT {LINES}", lines(&[path.to_owned()])));
     // What cannot be read like this is no reason to doubt.
     let lines: Vec<String> = lines.unwrap_or_default().into_iter().flatten().flatten().collect();
     if let Some(ragged) = ragged(&lines) {

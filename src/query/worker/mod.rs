@@ -1,14 +1,17 @@
 //! The worker: a process of its own in which data is opened and SQL runs, so that a query that takes too much takes
 //! nothing with it.
 //!
-//! It limits its memory, opens what has to be opened over the network or by path, gives up the right to open anything
-//! else (Landlock), starts DuckDB, and locks DuckDB's configuration. Threads that DuckDB starts inherit all of it. What
+//! It starts DuckDB with a single thread, limits its memory, opens what has to be opened over the network or by path, gives
+//! up the right to open anything else (Landlock), and locks DuckDB's configuration. Threads that DuckDB starts from then on
+//! inherit all of it. What
 //! it is told and what it answers goes over two pipes, which are its stdin and stdout as well ([`super::protocol`]); nothing of it stands in
 //! arguments or the environment.
 
+mod access;
 mod catalogue;
 mod columns;
 mod csv;
+mod extension;
 mod journal;
 mod narrow;
 mod postgres;
@@ -20,21 +23,23 @@ mod scanner;
 mod small;
 mod sqlite;
 mod study;
+mod whole;
 
 use super::protocol::{Failure, Request, Response, receive, send};
 use crate::error::{Error, Result};
 pub(crate) use catalogue::kind_of;
 use catalogue::{Engine, Places};
+use duckdb::Connection;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 
 /// Answers requests until there are no more; the exit code.
 pub fn main(mut from: impl Read + Send + 'static) -> u8 {
-    match receive::<Request>(&mut from)
-        .map_err(broken)
-        .and_then(|first| first.map_or(Ok(()), |first| serve(first, from)))
-    {
+    // DuckDB starts while the program finds out what is to be opened.
+    let duckdb = catalogue::start();
+    let first = receive::<Request>(&mut from).map_err(broken);
+    match first.and_then(|first| first.map_or(Ok(()), |first| serve(duckdb?, first, from))) {
         Ok(()) => 0,
         Err(error) => {
             // The program may be gone already.
@@ -44,13 +49,13 @@ pub fn main(mut from: impl Read + Send + 'static) -> u8 {
     }
 }
 
-fn serve(first: Request, from: impl Read + Send + 'static) -> Result<()> {
+fn serve(duckdb: Connection, first: Request, from: impl Read + Send + 'static) -> Result<()> {
     let Request::Open { sources, limits, scratch, output, zone, tuning, archives, extensions } = first else {
         return Err(Error::failed("query.worker", "the worker was asked before it was given sources"));
     };
     let (output, archives) = (output.as_deref(), archives.as_deref());
     let places = Places { scratch: &scratch, output, archives, extensions: &extensions };
-    let mut engine = Engine::open(&sources, &limits, &places, &zone, tuning)?;
+    let mut engine = Engine::open(duckdb, &sources, &limits, &places, &zone, tuning)?;
     if !engine.archives.is_empty() {
         return answer(&Response::Archives(engine.archives));
     }
@@ -97,7 +102,9 @@ fn handle(engine: &mut Engine, request: Request) -> Result<()> {
         }
         Request::Study => {
             engine.describe()?;
+            let packed = engine.packed.watch(engine.tables.iter().map(|t| t.table.name.as_str()))?;
             let (schema, values) = study::study(engine)?;
+            engine.packed.confirm(&packed)?;
             answer(&Response::Studied { schema, values })
         }
         Request::Find { text, columns, millis } => {

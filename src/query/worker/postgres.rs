@@ -186,7 +186,8 @@ impl Postgres {
         found.ok().flatten()?.value("found").ok()
     }
 
-    /// Fills a table of DuckDB with these columns, made anew.
+    /// Fills a table of DuckDB with these columns, made anew, and says what they were filled with: a decimal number that
+    /// is none (NaN, infinity) makes its column one of floating point.
     ///
     /// # Errors
     /// What the server said, and those of writing.
@@ -197,35 +198,50 @@ impl Postgres {
         (schema, table): (&str, &str),
         columns: &[(String, Fill)],
         which: &Rows,
-    ) -> Result<()> {
-        let definition: Vec<String> =
-            columns.iter().map(|(name, fill)| format!("{} {}", quote_ident(name), fill.sql())).collect();
-        let create = format!("CREATE OR REPLACE TABLE {} ({})", target.sql(), definition.join(", "));
-        duckdb.execute_batch(&create).map_err(|e| failure::from_duckdb(&e))?;
-        let list: Vec<String> = columns.iter().map(|(name, fill)| selected(name, *fill)).collect();
-        let select =
-            format!("SELECT {} FROM {}.{}{}", list.join(", "), quote_ident(schema), quote_ident(table), which.sql(),);
-        let fills: Vec<Fill> = columns.iter().map(|(_, fill)| *fill).collect();
+    ) -> Result<Vec<Fill>> {
         // What a large table takes to load is progress, not a hanging statement.
         self.session.batch("SET LOCAL statement_timeout = 0")?;
-        std::thread::scope(|scope| {
-            let writer = Writer::start(scope, duckdb, target)?;
-            let read = self.read(&writer, &select, table, &fills);
-            let written = writer.finish();
-            // Rows that nobody took were not written, and why not is what is to be told.
-            written.and(read)
-        })
+        let mut fills: Vec<Fill> = columns.iter().map(|(_, fill)| *fill).collect();
+        loop {
+            let named = || columns.iter().map(|(name, _)| name).zip(&fills);
+            let definition: Vec<String> =
+                named().map(|(name, fill)| format!("{} {}", quote_ident(name), fill.sql())).collect();
+            let create = format!("CREATE OR REPLACE TABLE {} ({})", target.sql(), definition.join(", "));
+            duckdb.execute_batch(&create).map_err(|e| failure::from_duckdb(&e))?;
+            let list: Vec<String> = named().map(|(name, fill)| selected(name, *fill)).collect();
+            let from = format!("{}.{}{}", quote_ident(schema), quote_ident(table), which.sql());
+            let select = format!("SELECT {} FROM {from}", list.join(", "));
+            let wider = std::thread::scope(|scope| {
+                let writer = Writer::start(scope, duckdb, target)?;
+                let read = self.read(&writer, &select, table, &fills);
+                let written = writer.finish();
+                // Rows that nobody took were not written, and why not is what is to be told.
+                written.and(read)
+            })?;
+            match wider.and_then(|at| fills.get_mut(at)) {
+                Some(fill) => *fill = Fill::Float,
+                None => return Ok(fills),
+            }
+        }
     }
 
-    /// Reads the rows of a SELECT.
-    fn read(&self, writer: &Writer<'_>, select: &str, table: &str, fills: &[Fill]) -> Result<()> {
+    /// Reads the rows of a SELECT, until a column needs another type: which one.
+    fn read(&self, writer: &Writer<'_>, select: &str, table: &str, fills: &[Fill]) -> Result<Option<usize>> {
         let mut batch = Batch::new(fills);
         let (mut loaded, mut told) = (0u64, Instant::now());
-        let mut begun = false;
+        let (mut begun, mut wider) = (false, None);
         let mut take = |message: &[u8]| -> Result<()> {
             let header = if std::mem::replace(&mut begun, true) { 0 } else { HEADER };
             let mut rest = message.get(header..).ok_or_else(|| unreadable(table))?;
-            while let Some(bytes) = row(&mut rest, &mut batch.columns).ok_or_else(|| unreadable(table))? {
+            loop {
+                let bytes = match row(&mut rest, &mut batch.columns).ok_or_else(|| unreadable(table))? {
+                    Taken::Row(bytes) => bytes,
+                    Taken::End => return Ok(()),
+                    Taken::Wider(at) => {
+                        wider = Some(at);
+                        return Err(unreadable(table));
+                    }
+                };
                 loaded += 1;
                 if batch.row(bytes) {
                     if !writer.give(&mut batch)? {
@@ -237,13 +253,16 @@ impl Postgres {
                     }
                 }
             }
-            Ok(())
         };
-        self.session.run(async |session| session.copy_out(select, &mut take).await)?;
+        let copied = self.session.run(async |session| session.copy_out(select, &mut take).await);
+        if wider.is_some() {
+            return Ok(wider);
+        }
+        copied?;
         if !batch.is_empty() {
             writer.give(&mut batch)?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -281,17 +300,27 @@ fn tables(session: &Blocking) -> Result<Vec<Described>> {
     Ok(tables)
 }
 
-/// Takes a row of the binary format: the bytes of its texts; within, nothing at the end. Nothing where it is malformed.
-#[allow(clippy::option_option, reason = "a row, no further row, no row that can be read")]
-fn row(rest: &mut &[u8], columns: &mut [Filling]) -> Option<Option<usize>> {
+/// What was taken of the binary format.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    /// A row, with so many bytes of text.
+    Row(usize),
+    /// There is no further row.
+    End,
+    /// A value that the column of this position cannot hold.
+    Wider(usize),
+}
+
+/// Takes a row of the binary format. Nothing where it is malformed.
+fn row(rest: &mut &[u8], columns: &mut [Filling]) -> Option<Taken> {
     let Some((count, mut after)) = rest.split_first_chunk().filter(|(count, _)| **count != END) else {
-        return Some(None);
+        return Some(Taken::End);
     };
     if usize::from(u16::from_be_bytes(*count)) != columns.len() {
         return None;
     }
     let mut bytes = 0;
-    for column in columns {
+    for (at, column) in columns.iter_mut().enumerate() {
         let (length, value) = after.split_first_chunk()?;
         match usize::try_from(i32::from_be_bytes(*length)) {
             Err(_) => {
@@ -300,13 +329,17 @@ fn row(rest: &mut &[u8], columns: &mut [Filling]) -> Option<Option<usize>> {
             }
             Ok(length) => {
                 let (value, next) = value.split_at_checked(length)?;
+                // NaN and the infinities end in no digit.
+                if matches!(column, Filling::Digits(_)) && !value.last().is_some_and(u8::is_ascii_digit) {
+                    return Some(Taken::Wider(at));
+                }
                 add(column, value, &mut bytes)?;
                 after = next;
             }
         }
     }
     *rest = after;
-    Some(Some(bytes))
+    Some(Taken::Row(bytes))
 }
 
 fn unreadable(table: &str) -> Error {
@@ -378,7 +411,7 @@ fn add(column: &mut Filling, value: &[u8], bytes: &mut usize) -> Option<()> {
                 micros => micros.checked_add(MICROS)?,
             })
         }
-        Filling::Text(b) => {
+        Filling::Text(b) | Filling::Digits(b) => {
             *bytes += value.len();
             b.append_value(String::from_utf8_lossy(value));
         }
@@ -399,12 +432,16 @@ mod tests {
         let mut columns = Batch::new(&[Fill::Int, Fill::Text]).columns;
         let bytes = [0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         let mut rest = &bytes[..];
-        assert_eq!(row(&mut rest, &mut columns), Some(Some(0)));
-        assert_eq!(row(&mut rest, &mut columns), Some(None));
+        assert_eq!(row(&mut rest, &mut columns), Some(Taken::Row(0)));
+        assert_eq!(row(&mut rest, &mut columns), Some(Taken::End));
         for cut in 2..18 {
             assert_eq!(row(&mut &bytes[..cut], &mut Batch::new(&[Fill::Int, Fill::Text]).columns), None, "{cut}");
         }
         assert_eq!(row(&mut &[0, 3, 0][..], &mut columns), None);
+        for (text, taken) in [("1.5", Taken::Row(3)), ("NaN", Taken::Wider(0)), ("-Infinity", Taken::Wider(0))] {
+            let bytes = [&[0, 1, 0, 0, 0, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+            assert_eq!(row(&mut &bytes[..], &mut Batch::new(&[Fill::Decimal(9, 2)]).columns), Some(taken), "{text}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::ToSocketAddrs;
 
 /// Rows, by the server's estimate, from which on a table is read faster so, the loading of the extension included.
-const LARGE: u64 = 500_000;
+const LARGE: u64 = 2_000_000;
 /// Connections beside ours, one of which leads: a server has others to serve.
 const CONNECTIONS: u32 = 5;
 /// Before what no timestamp of PostgreSQL lies.
@@ -30,8 +30,7 @@ const FIRST: &str = "4714-01-01 (BC)";
 
 /// Our snapshot, where every connection of the extension will take it over.
 const SNAPSHOT: &str = "
-SELECT CASE WHEN current_setting('server_version_num')::int >= 140000 AND version() NOT LIKE '%-YB-%'
-    AND getdatabaseencoding() <> 'SQL_ASCII' AND NOT pg_is_in_recovery()
+SELECT CASE WHEN getdatabaseencoding() <> 'SQL_ASCII' AND NOT pg_is_in_recovery()
     AND NOT EXISTS (SELECT FROM pg_stat_wal_receiver) AND NOT EXISTS (SELECT FROM pg_settings WHERE name LIKE 'rds%')
     AND has_function_privilege('pg_catalog.pg_export_snapshot()', 'EXECUTE')
   THEN pg_export_snapshot() END AS snapshot";
@@ -72,7 +71,9 @@ impl Scan {
             .map(|t| ((t.schema.clone(), t.table.name.clone()), t.scans.clone()))
             .collect();
         let Some((address, port)) = server.reached().and_then(|at| address(&server.info, at)) else { return Ok(None) };
-        if tables.is_empty() {
+        // What another product does not know ends the transaction: its version is asked for first.
+        let version = || server.session.query_one("SELECT version() AS version", &[])?.value::<String>("version");
+        if tables.is_empty() || !is_known(&version()?) {
             return Ok(None);
         }
         let snapshot = server.session.query_one(SNAPSHOT, &[])?.value::<Option<String>>("snapshot")?;
@@ -159,6 +160,12 @@ fn copy(engine: &Engine, target: &Target, from: &str, columns: &[(String, Fill)]
     Ok(())
 }
 
+/// Whether a server is PostgreSQL itself, and of a version of which the extension reads a table in parts.
+fn is_known(version: &str) -> bool {
+    let number = version.strip_prefix("PostgreSQL ").and_then(|rest| rest.split(['.', ' ']).next());
+    number.and_then(|n| n.parse::<u32>().ok()).is_some_and(|major| major >= 14) && !version.contains("-YB-")
+}
+
 /// Whether the type that the extension gives a column holds its values exactly as the other will.
 fn alike(have: &str, fill: Fill) -> bool {
     match fill {
@@ -225,4 +232,43 @@ fn address(info: &Conninfo, server: &Server) -> Option<(String, Option<u16>)> {
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     let parts: Vec<String> = parts.iter().map(|(key, value)| format!("{key}='{}'", quoted(value))).collect();
     Some((parts.join(" "), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::conninfo::{Environment, resolve};
+
+    #[test]
+    fn only_postgresql_itself_is_read_so() {
+        for version in ["PostgreSQL 18.1 on x86_64-pc-linux-gnu", "PostgreSQL 14.20 (Debian 14.20-1)"] {
+            assert!(is_known(version), "{version}");
+        }
+        for version in [
+            "PostgreSQL 13.2 on x86_64",
+            "PostgreSQL 15.2-YB-2.25.0.0-b0 on x86_64",
+            "CockroachDB CCL v25.1.0",
+            "PostgreSQL 8.0.2 on i686, Redshift 1.0",
+            "",
+        ] {
+            assert!(!is_known(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_no_password_and_libpq_takes_nothing_else_from_elsewhere() {
+        let planned = |url: &str| {
+            let info = resolve(Some(url), &Environment::default()).unwrap();
+            address(&info, &info.servers[0])
+        };
+        let (address, port) = planned("postgresql://ada:s3cret@127.0.0.1:5433/shop?options=-c%20a=it's").unwrap();
+        assert_eq!(port, Some(5433));
+        assert!(address.starts_with("hostaddr='127.0.0.1' port='5433' sslmode='prefer'"), "{address}");
+        assert!(!address.contains("s3cret") && address.ends_with("options='-c a=it\\'s'"), "{address}");
+        let (address, port) = planned("host=/run/x user=ada dbname=shop").unwrap();
+        assert!(port.is_none() && address.starts_with("host='/run/x' port='5432'"), "{address}");
+        for end in ["sslmode=verify-full", "sslrootcert=/x sslmode=require", "channel_binding=require"] {
+            assert!(planned(&format!("host=127.0.0.1 user=ada dbname=shop {end}")).is_none(), "{end}");
+        }
+    }
 }

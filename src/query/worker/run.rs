@@ -180,10 +180,11 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
             let named = (schema.as_str(), table.as_str());
             let scan = engine.scans.get(*server).and_then(Option::as_ref).filter(|_| *rows == Rows::default());
             let Some(server) = engine.postgres.get(*server) else { return Ok(()) };
-            if !scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
-                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?;
+            if scan.is_some_and(|scan| scan.fill(engine, &entry.target, named, &pairs)) {
+                pairs.iter().map(|(_, fill)| *fill).collect()
+            } else {
+                server.load(&engine.duckdb, &entry.target, named, &pairs, rows)?
             }
-            pairs.iter().map(|(_, fill)| *fill).collect()
         }
     };
     let expose = format!(
@@ -265,6 +266,7 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     let mut tables: Vec<String> =
         engine.tables.iter().filter(|t| needs.tables.iter().any(|n| t.is(n))).map(|t| t.table.name.clone()).collect();
     tables.sort();
+    let packed = engine.packed.watch(tables.iter().map(String::as_str))?;
     answer(&Response::Started)?;
     let _clock = Clock::start(engine, order.millis);
     let columns = describe(engine, &order.sql)?;
@@ -272,7 +274,9 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     if let Some(parquet) = &order.parquet {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
-        return Ok(Response::Done { rows, truncated: None, profile: None, tables });
+        engine.packed.confirm(&packed)?;
+        let profile = if order.profile { profile(engine) } else { None };
+        return Ok(Response::Done { rows, truncated: None, profile, tables });
     }
     let ways: Vec<Way> = columns.iter().map(|c| Way::of(&c.sql_type)).collect();
     let wrapped = wrap(sql, &ways, order.rows);
@@ -280,6 +284,9 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
     let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
+    if truncated.is_none() {
+        engine.packed.confirm(&packed)?;
+    }
     let profile = if order.profile { profile(engine) } else { None };
     Ok(Response::Done { rows, truncated, profile, tables })
 }

@@ -41,9 +41,6 @@ pub struct Allowed {
     pub connect: Vec<u16>,
 }
 
-/// What DuckDB reads when it starts, to see how much memory and how many CPUs it has; it ends where it may not.
-pub const STARTING: [&str; 4] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/proc/meminfo", "/sys/fs/cgroup"];
-
 /// Whether the kernel keeps the worker in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {

@@ -5,15 +5,17 @@ use super::columns::days;
 use crate::error::Result;
 use crate::postgres::connect::quote_ident;
 use crate::query::failure;
+use crate::query::keys;
 use crate::query::schema::Column;
-use duckdb::arrow::array::{Array, Int64Array, StringArray};
-use duckdb::arrow::record_batch::RecordBatch;
+use duckdb::arrow::array::{Array, Int64Array, StringArray, StructArray};
 use std::collections::HashMap;
 
 /// Rows up to which a table is read at once.
-pub const SMALL: u64 = 4_096;
+pub const SMALL: u64 = 20_000;
+/// Bytes up to which: what is read stands beside what DuckDB counts as its memory.
+const SMALL_BYTES: usize = 32 << 20;
 /// Values of all tables together that are kept until keys are inferred.
-const HELD: usize = 200_000;
+const HELD: usize = 2_000_000;
 /// Bytes of them.
 const HELD_BYTES: usize = 16 << 20;
 
@@ -49,7 +51,8 @@ pub struct Budget {
 }
 
 impl Small {
-    /// Reads a table; only the types of which DuckDB compares the values as they are compared here.
+    /// Reads a table; only the types of which DuckDB compares the values as they are compared here. Of one that is wide
+    /// beyond measure nothing is known.
     ///
     /// # Errors
     /// A table that cannot be read.
@@ -64,11 +67,7 @@ impl Small {
             .map(|(c, text)| format!("{}{}", quote_ident(&c.name), if *text { "" } else { "::BIGINT" }))
             .collect();
         let sql = format!("SELECT {} FROM {relation}", list.join(", "));
-        let read = || -> duckdb::Result<Vec<RecordBatch>> {
-            let mut statement = engine.duckdb.prepare(&sql)?;
-            Ok(statement.query_arrow([])?.collect())
-        };
-        let batches = read().map_err(|e| failure::from_duckdb(&e))?;
+        let Some(batches) = chunks(engine, &sql, SMALL_BYTES)? else { return Ok(Small::default()) };
         let held = columns.iter().enumerate().filter_map(|(i, (c, _))| Some((c.name.clone(), held(&batches, i)?)));
         Ok(Small(held.collect()))
     }
@@ -79,10 +78,13 @@ impl Small {
         self.0.get(name)
     }
 
-    /// Without what would be too much to keep.
+    /// Without what no key would be inferred from, and what would be too much to keep.
     #[must_use]
     pub fn within(mut self, budget: &mut Budget) -> Small {
-        self.0.retain(|_, held| {
+        self.0.retain(|name, held| {
+            if !keys::may_be_part(name) {
+                return false;
+            }
             let (values, bytes) = match &held.values {
                 Distinct::Whole(all) => (all.len(), all.len() * size_of::<i64>()),
                 Distinct::Text(all) => (all.len(), all.iter().map(String::len).sum()),
@@ -152,8 +154,51 @@ fn is_text(sql_type: &str) -> Option<bool> {
     }
 }
 
+/// The rows of a SELECT; nothing where they are more bytes than this.
+fn chunks(engine: &Engine, sql: &str, most: usize) -> Result<Option<Vec<StructArray>>> {
+    let wrong = |e: duckdb::Error| failure::from_duckdb(&e);
+    let mut statement = engine.duckdb.prepare(sql).map_err(wrong)?;
+    // The iterator it returns panics on an error; `step` does not.
+    let _ = statement.stream_arrow([]).map_err(wrong)?;
+    let (mut all, mut bytes) = (Vec::new(), 0);
+    while let Some(chunk) = statement.step().map_err(wrong)? {
+        bytes += chunk.get_array_memory_size();
+        if bytes > most {
+            return Ok(None);
+        }
+        all.push(chunk);
+    }
+    Ok(Some(all))
+}
+
+/// The texts of a SELECT's only column, sorted.
+///
+/// # Errors
+/// Those of running it.
+pub fn texts(engine: &Engine, sql: &str) -> Result<Vec<String>> {
+    let chunks = chunks(engine, sql, usize::MAX)?.unwrap_or_default();
+    let columns = chunks.iter().filter_map(|c| c.columns().first()?.as_any().downcast_ref::<StringArray>());
+    let mut all: Vec<String> = columns.flat_map(|c| c.iter().flatten()).map(str::to_owned).collect();
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Whether every row has a whole number of its own, which here is seen sooner than DuckDB counts them; nothing where the
+/// column is of another type.
+///
+/// # Errors
+/// Those of reading it.
+pub fn unique(engine: &Engine, column: &Column, relation: &str) -> Result<Option<bool>> {
+    if is_text(&column.sql_type) != Some(false) {
+        return Ok(None);
+    }
+    let sql = format!("SELECT {}::BIGINT FROM {relation}", quote_ident(&column.name));
+    let chunks = chunks(engine, &sql, SMALL_BYTES)?;
+    Ok(chunks.and_then(|chunks| held(&chunks, 0)).map(|held| held.unique()))
+}
+
 /// The column of that position.
-fn held(batches: &[RecordBatch], at: usize) -> Option<Held> {
+fn held(batches: &[StructArray], at: usize) -> Option<Held> {
     let (mut texts, mut numbers): (Vec<&str>, Vec<i64>) = (Vec::new(), Vec::new());
     let (mut nulls, mut rows, mut text) = (0, 0, false);
     for batch in batches {

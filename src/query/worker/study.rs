@@ -4,7 +4,7 @@ use super::answer;
 use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Rows, kind_of};
 use super::columns::Fill;
 use super::run::load_table;
-use super::small::{Budget, Distinct, Held, SMALL, Small};
+use super::small::{self, Budget, Distinct, Held, SMALL, Small, texts};
 use crate::error::Result;
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::keys;
@@ -22,6 +22,8 @@ const WHOLE: u64 = 5_000_000;
 const SHOWN: usize = 1_000;
 /// Values of a column that are kept for look-ups.
 const KEPT: usize = 20_000;
+/// Rows up to which whole numbers are compared here rather than by DuckDB.
+const COUNTED: u64 = 1_000_000;
 /// The longest value that is kept, in characters: longer ones are prose, which no question repeats.
 const LONGEST: usize = 120;
 
@@ -146,9 +148,11 @@ fn count(engine: &Engine, relation: &str) -> Result<u64> {
 /// What the columns of a small table hold; nothing of others.
 fn small(engine: &Engine, at: usize, relation: &Relation) -> Small {
     let Some(entry) = engine.tables.get(at) else { return Small::default() };
-    // A column of a DuckDB file may have a collation, by which DuckDB has to compare.
-    let plain = !matches!(entry.origin, Origin::Native(_)) || entry.target.catalog == "memory";
-    if !relation.whole || !plain || entry.table.rows.is_none_or(|rows| rows > SMALL) {
+    // By a collation DuckDB has to compare.
+    if !relation.whole
+        || engine.collated.contains(&entry.target.catalog)
+        || entry.table.rows.is_none_or(|rows| rows > SMALL)
+    {
         return Small::default();
     }
     // What cannot be read at once is asked column by column, which says what is wrong.
@@ -224,13 +228,7 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, v
         let all = match small.column(&name).map(|held| &held.values) {
             Some(Distinct::Text(all)) => all,
             _ => {
-                let sql = format!(
-                    "SELECT v FROM (SELECT DISTINCT {0}::VARCHAR AS v FROM {1} WHERE {0} IS NOT NULL LIMIT {2}) ORDER BY v",
-                    quote_ident(&name),
-                    relation.sql,
-                    KEPT + 1
-                );
-                asked = engine.rows(&sql)?.into_iter().flatten().flatten().collect::<Vec<String>>();
+                asked = distinct(engine, at, i, &relation.sql)?;
                 &asked
             }
         };
@@ -252,6 +250,25 @@ fn measure(engine: &mut Engine, at: usize, relation: &Relation, small: &Small, v
         }
     }
     Ok(())
+}
+
+/// The distinct values of a column, sorted; some of them where there are more than are kept.
+fn distinct(engine: &Engine, at: usize, column: usize, relation: &str) -> Result<Vec<String>> {
+    let Some(entry) = engine.tables.get(at) else { return Ok(Vec::new()) };
+    let Some(column) = entry.table.columns.get(column) else { return Ok(Vec::new()) };
+    let c = quote_ident(&column.name);
+    let sql = |from: &str| format!("SELECT DISTINCT {c}::VARCHAR FROM {from} WHERE {c} IS NOT NULL LIMIT {}", KEPT + 1);
+    // Where there are far more, the first rows hold enough: as many as it takes where values are evenly spread, and half
+    // of that more.
+    let far_more = |distinct: &u64| *distinct > 2 * KEPT as u64;
+    if let (Some(distinct), Some(rows)) = (column.distinct.filter(far_more), entry.table.rows) {
+        let first = (KEPT as u64 * 3 / 2).saturating_mul(rows.div_ceil(distinct.max(1)));
+        let found = texts(engine, &sql(&format!("(SELECT {c} FROM {relation} LIMIT {first})")))?;
+        if found.len() > KEPT {
+            return Ok(found);
+        }
+    }
+    texts(engine, &sql(relation))
 }
 
 /// How many distinct values columns have, whether NULL is among them, and from where to where they go. Of what was read,
@@ -344,8 +361,20 @@ fn infer_keys(engine: &mut Engine, relations: &[(Relation, Small)]) {
         if let Some(held) = small.column(column) {
             return held.unique();
         }
-        let c = quote_ident(column);
+        let Some(table) = schema.tables.iter().find(|t| t.name == table) else { return false };
+        let Some(column) = table.columns.iter().find(|c| c.name == column) else { return false };
+        // Estimates are off by some percent, not by half.
+        let rows = table.rows.filter(|_| relation.whole);
+        if column.distinct.zip(rows).is_some_and(|(distinct, rows)| distinct < rows / 2) {
+            return false;
+        }
         // What cannot be asked is no key.
+        if rows.is_some_and(|rows| rows <= COUNTED)
+            && let Some(unique) = small::unique(engine, column, &relation.sql).ok().flatten()
+        {
+            return unique;
+        }
+        let c = quote_ident(&column.name);
         let sql = format!("SELECT (count(*) > 0 AND count(DISTINCT {c}) = count(*))::VARCHAR FROM {}", relation.sql);
         engine.rows(&sql).is_ok_and(|r| r.iter().flatten().flatten().any(|v| v == "true"))
     };

@@ -266,3 +266,63 @@ fn a_servers_table_is_fetched_partition_by_partition_in_bounded_memory() {
         json!([[200_000, 200_000, 64_000_000]])
     );
 }
+
+#[test]
+fn an_export_that_is_not_whole_is_not_asked_without_a_word() {
+    let shop = Shop::new();
+    days(&shop, 3, 10);
+    let export = shop.command("export").args(["--source", "days.csv", "--table", "days", "-o", "archive"]);
+    export.args(["--partition-by", "at", "--register", "analytics.duckdb"]).run().success();
+    let asked = |source: &str, table: &str| shop.sql(&[source], &format!("SELECT count(*) FROM {table}")).success();
+    for (source, table) in [("archive", "archive"), ("analytics.duckdb", "days_archive")] {
+        let run = asked(source, table);
+        assert!(!run.stderr.contains("interrupted"), "{}", run.stderr);
+    }
+    // As a run leaves it that was killed.
+    let path = shop.path("archive/_llmsql_export.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    assert!(manifest.contains("\"complete\": true"), "{manifest}");
+    fs::write(&path, manifest.replace("\"complete\": true", "\"complete\": false")).unwrap();
+    for (source, table) in [("archive", "archive"), ("analytics.duckdb", "days_archive")] {
+        asked(source, table).stderr_has("was interrupted").stdout_has("30");
+    }
+}
+
+#[test]
+fn what_cannot_hold_an_export_or_its_view_is_refused_before_anything_is_written() {
+    let shop = Shop::new();
+    let export =
+        |more: &[&str]| shop.command("export").args(["--source", "items.csv", "--table", "items"]).args(more).run();
+    // DuckDB opens these as databases in memory: the view would be gone at once.
+    export(&["-o", "other.parquet"]).success();
+    for file in ["items.csv", "other.parquet", "visits.ndjson"] {
+        let before = fs::read(shop.path(file)).unwrap();
+        export(&["-o", "i.parquet", "--register", file]).code(64).stderr_has("no DuckDB file");
+        assert_eq!(fs::read(shop.path(file)).unwrap(), before, "{file}");
+    }
+    export(&["-o", "i.parquet", "--register", "i.parquet"]).code(64).stderr_has("no DuckDB file");
+    // Parquet under a name of another format would be taken for that.
+    for name in ["out.csv", "out.json", "out.md"] {
+        export(&["-o", name]).code(64).stderr_has("Parquet is written");
+        assert!(!shop.path(name).exists());
+    }
+    export(&["-o", "-"]).code(64).stderr_has("name a file");
+    export(&["-o", "not/there/i.parquet"]).code(64).stderr_has("there is no such folder");
+}
+
+#[test]
+fn a_full_disk_is_said_as_that_of_the_result() {
+    let Some(small) = crate::support::Tmpfs::new("256k") else { return };
+    let shop = Shop::new();
+    let sql = "SELECT i, hash(i) AS h FROM range(1000000) r(i)";
+    for name in ["out.parquet", "out.csv", "out.json"] {
+        let target = small.path().join(name).display().to_string();
+        let run = shop.query(&["items.csv"]).args(["--sql", sql, "-o", &target]).run().code(1);
+        let run = run.stderr_has("No space left").stderr_has(&target).stderr_has("free some disk space");
+        assert!(!run.stderr.contains("TMPDIR"), "{}", run.stderr);
+        assert_eq!(fs::read_dir(small.path()).unwrap().count(), 0, "{name}");
+    }
+    let target = small.path().join("out.parquet").display().to_string();
+    let run = shop.command("export").args(["--source", "items.csv", "--sql", sql, "-o", &target]).run().code(1);
+    run.stderr_has(&target).stderr_has("free some disk space");
+}

@@ -104,6 +104,14 @@ fn folders_and_registries_are_known_by_their_layout() {
         .run()
         .code(64)
         .stderr_has("has no httpfs");
+    // Of several, what was put there before one failed is said.
+    let (repo, dir) = (shop.path("repo"), shop.path("ext-some"));
+    let some =
+        ["install", "sqlite_scanner", "httpfs", "--from", repo.to_str().unwrap(), "--dir", dir.to_str().unwrap()];
+    let run = shop.command("extensions").args(some).run().code(64);
+    run.stderr_has("sqlite_scanner is installed").stderr_has("has no httpfs");
+    let run = shop.command("extensions").args(["verify", "httpfs", "--dir", dir.to_str().unwrap()]).run().code(64);
+    run.stderr_has("httpfs is not installed").stderr_has("extensions install httpfs");
 
     // A registry over HTTP serves them compressed.
     let zipped = std::process::Command::new("gzip").arg("-1c").arg(&file).output().expect("gzip").stdout;

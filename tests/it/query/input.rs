@@ -115,8 +115,10 @@ fn a_result_is_never_written_over_its_source() {
         let query = shop.query(&["items.csv"]).args(["--format", "csv", "-o", target, "--sql", "FROM items"]);
         query.run().code(64).stderr_has("over the source \"items\"");
     }
-    let export = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "items.csv"]);
-    export.run().code(64).stderr_has("over the source");
+    let export =
+        |source: &str| shop.command("export").args(["--source", source, "--table", "items", "-o", "items.parquet"]);
+    export("items.csv").run().success();
+    export("items.parquet").run().code(64).stderr_has("over the source");
     assert_eq!(fs::read(shop.path("items.csv")).unwrap(), before);
 }
 
@@ -171,4 +173,24 @@ fn the_name_of_the_file_says_its_format() {
         let run = shop.query(&["items.csv"]).args(["--sql", "SELECT 1", "-o", "socket", "--format", format]).run();
         run.code(64).stderr_has("no file");
     }
+}
+
+#[test]
+fn a_name_that_says_another_format_is_not_filled_with_a_table() {
+    let shop = Shop::new();
+    let into = |name: &str, more: &[&str]| {
+        shop.query(&["items.csv"]).args(["--sql", "SELECT id, price FROM items", "-o", name]).args(more).run()
+    };
+    for name in ["r.tsv", "r.csv.gz", "r.xlsx", "r.sqlite"] {
+        into(name, &[]).code(64).stderr_has("not written in the format of this name");
+        assert!(!shop.path(name).exists());
+    }
+    into("-", &[]).code(64).stderr_has("leave out -o");
+    assert!(!shop.path("-").exists());
+    into("r.tsv", &["--format", "csv"]).success();
+    // Nor is data replaced by a chart.
+    into("r.csv", &["--chart"]).code(64).stderr_has("--chart");
+    into("r.txt", &["--chart"]).success();
+    assert!(fs::read_to_string(shop.path("r.txt")).unwrap().contains('█'));
+    into("not/there.csv", &[]).code(1).stderr_has("make the folder");
 }

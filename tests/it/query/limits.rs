@@ -1,6 +1,10 @@
 //! Memory, time, rows and bytes: what takes too much is ended, and the message says so.
 
 use super::Shop;
+use crate::support::{Llmsql, wait_for};
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn rows_and_bytes_are_capped_and_it_is_said() {
@@ -29,7 +33,7 @@ fn rows_and_bytes_are_capped_and_it_is_said() {
         .args(["--format", "csv", "-o", "all.csv", "--sql", "SELECT * FROM range(20000)"])
         .run()
         .success();
-    assert_eq!(std::fs::read_to_string(shop.path("all.csv")).unwrap().lines().count(), 20_001);
+    assert_eq!(fs::read_to_string(shop.path("all.csv")).unwrap().lines().count(), 20_001);
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn memory_bombs_end_within_the_limit() {
 #[test]
 fn nothing_is_left_of_a_query_that_was_ended() {
     let shop = Shop::new();
-    std::fs::create_dir(shop.path("tmp")).unwrap();
+    fs::create_dir(shop.path("tmp")).unwrap();
     let bombs = [
         ("SELECT sum(levenshtein(repeat('ab', 4000), repeat('ba', 4000) || i)) FROM range(200000) r(i)", "took longer"),
         ("SELECT count(*) FROM (SELECT i, repeat('x', 1000) AS x FROM range(100000000) r(i) ORDER BY x, i DESC)", ""),
@@ -98,14 +102,43 @@ fn nothing_is_left_of_a_query_that_was_ended() {
         let run = shop.query(&["items.csv"]).env("TMPDIR", shop.path("tmp"));
         let run = run.args(["--memory", "128MB", "--timeout", "1s", "--sql", sql]).run().code(1).stderr_has(said);
         assert!(run.stderr.contains("next:"), "{sql}: {}", run.stderr);
-        assert_eq!(std::fs::read_dir(shop.path("tmp")).unwrap().count(), 0, "{sql}");
+        assert_eq!(fs::read_dir(shop.path("tmp")).unwrap().count(), 0, "{sql}");
     }
     // No worker goes on: it would hold its folder open.
     let ours = shop.path("").display().to_string();
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let environ = std::fs::read(process.path().join("environ")).unwrap_or_default();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&environ).contains(&ours), "{:?} goes on", process.path());
     }
+}
+
+#[test]
+fn of_a_run_that_was_killed_the_next_day_leaves_nothing() {
+    let shop = Shop::new();
+    let tmp = shop.path("tmp");
+    fs::create_dir(&tmp).unwrap();
+    let endless = "SELECT sum(levenshtein(repeat('ab', 4000), repeat('ba', 4000) || i)) FROM range(2000000) r(i)";
+    let run = shop.query(&["-"]).env("TMPDIR", &tmp).stdin("secret\n1\n").args(["--threads", "1", "--sql", endless]);
+    let mut run = run.start();
+    // The query runs when a thread waits for what the program says, and another one keeps the time.
+    wait_for("the query to run", || {
+        let threads = fs::read_dir(format!("/proc/{}/task", run.worker()?)).ok()?.count();
+        (threads > 2).then_some(())
+    });
+    let folder = fs::read_dir(&tmp).unwrap().flatten().next().unwrap().path();
+    assert!(folder.join("stdin").exists());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&folder).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    run.kill();
+    assert_eq!(run.wait().code, None);
+    wait_for("its worker to notice", || (fs::read_dir(&folder).unwrap().count() == 0).then_some(()));
+    let next = || shop.query(&["items.csv"]).env("TMPDIR", &tmp).args(["--sql", "SELECT 1"]).run().success();
+    next();
+    assert!(folder.exists());
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    fs::File::open(&folder).unwrap().set_modified(yesterday).unwrap();
+    next();
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
 }
 
 #[test]
@@ -120,4 +153,61 @@ fn a_list_that_is_too_long_is_refused_before_it_is_parsed() {
     let sql = format!("SELECT count(*) FROM items WHERE id IN ({short})");
     assert!(sql.len() > llmsql::query::guard::LONGEST);
     shop.sql(&["items.csv"], &sql).code(20).stderr_has("65536 are the most");
+}
+
+#[test]
+fn nothing_half_written_is_left_of_a_run_that_was_interrupted() {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path("tmp")).unwrap();
+    let left = |folder: &str| {
+        let names = std::fs::read_dir(shop.path(folder)).unwrap().flatten().map(|e| e.file_name());
+        names.map(|n| n.to_string_lossy().into_owned()).filter(|n| n.contains("llmsql-")).collect::<Vec<_>>()
+    };
+    let endless = "SELECT i, repeat('x', 100) AS x FROM range(1000000000000) r(i)";
+    for name in ["big.csv", "big.parquet"] {
+        let run = shop.query(&["items.csv"]).args(["-o", name, "--sql", endless]);
+        let run = run.env("TMPDIR", shop.path("tmp")).start();
+        let begun = |path: std::path::PathBuf| {
+            std::fs::metadata(if path.is_dir() { path.join("result.parquet") } else { path }).is_ok_and(|m| m.len() > 0)
+        };
+        wait_for("something half written", || left("").iter().any(|n| begun(shop.path(n))).then_some(()));
+        run.interrupt().code(130);
+        assert_eq!((left(""), left("tmp")), (vec![], vec![]), "{name}");
+    }
+    // Stdin that does not end.
+    std::fs::create_dir(shop.path("pipes")).unwrap();
+    let pipe = shop.path("pipes/endless");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::OpenOptions::new().write(true).open(pipe).and_then(|mut f| f.write_all(b"id\n1\n").map(|()| f))
+    });
+    let run = shop.query(&[pipe.to_str().unwrap()]).args(["--sql", "SELECT 1"]);
+    let run = run.env("TMPDIR", shop.path("tmp")).start();
+    let _open = writer.join().unwrap().unwrap();
+    let spooled = || left("tmp").first().is_some_and(|n| shop.path(&format!("tmp/{n}/endless")).exists());
+    wait_for("what was read", || spooled().then_some(()));
+    run.interrupt().code(130);
+    assert_eq!(left("tmp"), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_asked_any_more_when_nobody_reads_the_answers() {
+    let shop = Shop::new();
+    shop.write("batch.jsonl", &"{\"question\": \"how many items are there?\"}\n".repeat(2000));
+    let piped = |arguments: &str| {
+        let script =
+            format!("set -o pipefail; {} query --source items.csv {arguments} | head -1", Llmsql::path().display());
+        let mut bash = std::process::Command::new("bash");
+        bash.arg("-c").arg(script).current_dir(shop.path("")).env("STATE_DIRECTORY", shop.path("state"));
+        let out = bash.output().expect("bash");
+        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    assert!(piped("--batch batch.jsonl").contains("answered"));
+    let asked = shop.command("query").args(["history", "--most", "9999", "--format", "json"]).run().success().json();
+    let asked = asked["questions"].as_array().unwrap().len();
+    assert!((1..2000).contains(&asked), "{asked} questions were asked");
+    // A result that nobody reads on is no error, and not said to be cut.
+    assert_eq!(piped("--format csv --limit 100000000 --sql 'SELECT i FROM range(100000000) r(i)'"), "i\r\n");
 }

@@ -28,7 +28,7 @@ fn use_extensions(shop: &Shop, used: bool) {
 
 /// Has the server take a table for a large one, which takes three tasks to read.
 fn large(server: &Postgres, table: &str) {
-    server.query(&format!("UPDATE pg_class SET reltuples = 1e6, relpages = 3000 WHERE oid = '{table}'::regclass"));
+    server.query(&format!("UPDATE pg_class SET reltuples = 1e7, relpages = 3000 WHERE oid = '{table}'::regclass"));
 }
 
 /// The statements that read a part of a table, as only the extension sends them.
@@ -43,8 +43,8 @@ fn large_sqlite_files_are_loaded_through_the_extension() {
     sqlite
         .execute_batch(
             "CREATE TABLE filling (text TEXT);
-             WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)
-             INSERT INTO filling SELECT hex(randomblob(500)) FROM i;",
+             WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 34000)
+             INSERT INTO filling SELECT hex(randomblob(1000)) FROM i;",
         )
         .unwrap();
     drop(sqlite);
@@ -101,7 +101,7 @@ fn large_tables_of_a_server_arrive_as_through_copy_whatever_they_hold() {
     let mut latin = server.client("psql");
     latin.env("PGDATABASE", "latin");
     let make = "CREATE TABLE words (w text); INSERT INTO words VALUES (U&'\\00E9t\\00E9');
-                UPDATE pg_class SET reltuples = 1e6, relpages = 3000 WHERE oid = 'words'::regclass";
+                UPDATE pg_class SET reltuples = 1e7, relpages = 3000 WHERE oid = 'words'::regclass";
     psql(&mut latin, make).unwrap();
     for table in ["every", "far", "\"Odd name\""] {
         large(&server, table);

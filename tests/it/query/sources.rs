@@ -4,6 +4,7 @@ use super::{Shop, duckdb_file};
 use crate::support::Postgres;
 use serde_json::json;
 use std::fs;
+use std::io::Write;
 
 #[test]
 fn files_of_every_format_are_tables_by_their_names() {
@@ -164,6 +165,11 @@ fn postgresql_types_arrive_exactly_and_nothing_is_written() {
     );
     assert_eq!(first[13], json!("DECIMAL(12,3)"));
     assert_eq!((rows[1][3].clone(), rows[1][4].clone()), (json!("-infinity"), json!("infinity")));
+    // A decimal column that holds what is no number is one of floating point, for those who ask for it.
+    server.query("INSERT INTO analytics.query_logs (execution_time_ms) VALUES ('NaN'), ('3.125')");
+    let sql = "SELECT execution_time_ms, typeof(execution_time_ms) FROM query_logs WHERE log_id > 2 ORDER BY log_id";
+    assert_eq!(shop.rows(&[&source], sql), json!([["NaN", "DOUBLE"], [3.125, "DOUBLE"]]));
+    server.query("DELETE FROM analytics.query_logs WHERE log_id > 2");
     // A role sees what it may read.
     let reader = format!("pg={}", server.dsn().replacen("postgres@", "reader@", 1));
     shop.sql(&[&reader], "SELECT count(*) FROM users").code(20);
@@ -183,4 +189,175 @@ fn times_of_the_journal_are_times() {
     assert_eq!(shop.rows(&["journal.ndjson"], sql), serde_json::json!([["a", 1_772_362_800_000_001_u64]]));
     let run = shop.query(&["journal.ndjson"]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
     run.run().success().stdout_has("1").stderr_has("2026-03-01");
+}
+
+#[test]
+fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
+    let shop = Shop::new();
+    let mut rows = String::from("id,name\n");
+    for i in 0..100_000u64 {
+        rows += &format!("{i},{:x}\n", i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    }
+    let pack = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let whole = pack(&rows);
+    fs::write(shop.path("whole.csv.gz"), &whole).unwrap();
+    assert_eq!(shop.rows(&["whole.csv.gz"], "SELECT count(*) FROM whole"), json!([[100_000]]));
+    // Members one after the other are one file, as log rotation makes them.
+    fs::write(shop.path("two.csv.gz"), [whole.as_slice(), &pack("100000,last\n")].concat()).unwrap();
+    assert_eq!(shop.rows(&["two.csv.gz"], "SELECT count(*) FROM two"), json!([[100_001]]));
+    fs::write(shop.path("cut.csv.gz"), &whole[..whole.len() / 2]).unwrap();
+    let mut bent = whole.clone();
+    let sum = whole.len() - 6;
+    bent[sum] ^= 0xff;
+    fs::write(shop.path("bent.csv.gz"), &bent).unwrap();
+    for (file, said) in [("t=cut.csv.gz", "cut off"), ("t=bent.csv.gz", "damaged")] {
+        shop.sql(&[file], "SELECT count(*) FROM t").code(1).stderr_has(said).stderr_has(".csv.gz");
+        shop.query(&[file]).arg("how many t are there?").run().code(1).stderr_has(said);
+        shop.command("schema").args(["--source", file]).run().code(1).stderr_has(said);
+        let export = ["--source", file, "--table", "t", "-o", "t.parquet"];
+        shop.command("export").args(export).run().code(1).stderr_has(said);
+        assert!(!shop.path("t.parquet").exists());
+    }
+    // Who asks for some rows only gets them.
+    shop.query(&["t=cut.csv.gz"]).args(["--limit", "2", "--sql", "SELECT id FROM t"]).run().success().stdout_has("1");
+
+    // A frame of zstd as its format has it: a block of raw bytes, one of a byte repeated, one raw and last.
+    let raw = |text: &[u8], last: u32| {
+        let header = (u32::try_from(text.len()).unwrap() << 3) | last;
+        [&header.to_le_bytes()[..3], text].concat()
+    };
+    let repeated = [&((5u32 << 3) | 2).to_le_bytes()[..3], b"7"].concat();
+    let frame = [&[0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x58][..], &raw(b"id\n1\n", 0), &repeated, &raw(b"\n2\n", 1)].concat();
+    fs::write(shop.path("whole.csv.zst"), [frame.as_slice(), b"\x50\x2a\x4d\x18\x02\0\0\0xx"].concat()).unwrap();
+    assert_eq!(shop.rows(&["t=whole.csv.zst"], "SELECT sum(id) FROM t"), json!([[77_780]]));
+    fs::write(shop.path("cut.csv.zst"), &frame[..frame.len() - 6]).unwrap();
+    shop.sql(&["t=cut.csv.zst"], "SELECT sum(id) FROM t").code(1).stderr_has("cut off");
+}
+
+#[test]
+fn what_can_be_read_once_only_is_a_source_too() {
+    let shop = Shop::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"{\"id\":1}\n{\"id\":2}\n").unwrap();
+    let packed = packed.finish().unwrap();
+    fs::write(shop.path("access.log.gz"), &packed).unwrap();
+    assert_eq!(shop.rows(&["access.log.gz"], "SELECT sum(id) FROM access"), json!([[3]]));
+    let of_stdin = |source: &str| {
+        let run = shop.query(&[source]).args(["--format", "csv", "--sql", "SELECT sum(id) FROM stdin"]);
+        run.stdin(packed.clone()).run().success().stdout_has("3");
+    };
+    of_stdin("-");
+    of_stdin("/dev/stdin");
+    // Two of the shell's pipes, and one that has a name.
+    let program = env!("CARGO_BIN_EXE_llmsql");
+    let script = format!(
+        "mkfifo pipe.csv; (printf 'id\\n5\\n' > pipe.csv &) ; {program} query --format csv --source a=<(printf 'id\\n1\\n') \
+         --source b=<(printf 'id\\n2\\n') --source pipe.csv --sql 'SELECT a.id, b.id, pipe.id FROM a, b, pipe'"
+    );
+    let mut bash = std::process::Command::new("bash");
+    let out = bash.arg("-c").arg(script).current_dir(shop.0.path()).env("STATE_DIRECTORY", shop.path("state"));
+    let out = out.output().expect("bash");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(said.ends_with("1,2,5\r\n"), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    shop.sql(&["/dev/zero"], "SELECT 1").code(64).stderr_has("is a device");
+    // The questions of a batch and its data cannot both come from there.
+    for source in ["-", "x=-", "/dev/stdin"] {
+        let run = shop.query(&[source]).args(["--batch", "-"]).stdin("{}").run();
+        run.code(64).stderr_has("stdin cannot be both");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
+    let shop = Shop::new();
+    fs::write(shop.path("latin.csv"), b"id,name\n1,M\xfcller\n").unwrap();
+    shop.sql(&["latin.csv"], "SELECT 1").code(1).stderr_has("iconv");
+    let noise: Vec<u8> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
+    fs::write(shop.path("noise.db"), &noise).unwrap();
+    shop.sql(&["noise.db"], "SELECT 1").code(64).stderr_has("is no database");
+    duckdb_file(&shop.path("cut.duckdb"), "CREATE TABLE t AS SELECT i FROM range(10000) r(i)");
+    let whole = fs::read(shop.path("cut.duckdb")).unwrap();
+    fs::write(shop.path("cut.duckdb"), &whole[..20_000]).unwrap();
+    shop.sql(&["cut.duckdb"], "FROM t").code(1).stderr_has("is damaged").stderr_has("backup");
+    shop.write("ends.csv", "a,b\r\n1,2\n3,4\r\n");
+    shop.sql(&["ends.csv"], "SELECT 1").code(1).stderr_has("CR LF").stderr_has("dos2unix");
+    shop.write("long.csv", &format!("a,b\n1,{}\n", "x".repeat(3_000_000)));
+    let run = shop.sql(&["long.csv"], "FROM long").code(1).stderr_has("Maximum line size");
+    assert!(run.stderr.len() < 600, "{}", run.stderr);
+    shop.write("plain.csv.gz", "id\n1\n");
+    shop.sql(&["plain.csv.gz"], "SELECT 1").code(1).stderr_has("damaged").stderr_has("next:");
+    let mut fickle = String::from("a,b\n");
+    for i in 0..50_000 {
+        fickle += &format!("{i},{i}\n");
+    }
+    shop.write("fickle.csv", &(fickle + "1,many\n"));
+    let run = shop.sql(&["fickle.csv"], "SELECT max(b) FROM fickle").code(1);
+    run.stderr_has("many").stderr_has("mend that line");
+    let run = shop.query(&["fickle.csv"]).args(["-o", "all.csv", "--sql", "FROM fickle"]).run().code(1);
+    let run = run.stderr_has("50002").stderr_has("mend that line");
+    assert!(!run.stderr.contains("pending query") && !shop.path("all.csv").exists(), "{}", run.stderr);
+    shop.write("llmsql.toml", "[sources]\nshop = \"items.csv\"\ngone = \"nowhere.csv\"\n");
+    shop.command("schema").run().code(64).stderr_has("[sources] gone");
+    shop.sql(&["shpo"], "SELECT 1").code(64).stderr_has("has gone, shop");
+    // What is named there stands beside that file, wherever it is asked from.
+    fs::create_dir(shop.path("elsewhere")).unwrap();
+    let run =
+        shop.command("schema").dir(shop.path("elsewhere")).args(["--source", "shop", "--config", "../llmsql.toml"]);
+    run.run().success().stdout_has("lamp");
+}
+
+#[test]
+fn access_logs_of_nginx_and_apache_have_columns() {
+    let shop = Shop::new();
+    let combined = "10.0.0.1 - ada [26/Nov/2026:23:30:00 -0100] \"GET /a?x=1 HTTP/1.1\" 200 512 \"https://x/\" \"curl/8 (a \\\"b\\\")\"\n\
+                    10.0.0.2 - - [27/Nov/2026:10:00:00 +0000] \"POST /b HTTP/2.0\" 502 - \"-\" \"-\"\n\
+                    ::1 - - [27/Nov/2026:11:00:00 +0000] \"\\x16\\x03\\x01\" 400 0 \"-\" \"-\"\n";
+    shop.write("nginx/access.log", combined);
+    shop.write("nginx/access.log.1", "10.0.0.3 - - [25/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.0\" 404 7\n");
+    let columns = "remote_addr, remote_user, \"time\" AT TIME ZONE 'UTC', method, path, protocol, status, bytes, referer, user_agent";
+    let rows = shop.rows(&["nginx/access.log"], &format!("SELECT {columns} FROM access ORDER BY \"time\""));
+    assert_eq!(
+        rows,
+        json!([
+            [
+                "10.0.0.1",
+                "ada",
+                "2026-11-27 00:30:00",
+                "GET",
+                "/a?x=1",
+                "HTTP/1.1",
+                200,
+                512,
+                "https://x/",
+                "curl/8 (a \\\"b\\\")"
+            ],
+            ["10.0.0.2", null, "2026-11-27 10:00:00", "POST", "/b", "HTTP/2.0", 502, null, null, null],
+            ["::1", null, "2026-11-27 11:00:00", null, null, null, 400, 0, null, null]
+        ])
+    );
+    let asked = |question: &str| shop.query(&["nginx/access.log*"]).args(["--format", "csv", question]).run().success();
+    asked("how many requests failed?").stdout_has("\r\n1\r\n");
+    asked("how many 404s?").stdout_has("\r\n1\r\n");
+    assert_eq!(shop.rows(&["nginx/access.log*"], "SELECT count(*), count(DISTINCT path) FROM access"), json!([[4, 3]]));
+    // Other text has lines, of which the first is one too.
+    shop.write("app.log", "2026-01-01 started well\n2026-01-02 an error came\n");
+    let run = shop.query(&["app.log"]).args(["--format", "csv", "--sql", "SELECT count(line) AS n FROM app"]).run();
+    run.success().stdout_has("2").stderr_has("each line is a text");
+    shop.write("ids.txt", "id\n1\n2\n");
+    assert_eq!(shop.rows(&["ids.txt"], "SELECT sum(id) FROM ids"), json!([[3]]));
+}
+
+#[test]
+fn a_file_is_read_once_however_many_links_lead_to_it() {
+    let shop = Shop::new();
+    shop.write("logs/a.csv", "id\n1\n");
+    std::os::unix::fs::symlink(".", shop.path("logs/self")).unwrap();
+    std::os::unix::fs::symlink("a.csv", shop.path("logs/current.csv")).unwrap();
+    for source in ["t=logs", "t=logs/*.csv", "t=logs/**/*.csv"] {
+        assert_eq!(shop.rows(&[source], "SELECT count(*) FROM t"), json!([[1]]), "{source}");
+    }
 }

@@ -64,6 +64,35 @@ fn a_table_is_fitted_to_the_width() {
         &[],
     );
     assert!(seen.contains("── row 1 ──"), "{seen}");
+    // Frame and columns together, to the column; no number or time is broken in two.
+    let ten = "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d, 5 AS e, 6 AS f, 7 AS g, 8 AS h, 9 AS i, 10 AS j";
+    let times = "SELECT repeat('long ', 20) AS text, TIMESTAMP '2026-01-01 10:00:00' AS t, 1234567.25::DOUBLE AS x";
+    for (columns, sql) in [(40, ten), (41, ten), (42, ten), (30, times), (44, times), (50, times), (80, times)] {
+        let (_, seen) = on_a_terminal(&shop, columns, &["query", "--source", "items.csv", "--sql", sql], &[]);
+        assert!(seen.lines().all(|l| l.chars().count() <= usize::from(columns)) || seen.contains("row 1"), "{seen}");
+        let kept = if sql == ten { ["10", "9"] } else { ["2026-01-01 10:00:00", "1234567.25"] };
+        assert!(kept.iter().all(|k| seen.contains(k)), "{columns}: {seen}");
+        assert_eq!(
+            seen.contains("── row 1 ──"),
+            sql == ten && columns < 42 || sql == times && columns < 48,
+            "{columns}: {seen}"
+        );
+    }
+    // Tabs and lines of a value stay within their cell, or their block.
+    let odd = "SELECT 'a' || chr(9) || 'b' || chr(10) || 'c' AS text, 1 AS n";
+    let (_, seen) = on_a_terminal(&shop, 50, &["query", "--source", "items.csv", "--sql", odd], &[]);
+    assert!(!seen.contains('\t'), "{seen}");
+    let rows: Vec<usize> = seen.lines().filter(|l| l.contains('┆')).map(|l| l.chars().count()).collect();
+    assert!(rows.len() > 2 && rows.iter().all(|n| *n == rows[0]), "{seen}");
+    let wide =
+        "SELECT 'a' || chr(10) || 'n  7' AS text, 1 AS n, repeat('y', 9)::DATE IS NULL AS z FROM items WHERE false
+                UNION ALL SELECT 'a' || chr(10) || 'n  7', 1, true";
+    let (_, seen) = on_a_terminal(&shop, 12, &["query", "--source", "items.csv", "--sql", wide], &[]);
+    assert!(seen.contains("text  a\n      n  7\nn     1\n"), "{seen}");
+    // What turns around the text behind it does not reach the terminal.
+    let (_, seen) =
+        on_a_terminal(&shop, 50, &["query", "--source", "items.csv", "--sql", "SELECT chr(8238) || 'x' AS t"], &[]);
+    assert!(!seen.contains('\u{202e}') && seen.contains('x'), "{seen}");
 }
 
 #[test]
@@ -103,6 +132,9 @@ fn a_series_is_drawn_and_what_is_none_is_shown_as_a_table() {
     bars.stdout_has("2026-01-15").stdout_has("█");
     let run = shop.query(&["items.csv"]).args(["--chart", "--sql", "SELECT name FROM items"]).run().success();
     run.stderr_has("a chart needs").stdout_has("lamp");
+    let vast = "SELECT 'x' || i AS n, 1e300 * i AS v FROM range(4) r(i)";
+    let run = shop.query(&["items.csv"]).args(["--chart", "--sql", vast]).run().success().stdout_has("3.000e300");
+    assert!(run.stdout.lines().all(|l| l.chars().count() <= 80), "{}", run.stdout);
     shop.query(&["items.csv"]).args(["--chart", "--format", "csv", "--sql", "FROM items"]).run().code(64);
 }
 

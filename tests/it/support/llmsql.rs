@@ -1,5 +1,7 @@
 //! The program under test.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -144,6 +146,24 @@ pub struct Started {
 }
 
 impl Started {
+    /// The process that runs its queries.
+    pub fn worker(&self) -> Option<u32> {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Kills it, with no time to end anything.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it may be killed");
+    }
+
+    /// Sends it SIGINT, as Ctrl-C does, and waits for its end.
+    pub fn interrupt(self) -> Run {
+        let pid = i32::try_from(self.child.id()).expect("a process's number");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("it goes on");
+        self.wait()
+    }
+
     /// Waits for its end.
     pub fn wait(self) -> Run {
         let output = self.child.wait_with_output().expect("the program can be waited for");

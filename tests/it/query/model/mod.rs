@@ -176,12 +176,18 @@ fn a_server_that_is_slow_broken_or_too_talkative_is_an_error_that_says_so() {
             let run = shop.query(&["orders.db"]).args(["--model", "--format", "json", HARD]).run().code(1);
             let error = run.stderr.lines().find_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()).unwrap();
             assert_eq!(error["error"]["code"], code, "{reply:?} {openai}: {}", run.stderr);
+            assert!(error["error"]["next"].is_string(), "{reply:?} {openai}: {}", run.stderr);
             assert!(run.stdout.is_empty());
         }
     }
     let shop = Shop::new();
     shop.write("llmsql.toml", "[model]\nendpoint = \"http://127.0.0.1:1\"\nname = \"x\"\n");
-    shop.query(&["orders.db"]).args(["--model", HARD]).run().code(1).stderr_has("cannot be reached");
+    shop.query(&["orders.db"])
+        .args(["--model", HARD])
+        .run()
+        .code(1)
+        .stderr_has("cannot be reached")
+        .stderr_has("next:");
 }
 
 #[test]
@@ -201,6 +207,16 @@ fn the_key_comes_from_a_private_file_and_is_never_shown() {
     assert!(!run.stderr.contains(key) && !run.stdout.contains(key));
     let run = shop.query(&["orders.db"]).args(["--model", HARD]).run().code(1).stderr_has("key_file");
     assert!(!run.stderr.contains("canary"), "{}", run.stderr);
+    // Beside the file that names it, wherever the question is asked.
+    fs::create_dir(shop.path("elsewhere")).unwrap();
+    let stub = Stub::new([text(RIGHT)]);
+    configure(&shop, &stub, true, "key_file = \"key\"");
+    let run = shop.query(&["../orders.db"]).dir(shop.path("elsewhere")).args(["--config", "../llmsql.toml"]);
+    run.args(["--model", HARD]).run().success();
+    assert!(stub.asked()[0].head.contains(key));
+    configure(&shop, &stub, true, "key_file = \"elsewhere\"");
+    let run = shop.query(&["orders.db"]).args(["--model", HARD]).run().code(64).stderr_has("cannot be read");
+    assert!(!run.stderr.contains("chmod"), "{}", run.stderr);
     let bytes = fs::read(shop.path("state/state.db")).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("canary"));
     // Over the network only with TLS.
@@ -216,7 +232,12 @@ fn tls_is_checked_against_the_named_authority() {
     let shop = Shop::new();
     let (stub, certificate) = Stub::tls([text(RIGHT)]);
     configure(&shop, &stub, true, "");
-    shop.query(&["orders.db"]).args(["--model", HARD]).run().code(1).stderr_has("cannot be reached");
+    shop.query(&["orders.db"])
+        .args(["--model", HARD])
+        .run()
+        .code(1)
+        .stderr_has("cannot be reached")
+        .stderr_has("ca_file");
     shop.write("ca.pem", &certificate);
     configure(&shop, &stub, true, &format!("ca_file = \"{}\"", shop.path("ca.pem").display()));
     shop.query(&["orders.db"]).args(["--model", HARD]).run().success().stdout_has("3");
