@@ -7,6 +7,7 @@ mod codes;
 mod columns;
 mod finish;
 mod shapes;
+mod stored;
 mod stretches;
 mod values;
 
