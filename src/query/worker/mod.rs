@@ -1,11 +1,10 @@
 //! The worker: a process of its own in which data is opened and SQL runs, so that a query that takes too much takes
 //! nothing with it.
 //!
-//! It starts DuckDB with a single thread, limits its memory, opens what has to be opened over the network or by path, gives
-//! up the right to open anything else (Landlock), and locks DuckDB's configuration. Threads that DuckDB starts from then on
-//! inherit all of it. What
-//! it is told and what it answers goes over two pipes, which are its stdin and stdout as well ([`super::protocol`]); nothing of it stands in
-//! arguments or the environment.
+//! It starts DuckDB with a single thread, limits its memory, opens what has to be opened over the network or by path,
+//! gives up the right to open anything else (Landlock), and locks DuckDB's configuration. Threads that DuckDB starts from
+//! then on inherit all of it. What it is told and what it answers goes over two pipes, which are its stdin and stdout as
+//! well ([`super::protocol`]); nothing of it stands in arguments or the environment.
 
 mod access;
 mod catalogue;
