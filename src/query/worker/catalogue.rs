@@ -400,7 +400,7 @@ impl Engine {
             (_, FileFormat::Csv) if let Some(found) = super::access::columns(self, paths) => Some(found),
             ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
-                super::journal::columns(first).map(|columns| (columns, reader(paths, format)))
+                super::times::columns(first).map(|columns| (columns, reader(paths, format)))
             }
             _ => None,
         };

@@ -11,7 +11,6 @@ mod catalogue;
 mod columns;
 mod csv;
 mod extension;
-mod journal;
 mod narrow;
 mod postgres;
 mod postgres_scanner;
@@ -22,6 +21,7 @@ mod scanner;
 mod small;
 mod sqlite;
 mod study;
+mod times;
 mod whole;
 
 use super::protocol::{Failure, Request, Response, receive, send};
