@@ -584,6 +584,7 @@ fn rows_of_a_kind_and_values_of_two_tables() {
             "SELECT name FROM sensors WHERE reading > threshold",
         ),
         ("Show all sensors and their models.", "SELECT name, model FROM sensors"),
+        ("Show all sensors and whether they are calibrated.", "SELECT name, calibrated FROM sensors"),
         (
             "What are the phones of all technicians and guards?",
             "SELECT phone FROM technicians UNION SELECT phone FROM guards",
@@ -598,5 +599,24 @@ fn rows_of_a_kind_and_values_of_two_tables() {
         ("What is the count of different models?", "SELECT count(DISTINCT model) FROM sensors"),
     ] {
         assert_eq!(sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn what_is_said_of_one_of_two_tables_is_not_answered_of_both() {
+    let plant = |question| ask_with(&plant(), &Glossary::default(), question).outcome;
+    for question in [
+        "What are the phones of technicians and guards named 'Ida Holm'?",
+        "What are the phones of technicians and guards ordered by age?",
+        "What are the phones of both technicians and guards?",
+    ] {
+        assert!(!matches!(plant(question), Outcome::Answer(_)), "{question}");
+    }
+    // Ages and the like do not add up to a number of things, pages do.
+    assert_eq!(library_sql("How many pages are there?"), "SELECT sum(pages) FROM books");
+    for question in ["How many ages are there?", "How many ages are above 30?", "the number of ages"] {
+        assert!(!library_sql(question).contains("sum("), "{question}");
+        let outcome = ask_with(&library(), &Glossary::default(), question).outcome;
+        assert!(!matches!(outcome, Outcome::Answer(_)), "{question}: {outcome:?}");
     }
 }
