@@ -119,6 +119,16 @@ impl Draft {
             query.distinct |= !called && query.filter.is_empty() && query.group.is_empty() && query.limit.is_none();
         }
         if let (Some((op, column)), [Expr::Column(_)]) = (self.also, query.select.as_slice()) {
+            // A condition or an order is not said of one of the two alone.
+            let bare = query.filter.is_empty()
+                && query.having.is_empty()
+                && query.group.is_empty()
+                && query.order.is_empty()
+                && query.limit.is_none()
+                && query.needed().len() == 1;
+            if !bare {
+                return None;
+            }
             let other = Query { select: vec![Expr::Column(column)], ..Query::default() };
             query.combine = Some((op, Box::new(other)));
         }

@@ -53,6 +53,16 @@ fn ask(question: &str) -> Translation {
     ask_with(&shop(), &Glossary::default(), question)
 }
 
+#[test]
+fn the_rows_of_the_only_table_need_no_name() {
+    let mut schema = Schema { tables: shop().tables.into_iter().take(1).collect(), keys: Vec::new() };
+    let asked = |schema: &Schema, question| first_sql(ask_with(schema, &Glossary::default(), question));
+    assert_eq!(asked(&schema, "How many rows are there?"), "SELECT count(*) FROM customers");
+    assert_eq!(asked(&schema, "number of records per city"), "SELECT city, count(*) FROM customers GROUP BY city");
+    schema.tables[0].columns.push(column("rows", Kind::Integer, &[]));
+    assert_ne!(asked(&schema, "the rows by city"), "SELECT city, count(*) FROM customers GROUP BY city");
+}
+
 /// The likeliest SQL, answered or not.
 fn sql(question: &str) -> String {
     first_sql(ask(question))
@@ -584,6 +594,7 @@ fn rows_of_a_kind_and_values_of_two_tables() {
             "SELECT name FROM sensors WHERE reading > threshold",
         ),
         ("Show all sensors and their models.", "SELECT name, model FROM sensors"),
+        ("Show all sensors and whether they are calibrated.", "SELECT name, calibrated FROM sensors"),
         (
             "What are the phones of all technicians and guards?",
             "SELECT phone FROM technicians UNION SELECT phone FROM guards",
@@ -598,5 +609,24 @@ fn rows_of_a_kind_and_values_of_two_tables() {
         ("What is the count of different models?", "SELECT count(DISTINCT model) FROM sensors"),
     ] {
         assert_eq!(sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn what_is_said_of_one_of_two_tables_is_not_answered_of_both() {
+    let plant = |question| ask_with(&plant(), &Glossary::default(), question).outcome;
+    for question in [
+        "What are the phones of technicians and guards named 'Ida Holm'?",
+        "What are the phones of technicians and guards ordered by age?",
+        "What are the phones of both technicians and guards?",
+    ] {
+        assert!(!matches!(plant(question), Outcome::Answer(_)), "{question}");
+    }
+    // Ages and the like do not add up to a number of things, pages do.
+    assert_eq!(library_sql("How many pages are there?"), "SELECT sum(pages) FROM books");
+    for question in ["How many ages are there?", "How many ages are above 30?", "the number of ages"] {
+        assert!(!library_sql(question).contains("sum("), "{question}");
+        let outcome = ask_with(&library(), &Glossary::default(), question).outcome;
+        assert!(!matches!(outcome, Outcome::Answer(_)), "{question}: {outcome:?}");
     }
 }

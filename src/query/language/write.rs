@@ -212,7 +212,11 @@ impl Scope<'_, '_, '_> {
                 let whole = (1.0 / width).round();
                 format!("floor({} * {whole}) / {whole}", self.name(*column))
             }
-            Expr::Step(column, width) => format!("floor({} / {width}) * {width}", self.name(*column)),
+            Expr::Step(column, width) => {
+                let step = format!("floor({} / {width}) * {width}", self.name(*column));
+                let whole = self.writer.index.kind(*column) == Kind::Integer && width.fract() == 0.0;
+                if whole { format!("CAST({step} AS BIGINT)") } else { step }
+            }
             Expr::Part(part, column) => {
                 let part = match part {
                     Part::Hour => "hour",

@@ -226,7 +226,6 @@ impl Engine {
         for server in &postgres {
             scans.push(if postgres_scans { Scan::plan(server)? } else { None });
         }
-        let connect: Vec<u16> = scans.iter().flatten().filter_map(|scan| scan.port).collect();
         let scanners: Vec<&str> =
             [(sqlite_scans, scanner::SQLITE), (scans.iter().any(Option::is_some), scanner::POSTGRES)]
                 .into_iter()
@@ -236,6 +235,10 @@ impl Engine {
         for name in scanners {
             loaded.extend(extension::load(&duckdb, places.extensions, name)?.then_some(name));
         }
+        if !loaded.contains(&scanner::POSTGRES) {
+            scans.iter_mut().for_each(|scan| *scan = None);
+        }
+        let connect: Vec<u16> = scans.iter().flatten().filter_map(|scan| scan.port).collect();
         let zones = ZONES_BUILT_IN
             || extension::installed(places.extensions, ZONES) && extension::load(&duckdb, places.extensions, ZONES)?;
         let read = files.iter().chain(archives).cloned().collect();
@@ -408,7 +411,7 @@ impl Engine {
             }
             ([only], FileFormat::Csv) => super::csv::reader(self, only, told)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
-                super::journal::columns(first).map(|columns| (columns, reader(paths, format)))
+                super::times::columns(first).map(|columns| (columns, reader(paths, format)))
             }
             _ => None,
         };

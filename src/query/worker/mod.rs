@@ -1,18 +1,16 @@
 //! The worker: a process of its own in which data is opened and SQL runs, so that a query that takes too much takes
 //! nothing with it.
 //!
-//! It starts DuckDB with a single thread, limits its memory, opens what has to be opened over the network or by path, gives
-//! up the right to open anything else (Landlock), and locks DuckDB's configuration. Threads that DuckDB starts from then on
-//! inherit all of it. What
-//! it is told and what it answers goes over two pipes, which are its stdin and stdout as well ([`super::protocol`]); nothing of it stands in
-//! arguments or the environment.
+//! It starts DuckDB with a single thread, limits its memory, opens what has to be opened over the network or by path,
+//! gives up the right to open anything else (Landlock), and locks DuckDB's configuration. Threads that DuckDB starts from
+//! then on inherit all of it. What it is told and what it answers goes over two pipes, which are its stdin and stdout as
+//! well ([`super::protocol`]); nothing of it stands in arguments or the environment.
 
 mod access;
 mod catalogue;
 mod columns;
 mod csv;
 mod extension;
-mod journal;
 mod narrow;
 mod postgres;
 mod postgres_scanner;
@@ -23,6 +21,7 @@ mod scanner;
 mod small;
 mod sqlite;
 mod study;
+mod times;
 mod whole;
 
 use super::protocol::{Failure, Request, Response, receive, send};

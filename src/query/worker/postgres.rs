@@ -218,10 +218,13 @@ impl Postgres {
                 // Rows that nobody took were not written, and why not is what is to be told.
                 written.and(read)
             })?;
-            match wider.and_then(|at| fills.get_mut(at)) {
-                Some(fill) => *fill = Fill::Float,
-                None => return Ok(fills),
-            }
+            let Some((name, fill)) = wider.and_then(|at| Some((&columns.get(at)?.0, fills.get_mut(at)?))) else {
+                return Ok(fills);
+            };
+            *fill = Fill::Float;
+            answer(&Response::Note(format!(
+                "note: {table}.{name} holds NaN or an infinity, and is read as floating point: sums are rounded"
+            )))?;
         }
     }
 

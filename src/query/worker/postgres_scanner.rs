@@ -83,7 +83,7 @@ impl Scan {
     /// Attaches the server under a name that no query can use. Where that fails, it stays unattached.
     ///
     /// # Errors
-    /// Those of asking DuckDB for its databases.
+    /// Those of asking DuckDB for its databases; a password that it does not forget again.
     pub fn attach(&mut self, engine: &Engine, catalog: &str, server: &Postgres) -> Result<()> {
         let name = engine.catalog(&format!("{catalog}_scanned"))?;
         let password = server.reached().and_then(|at| at.password.as_ref());
@@ -98,8 +98,8 @@ impl Scan {
             quote_ident(&name)
         );
         let attached = engine.execute(&attach).is_ok();
-        let forgotten = engine.execute("DROP SECRET IF EXISTS llmsql_login").is_ok();
-        self.name = (attached && forgotten).then_some(name);
+        engine.execute("DROP SECRET IF EXISTS llmsql_login")?;
+        self.name = attached.then_some(name);
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 //! there, and does not compare gzip's sums: rows would be missing, and nobody would know. So the files of a query are
 //! looked through beside it, each once.
 
+use super::answer;
 use crate::error::{Error, Result};
+use crate::query::protocol::Response;
 use flate2::bufread::GzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -86,6 +88,10 @@ impl Packed {
                 };
                 self.known.insert(file, wrong);
             }
+        }
+        if let Some(file) = watched.files.iter().find(|f| !self.known.contains_key(*f)) {
+            let file = file.display();
+            answer(&Response::Note(format!("note: {file} was not looked through to its end, which may be missing")))?;
         }
         let wrong = watched.files.iter().find_map(|f| Some((f, self.known.get(f)?.as_ref()?)));
         wrong.map_or(Ok(()), |(file, wrong)| {

@@ -192,6 +192,35 @@ fn times_of_the_journal_are_times() {
 }
 
 #[test]
+fn times_as_python_writes_them_are_times() {
+    let shop = Shop::new();
+    shop.write(
+        "app.ndjson",
+        "{\"time\":\"2026-03-01T09:00:00.250000\",\"logged at\":\"2026-03-01 09:00:00,250\",\"level\":\"info\"}\n\
+         {\"time\":\"2026-03-02T09:00:00\",\"logged at\":\"2026-03-02 09:00:00,001\",\"level\":\"error\"}\n",
+    );
+    let sql = "SELECT epoch_ms(time), epoch_ms(\"logged at\") FROM app WHERE time < '2026-03-02'";
+    assert_eq!(shop.rows(&["app.ndjson"], sql), json!([[1_772_355_600_250_u64, 1_772_355_600_250_u64]]));
+    let run = shop.query(&["app.ndjson"]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
+    run.run().success().stdout_has("1").stderr_has("2026-03-01");
+}
+
+#[test]
+fn times_that_loggers_count_since_1970_are_times() {
+    let shop = Shop::new();
+    shop.write("caddy.ndjson", "{\"ts\":1772355600.25,\"status\":200}\n{\"ts\":1772442000,\"status\":500}\n");
+    shop.write("pino.ndjson", "{\"time\":1772355600250,\"level\":30}\n{\"time\":1772442000000,\"level\":50}\n");
+    for (source, sql) in [
+        ("caddy.ndjson", "SELECT epoch_ms(ts) FROM caddy WHERE ts < '2026-03-02'"),
+        ("pino.ndjson", "SELECT epoch_ms(time) FROM pino WHERE time < '2026-03-02'"),
+    ] {
+        assert_eq!(shop.rows(&[source], sql), json!([[1_772_355_600_250_u64]]));
+        let run = shop.query(&[source]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
+        run.run().success().stdout_has("1").stderr_has("2026-03-01");
+    }
+}
+
+#[test]
 fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
     let shop = Shop::new();
     let mut rows = String::from("id,name\n");

@@ -150,9 +150,12 @@ impl Parser<'_, '_> {
         self.note_table(table);
         match self.mode {
             Mode::Select if self.draft.outputs.is_empty() => {
-                self.draft.and_theirs = matches!(self.ahead(0), Some(Item::Cue(Cue::And)))
-                    && matches!(self.ahead(1), Some(Item::Cue(Cue::Pronoun)))
-                    && matches!(self.ahead(2), Some(Item::Column(c)) if c.table == table && !self.index.table(table).display.contains(c));
+                let whether =
+                    self.tokens.windows(2).any(|w| matches!(w, [a, b] if a.lower == "and" && b.lower == "whether"));
+                self.draft.and_theirs = whether
+                    || matches!(self.ahead(0), Some(Item::Cue(Cue::And)))
+                        && matches!(self.ahead(1), Some(Item::Cue(Cue::Pronoun)))
+                        && matches!(self.ahead(2), Some(Item::Column(c)) if c.table == table && !self.index.table(table).display.contains(c));
                 self.show_rows(table, false);
             }
             Mode::Select if owner => {
@@ -202,10 +205,18 @@ impl Parser<'_, '_> {
         let display = |c: ColumnId| self.index.table(c.table).display.as_slice() == [c];
         let same = |c: &ColumnId| own(*c) == own(*column) || display(*column) && display(*c);
         let Some(other) = self.index.columns(table).find(same) else { return false };
-        let common = |t: &crate::query::language::words::Token| {
-            matches!(t.lower.as_str(), "both" | "common" | "shared" | "share" | "also")
+        let said = |words: &[&str]| self.tokens.iter().position(|t| words.contains(&t.lower.as_str()));
+        let inside = |at: usize| {
+            at.checked_sub(1)
+                .and_then(|b| self.tokens.get(b))
+                .is_some_and(|t| matches!(t.lower.as_str(), "in" | "by" | "between" | "among" | "for"))
         };
-        let op = if self.tokens.iter().any(common) { SetOp::Intersect } else { SetOp::Union };
+        let common = said(&["common", "shared", "share"]).is_some() || said(&["both"]).is_some_and(inside);
+        // "of both customers and staff" may be the names of all as well as those that they share.
+        if !common && said(&["both", "also"]).is_some() {
+            self.draft.cost += 4.0;
+        }
+        let op = if common { SetOp::Intersect } else { SetOp::Union };
         self.draft.also = Some((op, other));
         true
     }

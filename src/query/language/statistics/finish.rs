@@ -5,8 +5,41 @@ use crate::query::language::cues::{self, Cue};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Query};
 use crate::query::language::operations::Status;
-use crate::query::language::write::quote;
+use crate::query::language::write::{bucket_word, quote};
 use crate::query::schema::Kind;
+
+/// Verbs that tell what became of rows, or of which kind they are.
+const VERBS: &[&str] = &[
+    "failed",
+    "fail",
+    "fails",
+    "succeeded",
+    "succeed",
+    "succeeds",
+    "are",
+    "is",
+    "were",
+    "was",
+    "returned",
+    "return",
+    "returns",
+    "got",
+    "took",
+    "take",
+    "takes",
+    "came",
+    "come",
+    "comes",
+    "ended",
+    "end",
+    "ends",
+    "had",
+    "have",
+    "has",
+    "used",
+    "use",
+    "uses",
+];
 
 impl Reader<'_, '_, '_> {
     pub(super) fn finish(&self, mut s: State) -> Option<Query> {
@@ -52,8 +85,14 @@ impl Reader<'_, '_, '_> {
             }
             s.shown.clear();
         }
-        if let (Some(column), false) = (s.named_values, query.group.is_empty()) {
-            self.each_named(&s, &mut query, column);
+        let mut named = std::mem::take(&mut s.named_values);
+        named.sort_unstable();
+        named.dedup();
+        if query.group.is_empty() {
+            // "requests by web1 and web2": whether they are grouped by what is said last is not clear.
+            s.left += usize::from(named.len() > 1 && self.tokens.iter().any(|t| t.lower == "by"));
+        } else {
+            named.iter().for_each(|column| self.each_named(&s, &mut query, *column));
         }
         let part = self.part(&mut s, &mut query);
         if s.moving.is_some() && query.group.is_empty() {
@@ -405,12 +444,12 @@ impl Reader<'_, '_, '_> {
             .collect();
         // A mean over seconds that have rows is none over all seconds.
         s.left += usize::from(s.agg == Some(Agg::Avg) && buckets.iter().any(|(_, b)| *b == Bucket::Second));
-        let [(at, fine), (_, coarse)] = buckets.as_slice() else { return };
-        let spans = fine.seconds().zip(coarse.seconds()).filter(|(fine, coarse)| fine < coarse);
+        let [(at, unit), (_, coarse)] = buckets.as_slice() else { return };
+        let spans = unit.seconds().zip(coarse.seconds()).filter(|(fine, coarse)| fine < coarse);
         match (spans, s.figures.as_slice()) {
             (Some((fine, coarse)), [] | [Expr::Count]) => {
                 s.query.group.remove(*at);
-                let name = format!("per_{}", if fine == 1 { "second" } else { "stretch" });
+                let name = format!("per_{}", bucket_word(*unit));
                 let sql = format!("count(*) / {}.0", coarse / fine);
                 s.figures = vec![Expr::Metric(self.log.table, name, sql)];
             }
@@ -544,10 +583,12 @@ impl Reader<'_, '_, '_> {
         let time = |c: &Cond| matches!(c, Cond::During(..));
         let base = base.unwrap_or(from);
         let after: Vec<Cond> = query.filter.split_off(base.min(query.filter.len()));
-        let (times, after): (Vec<Cond>, Vec<Cond>) = after.into_iter().partition(time);
+        let places = s.places.iter().copied().skip(base).chain(std::iter::repeat(usize::MAX));
+        let (times, after): (Vec<_>, Vec<_>) = after.into_iter().zip(places).partition(|(cond, _)| time(cond));
+        let times: Vec<Cond> = times.into_iter().map(|(cond, _)| cond).collect();
         if !after.is_empty() {
             query.filter.extend(times);
-            return after;
+            return self.predicate(s, query, after);
         }
         // "the share of failed requests" is one of all; "per host" leaves open whether of the host's or of the failed.
         let before: Vec<Cond> = query.filter.split_off(from.min(query.filter.len()));
@@ -563,6 +604,39 @@ impl Reader<'_, '_, '_> {
         s.left += usize::from(!before.is_empty() && !self.tokens.iter().any(has));
         query.filter.extend(before);
         Vec::new()
+    }
+
+    /// Of conditions behind what a share is asked of, with their places, those that are said of the part: "what percent of
+    /// requests to /login failed on web2" is asked of those to /login on web2.
+    fn predicate(&self, s: &mut State, query: &mut Query, conds: Vec<(Cond, usize)>) -> Vec<Cond> {
+        let plain = |conds: Vec<(Cond, usize)>| conds.into_iter().map(|(cond, _)| cond).collect();
+        if conds.len() == 1 {
+            return plain(conds);
+        }
+        let text = |at: usize| self.tokens.get(at).map_or("", |t| t.lower.as_str());
+        let verb = |at: &usize| VERBS.contains(&text(*at));
+        let share =
+            |at: &usize| matches!(text(*at), "share" | "percent" | "percentage" | "proportion" | "fraction" | "%");
+        let begin = (0..self.tokens.len()).find(share).unwrap_or(0);
+        let mut verbs = (begin..self.tokens.len()).filter(verb);
+        let Some(first) = verbs.next() else { return plain(conds) };
+        s.left += usize::from(verbs.next().is_some());
+        let deed = matches!(text(first), "failed" | "fail" | "fails" | "succeeded" | "succeed" | "succeeds");
+        let mut part = Vec::new();
+        for (cond, at) in conds {
+            if at < first {
+                query.filter.push(cond);
+            } else if part.is_empty() || at.checked_sub(1).is_some_and(|b| text(b) == "and") {
+                part.push(cond);
+            } else if deed && at.checked_sub(1).is_some_and(|b| matches!(text(b), "on" | "at" | "in" | "from" | "for"))
+            {
+                query.filter.push(cond);
+            } else {
+                s.left += 1;
+            }
+        }
+        s.left += usize::from(part.is_empty());
+        part
     }
 
     /// Values of the one column shown by all of their rows: those that have no other, or none before.

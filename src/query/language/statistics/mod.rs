@@ -163,8 +163,10 @@ struct State {
     scale: Option<(f64, &'static str)>,
     spread: bool,
     how_long: bool,
-    /// A column of which several values were named, none of them as an alternative.
-    named_values: Option<ColumnId>,
+    /// Columns of which several values were named, none of them as an alternative.
+    named_values: Vec<ColumnId>,
+    /// For each condition the token at which the stretch begins that completed it.
+    places: Vec<usize>,
 }
 
 impl Reader<'_, '_, '_> {
@@ -189,8 +191,12 @@ impl Reader<'_, '_, '_> {
         let which = self.tokens.first().is_some_and(|t| matches!(t.lower.as_str(), "which" | "what"))
             || matches!(words.first(), Some(Word::Column(_)));
         let mut state = State { which, ..State::default() };
+        let starts: Vec<usize> =
+            self.stretches()?.into_iter().filter_map(|(word, tokens)| word.map(|_| tokens.start)).collect();
         for (at, word) in words.iter().enumerate() {
             self.take(&mut state, word, &words, at);
+            let start = starts.get(at).copied().unwrap_or(usize::MAX);
+            state.places.resize(state.query.filter.len(), start);
         }
         self.finish(state).map(|query| (query, weak))
     }
@@ -316,12 +322,6 @@ impl Reader<'_, '_, '_> {
                     && matches!(words.get(at.wrapping_sub(2)), Some(Word::Rows(_)));
                 s.left += usize::from(two);
                 let alone = !matches!(next, Some(Word::Rows(_) | Word::Cond(_)));
-                // "what percent of requests to /login failed": of those to /login.
-                if let (Some((from, Some(_))), None) = (s.shared, next)
-                    && self.is_said_last()
-                {
-                    s.shared = Some((from, Some(s.query.filter.len())));
-                }
                 // "with priority error": the column is said with its value.
                 if let Some(Word::Column(column)) = at.checked_sub(1).and_then(|p| words.get(p)) {
                     let mut own = Vec::new();
@@ -339,7 +339,7 @@ impl Reader<'_, '_, '_> {
                     Cond::Compare(Expr::Column(column), Op::Eq, _) | Cond::Between(Expr::Column(column), ..),
                 ) = (told, cond)
                 {
-                    s.named_values = Some(*column);
+                    s.named_values.push(*column);
                 }
                 if s.number == Some(0.0) && alone && s.shown.len() == 1 && !s.count {
                     s.number = None;
@@ -503,14 +503,6 @@ impl Reader<'_, '_, '_> {
             s.ranked = s.most.take().map(|m| m.0);
             self.limit_ranked(s);
         }
-    }
-
-    /// Whether the last word of the question says what became of what is named before: `failed`, `are errors`.
-    fn is_said_last(&self) -> bool {
-        let mut words = self.tokens.iter().rev().filter(|t| t.is_word());
-        let last = words.next().map_or("", |t| t.lower.as_str());
-        let be = words.next().is_some_and(|t| matches!(t.lower.as_str(), "are" | "is" | "were" | "was"));
-        be || matches!(last, "failed" | "fail" | "succeeded" | "succeed")
     }
 
     /// Of what is ranked by its rows the first is asked for; all in their order, with their number, where several are:

@@ -278,7 +278,7 @@ impl Reader<'_, '_, '_> {
         match s.query.filter.last_mut() {
             Some(last) if same(last, &cond) || or => {
                 if let (Cond::Compare(Expr::Column(column), Op::Eq, _), false) = (&cond, or) {
-                    s.named_values = Some(*column);
+                    s.named_values.push(*column);
                 }
                 let earlier = last.clone();
                 *last = match earlier {

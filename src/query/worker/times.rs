@@ -1,0 +1,114 @@
+//! Times in JSON that DuckDB takes for text or numbers: those of journald's entries as `journalctl -o json` writes them
+//! (microseconds since 1970), ISO 8601 without a zone and with a fraction, as Python's `isoformat` and `logging` write it
+//! (`2026-03-01T09:00:00.123456`, `2026-03-01 09:00:00,123`), and what loggers count since 1970 (Caddy's `ts` in seconds,
+//! pino's `time` in milliseconds).
+
+use crate::postgres::connect::quote_ident;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The fields of journald that hold a time of day.
+const JOURNAL: [&str; 2] = ["__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"];
+/// The fields in which loggers count from 1970 on.
+const COUNTED: [&str; 4] = ["ts", "time", "timestamp", "@timestamp"];
+/// From which number on it counts in what (of the years from 2001 to 2286), and how that becomes microseconds.
+const UNITS: [(f64, &str); 4] = [(1e9, "* 1000000"), (1e12, "* 1000"), (1e15, "* 1"), (1e18, "// 1000")];
+/// How much of a file is looked at.
+const LOOKED_AT: u64 = 64 * 1024;
+
+/// What is selected of a file of one object a line, so that its times are times; nothing where it holds none of these.
+pub fn columns(path: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(LOOKED_AT).read_to_end(&mut head).ok()?;
+    let text = String::from_utf8_lossy(&head);
+    // The last line may be a part of one.
+    let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let times = times(&lines.collect::<Vec<Map<String, Value>>>());
+    (!times.is_empty()).then(|| format!("* REPLACE ({})", times.join(", ")))
+}
+
+/// How the fields of these objects become times.
+fn times(objects: &[Map<String, Value>]) -> Vec<String> {
+    let mut fields: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for (name, value) in objects.iter().flatten().filter(|(_, value)| !value.is_null()) {
+        fields.entry(name).or_default().push(value);
+    }
+    let select = |(name, values): (&str, Vec<&Value>)| {
+        let column = quote_ident(name);
+        let all = |is: fn(&str) -> bool| values.iter().all(|value| value.as_str().is_some_and(is));
+        if JOURNAL.contains(&name) && all(is_micros) {
+            Some(format!("make_timestamp(TRY_CAST({column} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
+        } else if all(is_local) && values.iter().any(|value| value.as_str().is_some_and(has_fraction)) {
+            Some(format!("CAST(replace(CAST({column} AS VARCHAR), ',', '.') AS TIMESTAMP) AS {column}"))
+        } else {
+            let (_, micros) = UNITS.iter().filter(|_| COUNTED.contains(&name)).find(|(from, _)| {
+                let counts = |value: &&Value| value.as_f64().is_some_and(|n| (*from..from * 10.0).contains(&n));
+                values.iter().all(counts)
+            })?;
+            Some(format!("make_timestamp(CAST({column} {micros} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
+        }
+    };
+    fields.into_iter().filter_map(select).collect()
+}
+
+/// A count of microseconds, rather than something another program has made of it.
+fn is_micros(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A date and a time of day, with a fraction or without, and nothing else.
+fn is_local(text: &str) -> bool {
+    let shape = |text: &str, shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s })
+    };
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    (shape(whole, "0000-00-00T00:00:00") || shape(whole, "0000-00-00 00:00:00"))
+        && (1..=9).contains(&fraction.len())
+        && fraction.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn has_fraction(text: &str) -> bool {
+    text.contains(['.', ','])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &[&str]) -> Vec<String> {
+        times(&lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn only_microseconds_are_taken_for_them() {
+        assert_eq!(of(&[r#"{"__REALTIME_TIMESTAMP" : "1774947600123456", "MESSAGE": "x"}"#]).len(), 1);
+        assert!(of(&[r#"{"__REALTIME_TIMESTAMP":"2026-03-31T09:00:00Z"}"#]).is_empty());
+        assert!(of(&[r#"{"MESSAGE":"1774947600123456"}"#]).is_empty());
+    }
+
+    #[test]
+    fn what_loggers_count_since_1970_has_its_unit_from_its_size() {
+        let micros =
+            |of: &str, name: &str| format!("make_timestamp(CAST({of} AS BIGINT)) AT TIME ZONE 'UTC' AS {name}");
+        assert_eq!(of(&[r#"{"ts":1764028987.460691,"size":1764028987}"#]), [micros("\"ts\" * 1000000", "\"ts\"")]);
+        assert_eq!(of(&[r#"{"time":1764028987460}"#]), [micros("\"time\" * 1000", "\"time\"")]);
+        assert!(of(&[r#"{"time":0.25}"#, r#"{"time":1764028987460}"#]).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_a_time_in_every_line_is_one() {
+        let cast = |name: &str| format!("CAST(replace(CAST({name} AS VARCHAR), ',', '.') AS TIMESTAMP) AS {name}");
+        let lines = [
+            r#"{"time":"2026-03-01T09:00:00.123456","at":"2026-03-01 09:00:00,123","sent":"2026-03-01T09:00:00"}"#,
+            r#"{"time":"2026-03-01T09:00:01","at":"2026-03-01 09:00:01,7","sent":"2026-03-01T09:00:00"}"#,
+        ];
+        assert_eq!(of(&lines), [cast("\"at\""), cast("\"time\"")]);
+        let other = r#"{"time":"started 2026-03-01T09:00:00.1","at":null}"#;
+        assert_eq!(of(&[lines[0], other]), [cast("\"at\"")]);
+        assert!(of(&[r#"{"version":"1.2","zoned":"2026-03-01T09:00:00.5Z"}"#]).is_empty());
+    }
+}
