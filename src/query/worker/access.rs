@@ -64,7 +64,8 @@ fn counted(engine: &Engine, path: &Path) -> Option<(usize, usize)> {
     Some((*all, *fitting))
 }
 
-/// What is selected of such files, and from what. A line that does not fit stands whole in `line`.
+/// What is selected of such files, and from what. A line that does not fit stands whole in `unparsed`,
+/// which is no word of a question, as "how many lines?" would be.
 pub fn columns(paths: &[PathBuf]) -> (String, String) {
     let format = quote_literal(FORMAT);
     let names: Vec<String> = FIELDS.iter().map(|f| quote_literal(f)).collect();
@@ -81,7 +82,7 @@ pub fn columns(paths: &[PathBuf]) -> (String, String) {
         })
         .collect();
     // Where a line fits, it has a status.
-    columns.push("CASE WHEN f.status = '' THEN line END AS line".to_owned());
+    columns.push("CASE WHEN f.status = '' THEN line END AS unparsed".to_owned());
     let from = format!(
         "(SELECT line, regexp_extract(line, {format}, [{}]) AS f FROM {} WHERE line <> '')",
         names.join(", "),

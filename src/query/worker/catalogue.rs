@@ -422,7 +422,7 @@ impl Engine {
     fn add_logs(&mut self, source: &Source, name: &str, logs: &Logs) -> Result<()> {
         if logs.mixed {
             answer(&Response::Note(format!(
-                "note: {}: lines that are no access log's stand in the column \"line\"",
+                "note: {}: lines that are no access log's stand in the column \"unparsed\"",
                 source.place.shown()
             )))?;
         }

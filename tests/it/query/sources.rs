@@ -387,17 +387,20 @@ fn access_logs_of_nginx_and_apache_have_columns() {
     );
     let asked = |question: &str| shop.query(&["nginx/access.log*"]).args(["--format", "csv", question]).run().success();
     asked("how many requests failed?").stdout_has("\r\n1\r\n");
+    let run = shop.query(&["nginx/access.log*"]).args(["--format", "csv", "how many lines are there?"]).run();
+    assert!(!run.stdout.contains("\r\n0\r\n"), "{}", run.stdout);
     asked("how many 404s?").stdout_has("\r\n1\r\n");
     assert_eq!(shop.rows(&["nginx/access.log*"], "SELECT count(*), count(DISTINCT path) FROM access"), json!([[4, 3]]));
     let lines_of =
         |sources: &[&str], sql: &str| shop.query(sources).args(["--format", "csv", "--sql", sql]).run().success();
-    // No line is lost: what does not fit stands in `line`, whether it comes first or late.
+    // No line is lost: what does not fit stands in `unparsed`, whether it comes first or late.
     let one = combined.lines().next().unwrap();
     shop.write("odd/first.log", &format!("=== rotated\n{one}\n\n{one}\n"));
-    let run = lines_of(&["odd/first.log"], "SELECT count(*) AS n, count(status) AS fit, max(line) AS line FROM first");
+    let run =
+        lines_of(&["odd/first.log"], "SELECT count(*) AS n, count(status) AS fit, max(unparsed) AS line FROM first");
     run.stdout_has("3,2,=== rotated").stderr_has("no access log's");
     shop.write("odd/late.log", &format!("{}panic: \u{1}out of memory\n", format!("{one}\n").repeat(120)));
-    let run = lines_of(&["odd/late.log"], "SELECT line FROM late WHERE status IS NULL");
+    let run = lines_of(&["odd/late.log"], "SELECT unparsed FROM late WHERE status IS NULL");
     run.stdout_has("panic: \u{1}out of memory");
     // Just rotated: the newest is empty. What stands beside them and is none is a table of its own.
     shop.write("site/access.log", "");
