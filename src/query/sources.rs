@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// The most files of one source.
 const MOST_FILES: usize = 20_000;
-const MISSING: &str = "there is no such file";
+/// The code of the error that a source is not there, or may not be read.
+const UNREADABLE: &str = "source.unreadable";
 /// How stdin is called where a file is expected.
 pub const STDIN: &str = "-";
 /// How compressed files begin.
@@ -47,6 +48,8 @@ pub enum Place {
         format: FileFormat,
         /// Whether they are certainly one table (a file, a pattern).
         one: bool,
+        /// What the operator has said of them.
+        told: Told,
     },
     /// A DuckDB file.
     DuckDb(PathBuf),
@@ -96,6 +99,17 @@ pub fn hide_password(url: &str) -> String {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}{}{path}", if path.is_empty() { "" } else { "/" })
+}
+
+/// What the operator has said of files beside where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// Their format, as in csv:PATH.
+    Format,
+    /// They were piped in, and lie in the folder of the run.
+    Piped,
 }
 
 /// How a file is written.
@@ -155,24 +169,42 @@ pub fn refuse_overwriting(sources: &[Source], target: &Path) -> Result<()> {
     })
 }
 
+/// The names and locations that are asked, and whether they are those of `[sources]`.
+fn specs(flags: &[String], configured: &BTreeMap<String, String>) -> Vec<(Option<String>, String, bool)> {
+    if flags.is_empty() {
+        return configured.iter().map(|(name, location)| (Some(name.clone()), location.clone(), true)).collect();
+    }
+    let of_flag = |flag: &String| match configured.get(flag) {
+        Some(location) => (Some(flag.clone()), location.clone(), true),
+        None => {
+            let (name, location) = split_name(flag);
+            (name, location, false)
+        }
+    };
+    flags.iter().map(of_flag).collect()
+}
+
+/// Whether one of the sources is stdin, by whatever name it is called.
+#[must_use]
+pub fn read_stdin(flags: &[String], configured: &BTreeMap<String, String>) -> bool {
+    let stdin = fs::metadata("/dev/stdin").map(|m| (m.dev(), m.ino())).ok();
+    specs(flags, configured).iter().any(|(_, location, _)| {
+        let prefixes = PREFIXES.iter().map(|(prefix, _)| *prefix).chain(["file://"]);
+        let path = prefixes.into_iter().find_map(|p| location.strip_prefix(p)).unwrap_or(location);
+        let is_stdin = |m: fs::Metadata| {
+            let is_handle = m.file_type().is_fifo() || ["/dev/", "/proc/"].iter().any(|p| path.starts_with(p));
+            is_handle && Some((m.dev(), m.ino())) == stdin
+        };
+        location == STDIN || fs::metadata(path).is_ok_and(is_stdin)
+    })
+}
+
 /// Reads what `--source` says, or what `[sources]` holds where no flag is given. `scratch` takes what comes from stdin.
 ///
 /// # Errors
 /// No source at all, a name given twice, files that are not there or cannot be read.
 pub fn resolve(flags: &[String], configured: &BTreeMap<String, String>, scratch: &Path) -> Result<Vec<Source>> {
-    let mut specs: Vec<(Option<String>, String, bool)> = Vec::new();
-    for flag in flags {
-        specs.push(match configured.get(flag) {
-            Some(location) => (Some(flag.clone()), location.clone(), true),
-            None => {
-                let (name, location) = split_name(flag);
-                (name, location, false)
-            }
-        });
-    }
-    if flags.is_empty() {
-        specs.extend(configured.iter().map(|(name, location)| (Some(name.clone()), location.clone(), true)));
-    }
+    let specs = specs(flags, configured);
     if specs.is_empty() {
         return Err(Error::usage("source.none", "there is no source to ask").next(
             "name one with --source (a CSV, JSON, Parquet, SQLite or DuckDB file, a folder, a pattern, postgres://…), \
@@ -183,7 +215,7 @@ pub fn resolve(flags: &[String], configured: &BTreeMap<String, String>, scratch:
     for (name, location, is_configured) in specs {
         let found = one(name.as_deref(), &location, scratch).map_err(|e| match &name {
             Some(name) if is_configured => Error { what: format!("[sources] {name}: {}", e.what), ..e },
-            _ if e.what == MISSING && !configured.is_empty() => {
+            _ if !configured.is_empty() && e.code == UNREADABLE && !Path::new(&location).exists() => {
                 let names: Vec<&str> = configured.keys().map(String::as_str).collect();
                 let next = e.next.clone().unwrap_or_default();
                 e.next(format!("{next}; [sources] in llmsql.toml has {}", names.join(", ")))
@@ -239,7 +271,7 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
         return Err(Error::usage("source.empty", "the source is empty").at("--source"));
     }
     if location == STDIN {
-        return Ok(vec![source("stdin", spooled(io::stdin().lock(), STDIN, "stdin", scratch)?)]);
+        return Ok(vec![source("stdin", spooled(io::stdin().lock(), STDIN, "stdin", None, scratch)?)]);
     }
     if location.starts_with("postgres://") || location.starts_with("postgresql://") {
         let database = hide_password(location).rsplit_once('/').map(|(_, d)| d.to_owned()).unwrap_or_default();
@@ -257,8 +289,12 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
     }
     for (prefix, content) in PREFIXES {
         if let Some(rest) = location.strip_prefix(prefix) {
+            if is_pipe(Path::new(rest)) {
+                let (name, place) = piped(rest, Some(*content), scratch)?;
+                return Ok(vec![source(&name, place)]);
+            }
             let path = readable(Path::new(rest))?;
-            return Ok(vec![source(&stem(&path), place_of(&path, *content))]);
+            return Ok(vec![source(&stem(&path), place_of(&path, *content, Told::Format))]);
         }
     }
     let path = Path::new(location);
@@ -268,26 +304,40 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
     if !path.exists() && location.contains(['*', '?', '[']) {
         return pattern(name, location);
     }
-    let kind = fs::metadata(path).map(|m| m.file_type());
-    if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
-        // As the shell's <(…), /dev/stdin, or a pipe by its name: it can be read once, and not be sought in.
-        let pipe = File::open(path).map_err(|e| unreadable(location, e))?;
-        let name = if path.starts_with("/dev") || path.starts_with("/proc") { "stdin".to_owned() } else { stem(path) };
-        return Ok(vec![source(&name, spooled(pipe, location, &name, scratch)?)]);
+    if is_pipe(path) {
+        let (name, place) = piped(location, None, scratch)?;
+        return Ok(vec![source(&name, place)]);
     }
-    if kind.is_ok_and(|k| k.is_char_device() || k.is_block_device() || k.is_socket()) {
+    if fs::metadata(path)
+        .map(|m| m.file_type())
+        .is_ok_and(|k| k.is_char_device() || k.is_block_device() || k.is_socket())
+    {
         return Err(Error::usage("source.kind", "is a device or a socket, and no file")
             .at(format!("--source {location}"))
             .next("name a file, a folder or a pattern, or - for stdin"));
     }
     let path = readable(path)?;
     let content = content_of(&path)?;
-    Ok(vec![source(&stem(&path), place_of(&path, content))])
+    Ok(vec![source(&stem(&path), place_of(&path, content, Told::Nothing))])
 }
 
-fn place_of(path: &Path, content: Content) -> Place {
+/// Whether it can be read once, and not be sought in: the shell's <(…), /dev/stdin, or a pipe by its name.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo())
+}
+
+/// A name for what comes out of a pipe, and where it is then.
+fn piped(location: &str, content: Option<Content>, scratch: &Path) -> Result<(String, Place)> {
+    let path = Path::new(location);
+    let pipe = File::open(path).map_err(|e| unreadable(location, e))?;
+    let name = if path.starts_with("/dev") || path.starts_with("/proc") { "stdin".to_owned() } else { stem(path) };
+    let place = spooled(pipe, location, &name, content, scratch)?;
+    Ok((name, place))
+}
+
+fn place_of(path: &Path, content: Content, told: Told) -> Place {
     match content {
-        Content::Table(format) => Place::Files { paths: vec![path.to_owned()], format, one: true },
+        Content::Table(format) => Place::Files { paths: vec![path.to_owned()], format, one: true, told },
         Content::DuckDb => Place::DuckDb(path.to_owned()),
         Content::Sqlite => Place::Sqlite(path.to_owned()),
     }
@@ -303,15 +353,15 @@ fn readable(path: &Path) -> Result<PathBuf> {
 fn unreadable(location: &str, e: io::Error) -> Error {
     let place = format!("--source {location}");
     if e.kind() == io::ErrorKind::NotFound {
-        return Error::usage("source.unreadable", MISSING)
+        return Error::usage(UNREADABLE, "there is no such file")
             .at(place)
             .next("check the path; patterns need quotes in a shell");
     }
-    Error::usage("source.unreadable", "cannot be read").at(place).because(e)
+    Error::usage(UNREADABLE, "cannot be read").at(place).because(e)
 }
 
 /// A table's name from a file's: what stands before the first dot, with what SQL would have to quote made `_`.
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("data");
     identifier(stem)
@@ -341,7 +391,9 @@ fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
     for file in files {
         match content_by_name(&file) {
             Some(Content::Table(format)) => by_format.entry(format).or_default().push(file),
-            Some(content) => sources.push(Source { name: stem(&file), named: false, place: place_of(&file, content) }),
+            Some(content) => {
+                sources.push(Source { name: stem(&file), named: false, place: place_of(&file, content, Told::Nothing) })
+            }
             None => {}
         }
     }
@@ -351,7 +403,7 @@ fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
         sources.push(Source {
             name: base.clone(),
             named: name.is_some(),
-            place: Place::Files { paths, format, one: false },
+            place: Place::Files { paths, format, one: false, told: Told::Nothing },
         });
     }
     if sources.is_empty() {
@@ -363,8 +415,7 @@ fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
 }
 
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let wrong =
-        |e| Error::usage("source.unreadable", "cannot be read").at(format!("--source {}", folder.display())).because(e);
+    let wrong = |e| Error::usage(UNREADABLE, "cannot be read").at(format!("--source {}", folder.display())).because(e);
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '_']));
@@ -435,7 +486,7 @@ fn pattern(name: Option<&str>, location: &str) -> Result<Vec<Source>> {
     Ok(vec![Source {
         name: name.unwrap_or(&default).to_owned(),
         named: name.is_some(),
-        place: Place::Files { paths: files, format, one: true },
+        place: Place::Files { paths: files, format, one: true, told: Told::Nothing },
     }])
 }
 
@@ -556,7 +607,7 @@ fn sniff(path: &Path) -> Result<Content> {
     let mut head = Vec::new();
     File::open(path)
         .and_then(|f| f.take(4096).read_to_end(&mut head))
-        .map_err(|e| Error::usage("source.unreadable", "cannot be read").at(path.display()).because(e))?;
+        .map_err(|e| Error::usage(UNREADABLE, "cannot be read").at(path.display()).because(e))?;
     if head.starts_with(b"SQLite format 3\0") {
         return Ok(Content::Sqlite);
     }
@@ -584,7 +635,7 @@ pub fn is_duckdb(head: &[u8]) -> bool {
 }
 
 /// Takes what can be read once only into a file that only this user can read.
-fn spooled(mut from: impl Read, location: &str, name: &str, scratch: &Path) -> Result<Place> {
+fn spooled(mut from: impl Read, location: &str, name: &str, content: Option<Content>, scratch: &Path) -> Result<Place> {
     let wrong = |e| {
         Error::failed("source.stdin", format!("{name} cannot be read into a file")).at(scratch.display()).because(e)
     };
@@ -604,7 +655,8 @@ fn spooled(mut from: impl Read, location: &str, name: &str, scratch: &Path) -> R
     let path = scratch.join(if head.starts_with(GZIP) { format!("{free}.gz") } else { free });
     let mut file = File::create_new(&path).map_err(wrong)?;
     io::copy(&mut head.chain(from), &mut file).and_then(|_| file.flush()).map_err(wrong)?;
-    Ok(place_of(&path, sniff(&path)?))
+    let content = content.map_or_else(|| sniff(&path), Ok)?;
+    Ok(place_of(&path, content, Told::Piped))
 }
 
 #[cfg(test)]

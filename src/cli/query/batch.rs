@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
             .next("add --format jsonl"));
     }
     let from_stdin = path == Path::new(STDIN);
-    if from_stdin && arguments.data.reads_stdin() {
+    if from_stdin && arguments.data.reads_stdin(global)? {
         return Err(Error::usage("query.batch", "stdin cannot be both the questions and the data")
             .at("--batch")
             .next("put the questions or the data into a file"));

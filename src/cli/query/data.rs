@@ -72,9 +72,12 @@ impl DataArgs {
     }
 
     /// Whether a source is stdin.
-    #[must_use]
-    pub fn reads_stdin(&self) -> bool {
-        self.sources.iter().any(|s| s == sources::STDIN || s.ends_with("=-") || s == "/dev/stdin")
+    ///
+    /// # Errors
+    /// A wrong configuration.
+    pub fn reads_stdin(&self, global: &Global) -> Result<bool> {
+        let document = Document::read(&config::locate(global.config.as_deref(), &global.root())?)?;
+        Ok(sources::read_stdin(&self.sources, &Settings::read(&document)?.sources))
     }
 
     /// How long a query may take.

@@ -113,6 +113,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
     if let Some(Command::History(history)) = &arguments.command {
         return history.run(global);
     }
+    if arguments.output.as_deref() == Some(Path::new(STDIN)) {
+        return Err(Error::usage("output.format", "a result goes to stdout where no file is named")
+            .at("-o -")
+            .next("leave out -o"));
+    }
     let by_name = arguments.output.as_deref().filter(|_| !global.format_given);
     let global = match by_name.map(format_of).transpose()?.flatten() {
         Some(format) => &Global { format, ..global.clone() },
@@ -139,16 +144,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
 
 /// The format that the name of a file says; nothing where it is a table.
 fn format_of(path: &Path) -> Result<Option<Format>> {
-    let wrong = |what: &str, next: &str| Err(Error::usage("output.format", what).at(path.display()).next(next));
-    if path == Path::new(STDIN) {
-        return wrong("a result goes to stdout where no file is named", "leave out -o");
-    }
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if OTHERS.contains(&ending.as_str()) {
-        return wrong(
-            "results are not written in the format of this name",
-            "end it in .csv, .json, .jsonl, .md, .parquet or .yaml, or say --format",
-        );
+        return Err(Error::usage("output.format", "results are not written in the format of this name")
+            .at(path.display())
+            .next("end it in .csv, .json, .jsonl, .md, .parquet or .yaml, or say --format"));
     }
     Ok(Format::of_file(path))
 }

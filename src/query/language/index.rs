@@ -407,6 +407,15 @@ impl<'a> Index<'a> {
 
     fn read_glossary(&mut self, glossary: &Glossary) {
         let stems = |phrase: &str| tokens(phrase).into_iter().map(|t| t.stem).collect::<Vec<_>>();
+        // Where there is one table, its rows need no name.
+        if let [only] = self.tables.iter().map(|t| t.table).collect::<Vec<_>>().as_slice() {
+            for word in ["rows", "records"] {
+                let own = only.columns.iter().any(|c| c.name.to_lowercase().contains(word.trim_end_matches('s')));
+                if let Some(table) = self.find_table(&only.name).filter(|_| !own) {
+                    self.synonyms.insert(stems(word), Element::Table(table));
+                }
+            }
+        }
         for (phrase, meaning) in &glossary.synonyms {
             let column = meaning.rsplit_once('.').and_then(|(t, c)| self.find_column(t, c)).map(Element::Column);
             if let Some(element) = column.or_else(|| self.find_table(meaning).map(Element::Table)) {

@@ -53,6 +53,16 @@ fn ask(question: &str) -> Translation {
     ask_with(&shop(), &Glossary::default(), question)
 }
 
+#[test]
+fn the_rows_of_the_only_table_need_no_name() {
+    let mut schema = Schema { tables: shop().tables.into_iter().take(1).collect(), keys: Vec::new() };
+    let asked = |schema: &Schema, question| first_sql(ask_with(schema, &Glossary::default(), question));
+    assert_eq!(asked(&schema, "How many rows are there?"), "SELECT count(*) FROM customers");
+    assert_eq!(asked(&schema, "number of records per city"), "SELECT city, count(*) FROM customers GROUP BY city");
+    schema.tables[0].columns.push(column("rows", Kind::Integer, &[]));
+    assert_ne!(asked(&schema, "the rows by city"), "SELECT city, count(*) FROM customers GROUP BY city");
+}
+
 /// The likeliest SQL, answered or not.
 fn sql(question: &str) -> String {
     first_sql(ask(question))

@@ -236,10 +236,13 @@ fn read_key(path: &Path) -> Result<SecretString> {
             .next("put the key into a file of mode 0600, and name it as key_file under [model]")
             .because(e)
     };
-    let file = std::fs::File::open(path).map_err(wrong)?;
-    if !file.metadata().map_err(wrong)?.is_file() {
-        return Err(wrong(std::io::Error::from(std::io::ErrorKind::InvalidInput)).at(path.display()));
+    // Before it is opened: that would wait for who writes into a pipe.
+    if !std::fs::metadata(path).map_err(wrong)?.is_file() {
+        return Err(Error::usage("model.key", "the key cannot be read: this is a folder, a pipe or a device")
+            .at(path.display())
+            .next("put the key into a file of mode 0600, and name it as key_file under [model]"));
     }
+    let file = std::fs::File::open(path).map_err(wrong)?;
     if file.metadata().map_err(wrong)?.mode() & 0o007 != 0 {
         return Err(Error::usage("model.key", "the key may be read by every user")
             .at(path.display())

@@ -1,5 +1,6 @@
 //! The tables of all sources, and DuckDB, opened and locked.
 
+use super::access::Logs;
 use super::answer;
 use super::columns::Fill;
 use super::extension;
@@ -17,9 +18,9 @@ use crate::query::failure;
 use crate::query::guard::Named;
 use crate::query::protocol::{Limits, Response, Tuning};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
-use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, free_name};
+use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, Told, free_name, stem};
 use duckdb::{Config, Connection};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The extension that has the zones of timestamps.
@@ -270,7 +271,7 @@ impl Engine {
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
-                Place::Files { paths, format, one } => engine.add_files(source, paths, *format, *one)?,
+                Place::Files { paths, format, one, told } => engine.add_files(source, paths, *format, (*one, *told))?,
                 Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
                 Place::Sqlite(path) => {
                     engine.add_sqlite(source, next_sqlite)?;
@@ -353,9 +354,15 @@ impl Engine {
         if taken(table) { free_name(&format!("{}_{table}", source.name), taken) } else { table.to_owned() }
     }
 
-    fn add_files(&mut self, source: &Source, paths: &[PathBuf], format: FileFormat, one: bool) -> Result<()> {
+    fn add_files(
+        &mut self,
+        source: &Source,
+        paths: &[PathBuf],
+        format: FileFormat,
+        (one, told): (bool, Told),
+    ) -> Result<()> {
         if one || paths.len() < 2 || self.alike(paths, format)? {
-            return self.add_file(source, &source.name, paths, format);
+            return self.add_file(source, &source.name, paths, format, told);
         }
         for path in paths {
             let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -366,7 +373,7 @@ impl Engine {
                 .chars()
                 .map(|c| if c.is_alphanumeric() { c } else { '_' })
                 .collect();
-            self.add_file(source, &stem, std::slice::from_ref(path), format)?;
+            self.add_file(source, &stem, std::slice::from_ref(path), format, told)?;
         }
         Ok(())
     }
@@ -390,19 +397,66 @@ impl Engine {
         Ok(true)
     }
 
-    fn add_file(&mut self, source: &Source, name: &str, paths: &[PathBuf], format: FileFormat) -> Result<()> {
-        let name = self.free(source, name);
-        let shown = source.place.shown();
-        let create = |columns: &str, from: &str| {
-            self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
-        };
+    fn add_file(
+        &mut self,
+        source: &Source,
+        name: &str,
+        paths: &[PathBuf],
+        format: FileFormat,
+        told: Told,
+    ) -> Result<()> {
         let found = match (paths, format) {
-            (_, FileFormat::Csv) if let Some(found) = super::access::columns(self, paths) => Some(found),
-            ([only], FileFormat::Csv) => super::csv::reader(self, only)?.map(|from| ("*".to_owned(), from)),
+            (_, FileFormat::Csv) if let Some(logs) = super::access::among(self, paths) => {
+                return self.add_logs(source, name, &logs);
+            }
+            ([only], FileFormat::Csv) => super::csv::reader(self, only, told)?.map(|from| ("*".to_owned(), from)),
             ([first, ..], FileFormat::Json) => {
                 super::times::columns(first).map(|columns| (columns, reader(paths, format)))
             }
             _ => None,
+        };
+        self.add_view(source, name, paths, format, found)
+    }
+
+    /// Access logs as one table; of what stands beside them the lines, by the files' names.
+    fn add_logs(&mut self, source: &Source, name: &str, logs: &Logs) -> Result<()> {
+        if logs.mixed {
+            answer(&Response::Note(format!(
+                "note: {}: lines that are no access log's stand in the column \"line\"",
+                source.place.shown()
+            )))?;
+        }
+        self.add_view(source, name, &logs.logs, FileFormat::Csv, Some(super::access::columns(&logs.logs)))?;
+        let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for path in &logs.others {
+            others.entry(stem(path)).or_default().push(path.clone());
+        }
+        for (name, paths) in others {
+            let from = super::csv::lines(&paths);
+            self.add_view(source, &name, &paths, FileFormat::Csv, Some(("*".to_owned(), from)))?;
+            let name = self.tables.last().map_or(name.as_str(), |t| t.table.name.as_str());
+            for path in paths {
+                answer(&Response::Note(format!(
+                    "note: {}: is no access log as others are; its lines are in the table \"{name}\"",
+                    path.display()
+                )))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_view(
+        &mut self,
+        source: &Source,
+        name: &str,
+        paths: &[PathBuf],
+        format: FileFormat,
+        found: Option<(String, String)>,
+    ) -> Result<()> {
+        let name = self.free(source, name);
+        let shown = source.place.shown();
+        let create = |columns: &str, from: &str| {
+            self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
         };
         // Where DuckDB does not take what was found out, it is left to find it out each time.
         if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {

@@ -6,6 +6,7 @@ use super::catalogue::Engine;
 use crate::error::{Error, Result};
 use crate::postgres::connect::quote_literal;
 use crate::query::protocol::Response;
+use crate::query::sources::Told;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,32 +22,42 @@ const LINES: usize = 20_480;
 /// # Errors
 /// Rows of another number of fields than the first, where DuckDB would take a part of them for the file, or each for one
 /// text.
-pub fn reader(engine: &Engine, path: &Path) -> Result<Option<String>> {
+pub fn reader(engine: &Engine, path: &Path, told: Told) -> Result<Option<String>> {
+    // What was piped in lies under a name of our own.
+    let shown = match told {
+        Told::Piped => path.file_stem().map_or(path, Path::new),
+        _ => path,
+    };
     let found = sniff(engine, path);
     let (columns, skip) = found.as_ref().map_or((1, 0), |found| (found.columns, found.skip));
     if columns == 1 || skip > 0 {
-        doubt(engine, path, skip)?;
+        doubt(engine, path, shown, skip)?;
     }
     if found.is_none() && has_both_ends(path) {
         return Err(Error::failed("source.damaged", "some of its lines end in CR LF, and some in LF")
-            .at(path.display())
+            .at(shown.display())
             .next("make them alike, as by `dos2unix` or: tr -d '\\r' < FILE"));
     }
-    if found.as_ref().is_some_and(|found| found.is_prose) && !is_named_so(path) {
+    if told == Told::Nothing
+        && !is_named_so(path)
+        && found.as_ref().is_some_and(|found| found.may_be_prose)
+        && is_prose(engine, path)
+    {
         answer(&Response::Note(format!(
             "note: {}: no columns are found in it; each line is a text in the column \"line\"",
-            path.display()
+            shown.display()
         )))?;
         return Ok(Some(lines(&[path.to_owned()])));
     }
     Ok(found.map(|found| found.reader))
 }
 
-/// The table function that reads files line by line, each as one text in the column `line`.
+/// The table function that reads files line by line, each as one text in the column `line`. No line holds the delimiter,
+/// which is the end of a line itself.
 pub fn lines(paths: &[PathBuf]) -> String {
     let list: Vec<String> = paths.iter().map(|p| quote_literal(&p.to_string_lossy())).collect();
     format!(
-        "read_csv([{}], auto_detect = false, header = false, delim = '\u{1}', quote = '', escape = '', strict_mode = false,
+        "read_csv([{}], auto_detect = false, header = false, delim = '\n', quote = '', escape = '', strict_mode = false,
            columns = {{'line': 'VARCHAR'}})",
         list.join(", ")
     )
@@ -73,8 +84,8 @@ struct Found {
     reader: String,
     columns: usize,
     skip: u64,
-    /// What was taken for the name of the only column is rather a line of text.
-    is_prose: bool,
+    /// What was taken for the name of the only column has a space, as a line of text has.
+    may_be_prose: bool,
 }
 
 fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
@@ -93,7 +104,8 @@ fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
     };
     let skip = skip.as_deref()?.parse::<u64>().ok()?;
     let columns: Vec<Column> = serde_json::from_str(columns.as_deref()?).ok()?;
-    let is_prose = header.as_deref() == Some("true") && matches!(columns.as_slice(), [only] if only.name.contains(' '));
+    let may_be_prose = header.as_deref() == Some("true")
+        && matches!(columns.as_slice(), [only] if only.name.contains(' ') && only.sql_type == "VARCHAR");
     let columns: Vec<String> =
         columns.iter().map(|c| format!("{}: {}", quote_literal(&c.name), quote_literal(&c.sql_type))).collect();
     // "(empty)" is how "none" is shown.
@@ -118,11 +130,21 @@ fn sniff(engine: &Engine, path: &Path) -> Option<Found> {
         options.push("strict_mode = false".to_owned());
     }
     let reader = format!("read_csv({file}, auto_detect = false, {})", options.join(", "));
-    Some(Found { reader, columns: columns.len(), skip, is_prose })
+    Some(Found { reader, columns: columns.len(), skip, may_be_prose })
+}
+
+/// Whether most lines after the first have spaces, too.
+fn is_prose(engine: &Engine, path: &Path) -> bool {
+    let spaced = engine.rows(&format!(
+        "SELECT (coalesce(avg(contains(trim(line), ' ')::INTEGER), 1) > 0.5)::VARCHAR
+         FROM (SELECT line FROM {} LIMIT {LINES} OFFSET 1) WHERE line <> ''",
+        lines(&[path.to_owned()])
+    ));
+    spaced.is_ok_and(|rows| rows.into_iter().flatten().flatten().any(|said| said == "true"))
 }
 
 /// Looks at the lines of a file that was taken for one column, or only in part.
-fn doubt(engine: &Engine, path: &Path, skip: u64) -> Result<()> {
+fn doubt(engine: &Engine, path: &Path, shown: &Path, skip: u64) -> Result<()> {
     let lines = engine.rows(&format!("SELECT line FROM {} LIMIT {LINES}", lines(&[path.to_owned()])));
     // What cannot be read like this is no reason to doubt.
     let lines: Vec<String> = lines.unwrap_or_default().into_iter().flatten().flatten().collect();
@@ -131,13 +153,13 @@ fn doubt(engine: &Engine, path: &Path, skip: u64) -> Result<()> {
             "source.damaged",
             format!("line {} has {} fields, and the first line has {}", ragged.line, ragged.fields, ragged.first),
         )
-        .at(path.display())
+        .at(shown.display())
         .next("mend that line: every row has to have the fields of the first one"));
     }
     if skip > 0 {
         answer(&Response::Note(format!(
             "note: {}: the first {} left out, since what follows is written otherwise",
-            path.display(),
+            shown.display(),
             if skip == 1 { "line is".to_owned() } else { format!("{skip} lines are") }
         )))?;
     }

@@ -1,6 +1,7 @@
-//! Times in JSON that DuckDB takes for text: those of journald's entries as `journalctl -o json` writes them
-//! (microseconds since 1970), and ISO 8601 without a zone and with a fraction, as Python's `isoformat` and `logging` write
-//! it (`2026-03-01T09:00:00.123456`, `2026-03-01 09:00:00,123`).
+//! Times in JSON that DuckDB takes for text or numbers: those of journald's entries as `journalctl -o json` writes them
+//! (microseconds since 1970), ISO 8601 without a zone and with a fraction, as Python's `isoformat` and `logging` write it
+//! (`2026-03-01T09:00:00.123456`, `2026-03-01 09:00:00,123`), and what loggers count since 1970 (Caddy's `ts` in seconds,
+//! pino's `time` in milliseconds).
 
 use crate::postgres::connect::quote_ident;
 use serde_json::{Map, Value};
@@ -11,6 +12,10 @@ use std::path::Path;
 
 /// The fields of journald that hold a time of day.
 const JOURNAL: [&str; 2] = ["__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"];
+/// The fields in which loggers count from 1970 on.
+const COUNTED: [&str; 4] = ["ts", "time", "timestamp", "@timestamp"];
+/// From which number on it counts in what (of the years from 2001 to 2286), and how that becomes microseconds.
+const UNITS: [(f64, &str); 4] = [(1e9, "* 1000000"), (1e12, "* 1000"), (1e15, "* 1"), (1e18, "// 1000")];
 /// How much of a file is looked at.
 const LOOKED_AT: u64 = 64 * 1024;
 
@@ -39,7 +44,11 @@ fn times(objects: &[Map<String, Value>]) -> Vec<String> {
         } else if all(is_local) && values.iter().any(|value| value.as_str().is_some_and(has_fraction)) {
             Some(format!("CAST(replace(CAST({column} AS VARCHAR), ',', '.') AS TIMESTAMP) AS {column}"))
         } else {
-            None
+            let (_, micros) = UNITS.iter().filter(|_| COUNTED.contains(&name)).find(|(from, _)| {
+                let counts = |value: &&Value| value.as_f64().is_some_and(|n| (*from..from * 10.0).contains(&n));
+                values.iter().all(counts)
+            })?;
+            Some(format!("make_timestamp(CAST({column} {micros} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
         }
     };
     fields.into_iter().filter_map(select).collect()
@@ -79,6 +88,15 @@ mod tests {
         assert_eq!(of(&[r#"{"__REALTIME_TIMESTAMP" : "1774947600123456", "MESSAGE": "x"}"#]).len(), 1);
         assert!(of(&[r#"{"__REALTIME_TIMESTAMP":"2026-03-31T09:00:00Z"}"#]).is_empty());
         assert!(of(&[r#"{"MESSAGE":"1774947600123456"}"#]).is_empty());
+    }
+
+    #[test]
+    fn what_loggers_count_since_1970_has_its_unit_from_its_size() {
+        let micros =
+            |of: &str, name: &str| format!("make_timestamp(CAST({of} AS BIGINT)) AT TIME ZONE 'UTC' AS {name}");
+        assert_eq!(of(&[r#"{"ts":1764028987.460691,"size":1764028987}"#]), [micros("\"ts\" * 1000000", "\"ts\"")]);
+        assert_eq!(of(&[r#"{"time":1764028987460}"#]), [micros("\"time\" * 1000", "\"time\"")]);
+        assert!(of(&[r#"{"time":0.25}"#, r#"{"time":1764028987460}"#]).is_empty());
     }
 
     #[test]

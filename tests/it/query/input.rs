@@ -173,6 +173,11 @@ fn the_name_of_the_file_says_its_format() {
         let run = shop.query(&["items.csv"]).args(["--sql", "SELECT 1", "-o", "socket", "--format", format]).run();
         run.code(64).stderr_has("no file");
     }
+    for format in [&[][..], &["--format", "csv"]] {
+        let run = shop.query(&["items.csv"]).args(format).args(["-o", "-", "--sql", "FROM items"]).run();
+        run.code(64).stderr_has("leave out -o");
+        assert!(!shop.path("-").exists());
+    }
 }
 
 #[test]

@@ -206,6 +206,21 @@ fn times_as_python_writes_them_are_times() {
 }
 
 #[test]
+fn times_that_loggers_count_since_1970_are_times() {
+    let shop = Shop::new();
+    shop.write("caddy.ndjson", "{\"ts\":1772355600.25,\"status\":200}\n{\"ts\":1772442000,\"status\":500}\n");
+    shop.write("pino.ndjson", "{\"time\":1772355600250,\"level\":30}\n{\"time\":1772442000000,\"level\":50}\n");
+    for (source, sql) in [
+        ("caddy.ndjson", "SELECT epoch_ms(ts) FROM caddy WHERE ts < '2026-03-02'"),
+        ("pino.ndjson", "SELECT epoch_ms(time) FROM pino WHERE time < '2026-03-02'"),
+    ] {
+        assert_eq!(shop.rows(&[source], sql), json!([[1_772_355_600_250_u64]]));
+        let run = shop.query(&[source]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
+        run.run().success().stdout_has("1").stderr_has("2026-03-01");
+    }
+}
+
+#[test]
 fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
     let shop = Shop::new();
     let mut rows = String::from("id,name\n");
@@ -278,8 +293,25 @@ fn what_can_be_read_once_only_is_a_source_too() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(said.ends_with("1,2,5\r\n"), "{said}{}", String::from_utf8_lossy(&out.stderr));
     shop.sql(&["/dev/zero"], "SELECT 1").code(64).stderr_has("is a device");
+    // With its format said, too.
+    let out = std::process::Command::new("bash")
+        .args([
+            "-c",
+            &format!(
+                "{program} query --format csv --source t=csv:<(printf 'a b\\nc d\\n') --sql 'SELECT \"a b\" FROM t'"
+            ),
+        ])
+        .current_dir(shop.0.path())
+        .env("STATE_DIRECTORY", shop.path("state"))
+        .output()
+        .expect("bash");
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "a b\r\nc d\r\n", "{}", String::from_utf8_lossy(&out.stderr));
+    let run = shop.query(&["json:/dev/stdin"]).args(["--sql", "SELECT sum(id) FROM stdin"]).stdin("{\"id\":4}").run();
+    run.success().stdout_has("4");
     // The questions of a batch and its data cannot both come from there.
-    for source in ["-", "x=-", "/dev/stdin"] {
+    shop.write("llmsql.toml", "[sources]\nlogs = \"-\"\n");
+    for source in ["-", "x=-", "/dev/stdin", "x=/dev/stdin", "json:/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "logs"]
+    {
         let run = shop.query(&[source]).args(["--batch", "-"]).stdin("{}").run();
         run.code(64).stderr_has("stdin cannot be both");
     }
@@ -357,12 +389,53 @@ fn access_logs_of_nginx_and_apache_have_columns() {
     asked("how many requests failed?").stdout_has("\r\n1\r\n");
     asked("how many 404s?").stdout_has("\r\n1\r\n");
     assert_eq!(shop.rows(&["nginx/access.log*"], "SELECT count(*), count(DISTINCT path) FROM access"), json!([[4, 3]]));
+    let lines_of =
+        |sources: &[&str], sql: &str| shop.query(sources).args(["--format", "csv", "--sql", sql]).run().success();
+    // No line is lost: what does not fit stands in `line`, whether it comes first or late.
+    let one = combined.lines().next().unwrap();
+    shop.write("odd/first.log", &format!("=== rotated\n{one}\n\n{one}\n"));
+    let run = lines_of(&["odd/first.log"], "SELECT count(*) AS n, count(status) AS fit, max(line) AS line FROM first");
+    run.stdout_has("3,2,=== rotated").stderr_has("no access log's");
+    shop.write("odd/late.log", &format!("{}panic: \u{1}out of memory\n", format!("{one}\n").repeat(120)));
+    let run = lines_of(&["odd/late.log"], "SELECT line FROM late WHERE status IS NULL");
+    run.stdout_has("panic: \u{1}out of memory");
+    // Just rotated: the newest is empty. What stands beside them and is none is a table of its own.
+    shop.write("site/access.log", "");
+    shop.write("site/access.log.1", combined);
+    shop.write("site/error.log", "2026/11/27 10:00:00 [error] 7#7: upstream timed out\n");
+    shop.write("site/error.log.1", "2026/11/26 10:00:00 [warn] 7#7: a buffer\n2026/11/26 10:00:01 [warn] 7#7: a, b\n");
+    let run = lines_of(
+        &["n=site/*log*"],
+        "SELECT (SELECT count(*) FROM n), (SELECT count(status) FROM n), (SELECT count(line) FROM error)",
+    );
+    run.stdout_has("3,3,3").stderr_has("the table \"error\"");
     // Other text has lines, of which the first is one too.
+    shop.write("bytes.log", "one two three\nfour \u{1} five\nsix seven\n");
+    lines_of(&["bytes.log"], "SELECT line FROM bytes WHERE line LIKE 'four%'").stdout_has("four \u{1} five");
     shop.write("app.log", "2026-01-01 started well\n2026-01-02 an error came\n");
     let run = shop.query(&["app.log"]).args(["--format", "csv", "--sql", "SELECT count(line) AS n FROM app"]).run();
     run.success().stdout_has("2").stderr_has("each line is a text");
     shop.write("ids.txt", "id\n1\n2\n");
     assert_eq!(shop.rows(&["ids.txt"], "SELECT sum(id) FROM ids"), json!([[3]]));
+}
+
+#[test]
+fn the_name_of_an_only_column_is_no_row_for_its_spaces() {
+    let shop = Shop::new();
+    let count = |source: &str, input: &str| {
+        let run = shop.query(&[source]).args(["--format", "csv", "--sql", "SELECT count(*) AS n FROM stdin"]);
+        run.stdin(input).run().success()
+    };
+    count("-", "row count\n5\n6\n").stdout_has("n\r\n2\r\n");
+    count("-", "full name\nAda\nGrace\n").stdout_has("n\r\n2\r\n");
+    count("-", "full name\nAda Lovelace\nGrace Hopper\n").stdout_has("n\r\n2\r\n");
+    shop.write("names.txt", "full name\nAda Lovelace\nGrace Hopper\n");
+    assert_eq!(shop.rows(&["csv:names.txt"], "SELECT count(\"full name\") FROM names"), json!([[2]]));
+    shop.write("given.txt", "given name\nAda\nGrace\n");
+    assert_eq!(shop.rows(&["given.txt"], "SELECT count(\"given name\") FROM given"), json!([[2]]));
+    // What was piped in is called so.
+    let run = count("-", "of march, 2026\n\nid;name;x\n1;a;x\n2;b;x\n3;c;x\n").stderr_has("note: stdin: ");
+    assert!(!run.stderr.contains("llmsql-query-"), "{}", run.stderr);
 }
 
 #[test]
