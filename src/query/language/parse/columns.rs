@@ -104,7 +104,7 @@ impl<'p> Parser<'p, '_> {
         }
         let counts = !compared && std::mem::take(&mut self.wait.count);
         let total = std::mem::take(&mut self.wait.total);
-        let figured = total || !self.wait.aggs.is_empty();
+        let figured = total && !self.is_degree(column) || !self.wait.aggs.is_empty();
         if counts && measure && figured && (total || self.mode == Mode::Select) {
             if total {
                 self.wait.aggs.push(Agg::Sum);

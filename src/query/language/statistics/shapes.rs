@@ -126,6 +126,8 @@ impl Reader<'_, '_, '_> {
             Cue::Or => s.or = true,
             Cue::Contains(place) => s.like = Some(place),
             Cue::Share => {
+                // "failure percentage of GET requests": what is said before the word is the part.
+                s.left += usize::from(matches!(at.checked_sub(1).and_then(|p| words.get(p)), Some(Word::Cond(_))));
                 s.share = true;
                 s.shared = Some((s.query.filter.len(), None));
             }
