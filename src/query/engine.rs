@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -384,16 +384,18 @@ fn confused() -> Error {
 struct Ending(Arc<Mutex<Option<Pid>>>);
 
 impl Ending {
+    /// Begins to watch, and waits until it does.
     fn watch(folders: Vec<PathBuf>, target: Option<PathBuf>) -> Self {
         let worker = Arc::new(Mutex::new(None));
         let pid = worker.clone();
+        let (ready, watching) = mpsc::channel::<()>();
         let wait = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             let exit = runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
-                let (Ok(mut interrupt), Ok(mut terminate)) =
-                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-                else {
+                let handlers = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+                drop(ready);
+                let (Ok(mut interrupt), Ok(mut terminate)) = handlers else {
                     // Without handlers the system ends the program, and the worker notices.
                     return std::future::pending::<Exit>().await;
                 };
@@ -413,6 +415,8 @@ impl Ending {
         };
         // Without a thread for it, too, the system ends the program.
         let _ = std::thread::Builder::new().spawn(wait);
+        // Nothing is sent: it ends when the handlers are there, or nobody is left to make them.
+        let _ = watching.recv();
         Ending(worker)
     }
 
