@@ -271,7 +271,7 @@ impl Engine {
         let (mut next_sqlite, mut next_postgres) = (0, 0);
         for source in sources {
             match &source.place {
-                Place::Files { paths, format, one, told } => engine.add_files(source, paths, *format, (*one, *told))?,
+                Place::Files { paths, format, one, told } => engine.add_files(source, paths, *format, *one, *told)?,
                 Place::DuckDb(path) => engine.add_duckdb(source, path, places.archives)?,
                 Place::Sqlite(path) => {
                     engine.add_sqlite(source, next_sqlite)?;
@@ -359,21 +359,14 @@ impl Engine {
         source: &Source,
         paths: &[PathBuf],
         format: FileFormat,
-        (one, told): (bool, Told),
+        one: bool,
+        told: Told,
     ) -> Result<()> {
         if one || paths.len() < 2 || self.alike(paths, format)? {
             return self.add_file(source, &source.name, paths, format, told);
         }
         for path in paths {
-            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let stem: String = stem
-                .split('.')
-                .next()
-                .unwrap_or("data")
-                .chars()
-                .map(|c| if c.is_alphanumeric() { c } else { '_' })
-                .collect();
-            self.add_file(source, &stem, std::slice::from_ref(path), format, told)?;
+            self.add_file(source, &stem(path), std::slice::from_ref(path), format, told)?;
         }
         Ok(())
     }

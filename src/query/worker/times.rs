@@ -7,7 +7,7 @@ use crate::postgres::connect::quote_ident;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// The fields of journald that hold a time of day.
@@ -16,17 +16,21 @@ const JOURNAL: [&str; 2] = ["__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"
 const COUNTED: [&str; 4] = ["ts", "time", "timestamp", "@timestamp"];
 /// From which number on it counts in what (of the years from 2001 to 2286), and how that becomes microseconds.
 const UNITS: [(f64, &str); 4] = [(1e9, "* 1000000"), (1e12, "* 1000"), (1e15, "* 1"), (1e18, "// 1000")];
-/// How much of a file is looked at.
-const LOOKED_AT: u64 = 64 * 1024;
+/// How much of a file is looked at, and of a line that is longer.
+const LOOKED_AT: usize = 64 * 1024;
+const LONGEST: u64 = 1024 * 1024;
 
 /// What is selected of a file of one object a line, so that its times are times; nothing where it holds none of these.
 pub fn columns(path: &Path) -> Option<String> {
-    let mut head = Vec::new();
-    File::open(path).ok()?.take(LOOKED_AT).read_to_end(&mut head).ok()?;
-    let text = String::from_utf8_lossy(&head);
+    let mut looked_at = 0;
+    let lines = BufReader::new(File::open(path).ok()?.take(LONGEST)).lines().map_while(Result::ok).take_while(|line| {
+        let begins_within = looked_at < LOOKED_AT;
+        looked_at += line.len();
+        begins_within
+    });
     // The last line may be a part of one.
-    let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let times = times(&lines.collect::<Vec<Map<String, Value>>>());
+    let objects: Vec<Map<String, Value>> = lines.filter_map(|line| serde_json::from_str(&line).ok()).collect();
+    let times = times(&objects);
     (!times.is_empty()).then(|| format!("* REPLACE ({})", times.join(", ")))
 }
 
@@ -43,12 +47,13 @@ fn times(objects: &[Map<String, Value>]) -> Vec<String> {
             Some(format!("make_timestamp(TRY_CAST({column} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
         } else if all(is_local) && values.iter().any(|value| value.as_str().is_some_and(has_fraction)) {
             Some(format!("CAST(replace(CAST({column} AS VARCHAR), ',', '.') AS TIMESTAMP) AS {column}"))
-        } else {
-            let (_, micros) = UNITS.iter().filter(|_| COUNTED.contains(&name)).find(|(from, _)| {
-                let counts = |value: &&Value| value.as_f64().is_some_and(|n| (*from..from * 10.0).contains(&n));
-                values.iter().all(counts)
-            })?;
+        } else if COUNTED.contains(&name) {
+            let counts =
+                |from: f64| values.iter().all(|v| v.as_f64().is_some_and(|n| (from..from * 10.0).contains(&n)));
+            let (_, micros) = UNITS.iter().find(|(from, _)| counts(*from))?;
             Some(format!("make_timestamp(CAST({column} {micros} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
+        } else {
+            None
         }
     };
     fields.into_iter().filter_map(select).collect()

@@ -187,6 +187,13 @@ fn times_of_the_journal_are_times() {
     shop.write("journal.ndjson", &(line(1_772_362_800_000_001, "a") + &line(1_772_449_200_000_000, "b")));
     let sql = "SELECT MESSAGE, epoch_us(__REALTIME_TIMESTAMP) FROM journal WHERE __REALTIME_TIMESTAMP < '2026-03-02'";
     assert_eq!(shop.rows(&["journal.ndjson"], sql), serde_json::json!([["a", 1_772_362_800_000_001_u64]]));
+    // An entry may be larger than what is looked at of others, as that of a crash is.
+    shop.write(
+        "crash.ndjson",
+        &(line(1_772_362_800_000_001, &"x".repeat(100_000)) + &line(1_772_449_200_000_000, "b")),
+    );
+    let later = "SELECT MESSAGE FROM crash WHERE __REALTIME_TIMESTAMP >= '2026-03-02'";
+    assert_eq!(shop.rows(&["crash.ndjson"], later), json!([["b"]]));
     let run = shop.query(&["journal.ndjson"]).args(["--now", "2026-03-02T23:00:00Z", "how many entries yesterday?"]);
     run.run().success().stdout_has("1").stderr_has("2026-03-01");
 }
