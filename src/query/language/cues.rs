@@ -439,7 +439,7 @@ fn comparisons(add: &mut dyn FnMut(Cue, &str)) {
     );
     add(
         Cue::Contains(Place::Start),
-        "start with|starts with|starting with|begin with|begins with|beginning with|started with|begins with the letter|starts with the letter|start with the letter|starting with the letter|beginning with the letter|starting with letter|prefix|start with letter|starts with letter|start from|starts from|starting letter|with prefix|first letter",
+        "start with|starts with|starting with|begin with|begins with|beginning with|started with|begins with the letter|starts with the letter|start with the letter|start with the word|starts with the word|starting with the word|begin with the word|begins with the word|beginning with the word|starting with the letter|beginning with the letter|starting with letter|prefix|start with letter|starts with letter|start from|starts from|starting letter|with prefix|first letter",
     );
     add(
         Cue::Contains(Place::End),

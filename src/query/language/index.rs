@@ -269,6 +269,7 @@ impl<'a> Index<'a> {
             let on = find(&join.from).zip(find(&join.to));
             self.add_edge(on.into_iter().collect(), true);
         }
+        self.add_through();
         for edge in &self.edges {
             for (a, b) in &edge.on {
                 for id in [a, b] {
@@ -287,6 +288,23 @@ impl<'a> Index<'a> {
             }
         }
         self.said = self.edges.iter().map(|edge| self.said_by(edge)).collect();
+    }
+
+    /// A reference to a part of a key that itself refers to another table leads there at once: through the rows between,
+    /// of which there may be several, rows would be counted more than once.
+    fn add_through(&mut self) {
+        let pairs: Vec<(ColumnId, ColumnId)> =
+            self.edges.iter().filter_map(|e| if let [pair] = e.on.as_slice() { Some(*pair) } else { None }).collect();
+        for (from, between) in &pairs {
+            let table = self.table(between.table).table;
+            if matches!(table.primary_key.as_slice(), [one] if *one == self.column(*between).column.name) {
+                continue;
+            }
+            let further = |(next, to): &&(ColumnId, ColumnId)| next == between && to.table != from.table;
+            for (_, to) in pairs.iter().filter(further) {
+                self.add_edge(vec![(*from, *to)], false);
+            }
+        }
     }
 
     fn said_by(&self, edge: &Edge) -> Said {

@@ -2,7 +2,7 @@
 
 use super::{Candidate, KEPT, Linker, Meaning, Piece, is_filler, size};
 use crate::query::language::index::ColumnId;
-use crate::query::language::words::{Shape, Token};
+use crate::query::language::words::{Shape, Token, number_word};
 use crate::query::language::{cues, synonyms};
 
 /// The most words in a stored value.
@@ -51,6 +51,10 @@ impl Linker<'_, '_> {
                 continue;
             }
             let worth_a_lookup = capital && matches!(last.shape, Shape::Word | Shape::Number(_));
+            // "two or more" is a number, though something is called so.
+            if !capital && phrase.len() == 1 && number_word(&first.lower).is_some() {
+                continue;
+            }
             let mut found = if worth_a_lookup {
                 self.values(&text.to_lowercase(), text)
             } else {
