@@ -249,6 +249,24 @@ impl<'a> Index<'a> {
         column.kind == Kind::Text && !column.values.is_empty() && column.values.iter().all(number)
     }
 
+    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
+    #[must_use]
+    pub fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
+        if self.kind(column) == Kind::Boolean {
+            return Some(yes.to_string());
+        }
+        let values = &self.column(column).column.values;
+        let pair = |words: [&str; 2]| {
+            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
+            let wanted = if yes { words.first() } else { words.last() }?;
+            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
+            found.filter(|_| known && values.len() == 2).cloned()
+        };
+        let found = [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair);
+        // Where there are several kinds of yes, there is one no.
+        found.or_else(|| values.iter().find(|v| !yes && v.eq_ignore_ascii_case("no")).cloned())
+    }
+
     /// Whether a column holds each value once: a key of its own, not one shared with others.
     #[must_use]
     pub fn is_unique(&self, id: ColumnId) -> bool {

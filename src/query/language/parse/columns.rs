@@ -58,6 +58,9 @@ impl<'p> Parser<'p, '_> {
         self.last_column = Some(column);
         let owner = std::mem::take(&mut self.wait.owner);
         let measure = is_measure(self.index, column) && !self.index.column(column).key;
+        if self.says_whether(column) {
+            return;
+        }
         if std::mem::take(&mut self.wait.each) {
             self.draft.late |= !self.draft.outputs.is_empty();
             if let Some(names) = self.referred(column) {
@@ -401,6 +404,38 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
+    /// "active customers", "how many customers are active": those of which a column of yes and no says so.
+    fn says_whether(&mut self, column: ColumnId) -> bool {
+        let Some(yes) =
+            self.index.holds(column, !self.wait.negated).filter(|_| figures_wait(&self.wait) || self.wait.count)
+        else {
+            return false;
+        };
+        let rows = |o: &Output| match o {
+            Output::CountOf(t) | Output::Rows(t) => *t == column.table,
+            Output::Expr(Expr::Column(c)) => c.table == column.table,
+            _ => false,
+        };
+        let kind = self.adjacent()
+            && matches!(self.ahead(0), Some(Item::Table(t)) if *t == column.table)
+            && !self.wait.each
+            && !self.wait.distinct
+            && self.mode != Mode::Order;
+        let are = matches!(self.part_before(), Some(Item::Cue(Cue::Be)))
+            && !self.draft.outputs.is_empty()
+            && self.draft.outputs.iter().all(rows)
+            && !self.wait.count
+            && self.tokens.iter().all(|t| t.lower != "whether")
+            && !self.own_value_follows(column)
+            && !self.condition_follows();
+        if !kind && !are {
+            return false;
+        }
+        self.wait.negated = false;
+        self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(yes))));
+        true
+    }
+
     /// "the checking and savings balances": the column is wanted of the table named before as well.
     fn share_name(&mut self, column: ColumnId) {
         let mut before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
@@ -700,23 +735,6 @@ impl<'p> Parser<'p, '_> {
         (self.mode == Mode::Filter && self.draft.order.is_empty() && !self.draft.outputs.is_empty()).then_some(most)
     }
 
-    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
-    fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
-        if self.index.kind(column) == Kind::Boolean {
-            return Some(yes.to_string());
-        }
-        let values = &self.index.column(column).column.values;
-        let pair = |words: [&str; 2]| {
-            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
-            let wanted = if yes { words.first() } else { words.last() }?;
-            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
-            found.filter(|_| known && values.len() == 2).cloned()
-        };
-        let found = [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair);
-        // Where there are several kinds of yes, there is one no.
-        found.or_else(|| values.iter().find(|v| !yes && v.eq_ignore_ascii_case("no")).cloned())
-    }
-
     /// Whether a column refers, from rows of which the rows asked about may have several, to another table: what has no
     /// such row refers to none.
     fn refers_from_many(&self, column: ColumnId) -> bool {
@@ -739,11 +757,21 @@ impl<'p> Parser<'p, '_> {
                 c.cond.columns(&mut columns);
                 columns.contains(&column)
             });
-            if let Some(text) = self.holds(column, !self.wait.negated).filter(|_| !told) {
+            if let Some(text) = self.index.holds(column, !self.wait.negated).filter(|_| !told) {
                 self.wait.negated = false;
                 self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(text))));
             } else if self.wait.negated && self.refers_from_many(column) {
                 self.none_of(column.table);
+            } else if self.wait.negated
+                && is_measure(self.index, column)
+                && !self.index.column(column).column.nullable
+                && !self.index.column(column).key
+                && self.tokens.iter().all(|t| t.stem != "valu")
+            {
+                // "products without stock": there is none of it.
+                self.wait.negated = false;
+                let none = Operand::Literal(Literal::Number(0.0));
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, none));
             } else if std::mem::take(&mut self.wait.negated) {
                 self.draft.conditions.push(Condition {
                     cond: Cond::Null(column, true),

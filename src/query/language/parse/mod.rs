@@ -361,7 +361,11 @@ impl<'p, 'a> Parser<'p, 'a> {
         let many = |subject: TableId, c: ColumnId| {
             subject != c.table && crate::query::language::draft::owns_many(self.index, &[], subject, c.table)
         };
-        never && self.wait.column.zip(self.subject()).is_some_and(|(c, s)| many(s, c))
+        let behind = match (self.ahead(0), self.ahead(1)) {
+            (Some(Item::Number(_)), Some(Item::Column(column))) => Some(*column),
+            _ => None,
+        };
+        never && self.wait.column.or(behind).zip(self.subject()).is_some_and(|(c, s)| many(s, c))
     }
 
     fn filter(&mut self) {
