@@ -39,6 +39,10 @@ pub fn from_message(message: &str) -> Error {
         }
         "INTERRUPT Error" => timeout(),
         "Parser Error" => Error::failed("query.syntax", format!("the SQL cannot be parsed: {line}")),
+        "Binder Error" if line.contains("TIMESTAMP WITH TIME ZONE") => {
+            Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
+                .next("compare a time with a time; epoch(column) and epoch_ms(column) give what it counts since 1970")
+        }
         "Binder Error" | "Catalog Error" => {
             Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
                 .next("`llmsql schema` shows the tables and their columns")

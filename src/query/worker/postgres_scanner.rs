@@ -143,7 +143,7 @@ fn copy(engine: &Engine, target: &Target, from: &str, columns: &[(String, Fill)]
         return Err(wrong("the columns have other types"));
     }
     let list: Vec<String> =
-        quoted.iter().zip(columns).map(|(quoted, (_, fill))| format!("{quoted}::{} AS {quoted}", fill.sql())).collect();
+        quoted.iter().zip(columns).map(|(quoted, (_, fill))| format!("{} AS {quoted}", fill.of(quoted))).collect();
     engine.execute(&format!("CREATE OR REPLACE TABLE {} AS SELECT {} FROM {from}", target.sql(), list.join(", ")))?;
     let times: Vec<String> = quoted
         .iter()
@@ -169,7 +169,7 @@ fn is_known(version: &str) -> bool {
 /// Whether the type that the extension gives a column holds its values exactly as the other will.
 fn alike(have: &str, fill: Fill) -> bool {
     match fill {
-        Fill::Int => matches!(have, "SMALLINT" | "INTEGER" | "BIGINT"),
+        Fill::Int | Fill::Since(_) => matches!(have, "SMALLINT" | "INTEGER" | "BIGINT"),
         Fill::Float => matches!(have, "FLOAT" | "DOUBLE"),
         Fill::Text => have == "VARCHAR" || have.starts_with("ENUM("),
         Fill::Json => have == "VARCHAR",

@@ -3,6 +3,7 @@
 use super::answer;
 use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
+use super::counted;
 use super::narrow;
 use super::profile::profile;
 use super::scanner;
@@ -69,14 +70,19 @@ pub fn check(engine: &Engine, sql: &str) -> Result<Needs> {
     guard::check(&tree, &known).map_err(refused)
 }
 
+fn is_needed(engine: &Engine, at: usize, needs: &Needs) -> bool {
+    engine.tables.get(at).is_some_and(|entry| needs.tables.iter().any(|named| entry.is(named)))
+}
+
 /// Loads what a query needs and is not there yet: the columns it names, and of a table that only it reads, the rows that
 /// fulfil its conditions. `most` rows are returned at last.
 pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option<u64>) -> Result<()> {
     for at in 0..engine.tables.len() {
-        let Some(entry) = engine.tables.get(at) else { break };
-        if entry.loaded == Loaded::All || !needs.tables.iter().any(|n| entry.is(n)) {
+        if !is_needed(engine, at, needs) {
             continue;
         }
+        counted::needed(engine, at, needs);
+        let Some(entry) = engine.tables.get(at).filter(|entry| entry.loaded != Loaded::All) else { continue };
         let all = entry.table.columns.iter().map(|c| c.name.as_str());
         let wanted = |name: &str| whole_tables || needs.whole_rows || needs.columns.contains(&name.to_lowercase());
         let mut names: Vec<String> = all.clone().filter(|n| wanted(n)).map(str::to_owned).collect();
@@ -112,10 +118,11 @@ pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option
 /// Makes empty tables in place of those that are not loaded, so that a query can be planned.
 pub fn stand_in(engine: &mut Engine, needs: &Needs) -> Result<()> {
     for at in 0..engine.tables.len() {
-        let Some(entry) = engine.tables.get(at) else { break };
-        if !needs.tables.iter().any(|n| entry.is(n)) {
+        if !is_needed(engine, at, needs) {
             continue;
         }
+        counted::needed(engine, at, needs);
+        let Some(entry) = engine.tables.get(at) else { break };
         let there = match &entry.loaded {
             Loaded::All => true,
             Loaded::Columns(have) => {
