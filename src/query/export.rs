@@ -247,6 +247,7 @@ fn partitions(engine: &mut Engine, job: &Job, staging: &Staging, column: &str, e
     write_manifest(&manifest_path, &manifest)?;
     let (mut written, mut noted) = (Written::default(), Instant::now());
     let mut progress = Progress::new(false);
+    engine.quiet();
     for (n, day) in days.iter().enumerate() {
         progress.show("writing partitions", n as u64, Some(days.len() as u64), "files");
         let path = every.folder(day.as_deref()).join(FILE);

@@ -41,8 +41,8 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct History(State);
 
-fn wrong(e: rusqlite::Error) -> Error {
-    Error::failed("history.state", "the history of questions cannot be used").because(e)
+fn wrong(state: &State) -> impl Fn(rusqlite::Error) -> Error {
+    |e| state.unusable(Error::failed("history.state", "the history of questions cannot be used"), e)
 }
 
 impl History {
@@ -57,7 +57,7 @@ impl History {
     fn of(state: State) -> Result<Self> {
         let connection = state.connection();
         // An answer does not wait for a disk: what a loss of power may take is the last questions, never the file.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong(&state))?;
         connection
             .execute_batch(
                 "PRAGMA synchronous = NORMAL;
@@ -65,7 +65,7 @@ impl History {
                    question TEXT NOT NULL, sources TEXT NOT NULL, status TEXT NOT NULL, author TEXT, sql TEXT,
                    rows INTEGER, seconds REAL NOT NULL, good INTEGER NOT NULL DEFAULT 0)",
             )
-            .map_err(wrong)?;
+            .map_err(wrong(&state))?;
         Ok(History(state))
     }
 
@@ -90,11 +90,11 @@ impl History {
                     entry.seconds
                 ],
             )
-            .map_err(wrong)?;
+            .map_err(wrong(&self.0))?;
         let id = connection.last_insert_rowid();
         connection
             .execute("DELETE FROM questions WHERE id <= ? AND NOT good", params![id - KEPT])
-            .map_err(wrong)
+            .map_err(wrong(&self.0))
             .map(|_| id)
     }
 
@@ -110,7 +110,7 @@ impl History {
             )?;
             statement.query_map([most], entry)?.collect()
         };
-        read().map_err(wrong)
+        read().map_err(wrong(&self.0))
     }
 
     /// Notes whether an answer was right. A right one answers the same question from then on, and is an example for
@@ -121,7 +121,7 @@ impl History {
     pub fn mark(&self, id: i64, good: bool) -> Result<()> {
         let sql = "UPDATE questions SET good = ?
                    WHERE id = ? AND (sql IS NOT NULL AND status = 'answered' AND question <> '' OR NOT ?)";
-        let changed = self.0.connection().execute(sql, params![good, id, good]).map_err(wrong)?;
+        let changed = self.0.connection().execute(sql, params![good, id, good]).map_err(wrong(&self.0))?;
         if changed == 0 {
             return Err(Error::usage("history.unknown", format!("there is no answered question {id}"))
                 .next("`llmsql query history` shows them with their numbers"));
@@ -135,9 +135,9 @@ impl History {
     /// Those of writing.
     pub fn clear(&self) -> Result<usize> {
         let connection = self.0.connection();
-        let count = connection.execute("DELETE FROM questions", []).map_err(wrong)?;
+        let count = connection.execute("DELETE FROM questions", []).map_err(wrong(&self.0))?;
         // What was deleted stays in the file's free pages otherwise.
-        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong)?;
+        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong(&self.0))?;
         Ok(count)
     }
 
@@ -152,7 +152,7 @@ impl History {
             )?;
             statement.query_map([sources], |row| Ok(Pair { question: row.get(0)?, sql: row.get(1)? }))?.collect()
         };
-        read().map_err(wrong)
+        read().map_err(wrong(&self.0))
     }
 }
 

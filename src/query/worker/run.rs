@@ -167,6 +167,10 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
         .filter(|(_, (c, _))| names.contains(&c.name))
         .map(|(i, (c, fill))| (i, c.name.clone(), *fill))
         .collect();
+    if *rows != Rows::first(0) && !matches!(entry.origin, Origin::Native(_)) {
+        // What reads it may say nothing until it is read.
+        answer(&Response::Progress { what: format!("loading {}", entry.table.name), rows: 0, of: None })?;
+    }
     let pairs: Vec<(String, Fill)> = columns.iter().map(|(_, name, fill)| (name.clone(), *fill)).collect();
     let fills = match &entry.origin {
         Origin::Native(_) => return Ok(()),

@@ -4,13 +4,13 @@ use super::answer;
 use super::catalogue::Rows;
 use super::columns::{Batch, Fill, Filling, Writer, days, micros};
 use super::counted::Range;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::quote_ident;
 use crate::query::failure;
 use crate::query::protocol::Response;
 use crate::query::schema::ForeignKey;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -352,14 +352,16 @@ fn affinity(declared: &str) -> Fill {
 }
 
 fn failed(shown: &str, e: rusqlite::Error) -> Error {
-    let damaged =
-        matches!(e.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
-    let error =
-        Error::failed(if damaged { "source.damaged" } else { "source.unreadable" }, "the SQLite file cannot be read");
-    let next = if damaged {
-        "check it with `sqlite3 FILE 'PRAGMA integrity_check'`"
-    } else {
-        "check that it can be read and is not locked"
+    let unread = |code| Error::failed(code, "the SQLite file cannot be read");
+    let error = match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            unread("source.damaged").next("check it with `sqlite3 FILE 'PRAGMA integrity_check'`")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::new(Exit::Locked, "source.locked", "the SQLite file is locked by another program that writes it")
+                .next("ask again when it has ended, or ask a copy of the file")
+        }
+        _ => unread("source.unreadable").next("check that it can be read, and the folder it stands in"),
     };
-    error.at(shown).next(next).because(e)
+    error.at(shown).because(e)
 }

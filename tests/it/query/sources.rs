@@ -121,7 +121,7 @@ fn what_cannot_be_read_is_said_with_its_place() {
 }
 
 #[test]
-fn a_duckdb_file_that_is_being_written_is_locked_and_not_harmed() {
+fn a_file_that_is_being_written_is_locked_and_not_harmed() {
     let shop = Shop::new();
     let path = shop.path("busy.duckdb");
     duckdb_file(&path, "CREATE TABLE t AS SELECT 1 AS x");
@@ -130,6 +130,13 @@ fn a_duckdb_file_that_is_being_written_is_locked_and_not_harmed() {
     shop.sql(&["busy.duckdb"], "FROM t").code(11).stderr_has("another program");
     drop(writer);
     assert_eq!(shop.rows(&["busy.duckdb"], "SELECT sum(x) FROM t"), json!([[3]]));
+    // SQLite's ends with the same code.
+    let writer = rusqlite::Connection::open(shop.path("orders.db")).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE; DELETE FROM orders WHERE id = 1").unwrap();
+    let run = shop.query(&["orders.db"]).args(["--format", "json", "--sql", "FROM orders"]).run();
+    run.code(11).stderr_has("source.locked").stderr_has("another program");
+    writer.execute_batch("COMMIT").unwrap();
+    assert_eq!(shop.rows(&["orders.db"], "SELECT count(*) FROM orders"), json!([[2]]));
 }
 
 #[test]
