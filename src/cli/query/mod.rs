@@ -42,6 +42,9 @@ const OTHERS: &[&str] = &[
 /// on stdout. A question that is not understood is refused (exit code 20) rather than guessed at. Queries only read: each
 /// one is checked, and runs in a process that can open nothing but the sources. A language model writes the SQL only
 /// where [model] in llmsql.toml names one, and --model or fallback = "model" asks for it; it sees names and types, no values.
+///
+/// Access logs of nginx and Apache have columns; a line that does not fit stands whole in the column unparsed. Numbers that
+/// count time since 1970, in columns whose names say time (created_at, ts), are times; `llmsql schema` says which.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:

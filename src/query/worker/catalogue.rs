@@ -50,6 +50,8 @@ pub struct Engine {
     pub archives: Vec<PathBuf>,
     /// The compressed files.
     pub packed: Packed,
+    /// Numbers that count time stay numbers.
+    pub numbers: bool,
 }
 
 /// What may be opened beside the sources.
@@ -288,6 +290,7 @@ impl Engine {
             collated: BTreeSet::new(),
             archives: Vec::new(),
             packed: Packed::default(),
+            numbers: tuning.numbers,
         };
         engine.limit(limits, places.scratch)?;
         if zones {
@@ -446,10 +449,12 @@ pub fn start() -> Result<Connection> {
     let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
     let duckdb = config().and_then(Connection::open_in_memory_with_flags);
     let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
-    if process::threads().is_some_and(|n| n > 1) {
-        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    match process::threads() {
+        Some(1) => Ok(duckdb),
+        Some(_) => Err(wrong("it has threads that the sandbox would not hold".to_owned())),
+        None => Err(wrong("/proc does not tell whether it has threads that the sandbox would not hold".to_owned())
+            .next("mount /proc")),
     }
-    Ok(duckdb)
 }
 
 /// What a type is to a question.

@@ -216,7 +216,8 @@ pub fn needed(engine: &mut Engine, at: usize, needs: &Needs) {
 
 /// Makes times of the columns of a table that count them. What cannot be read is left as it is: who asks for it is told.
 pub fn settle(engine: &mut Engine, at: usize) {
-    let Some(entry) = engine.tables.get(at).filter(|entry| entry.times.is_none()) else { return };
+    let open = |entry: &&Entry| entry.times.is_none() && !engine.numbers;
+    let Some(entry) = engine.tables.get(at).filter(open) else { return };
     let found = match &entry.origin {
         Origin::Native(_) => native(engine, entry),
         Origin::Sqlite(file, table) => {

@@ -25,6 +25,7 @@ pub struct Postgres {
     pub tables: Vec<Described>,
     /// How it was connected to.
     pub(super) info: Conninfo,
+    zone: String,
 }
 
 /// A table as the server describes it.
@@ -120,14 +121,18 @@ impl Postgres {
         environment.variables.extend(password.map(|p| (PASSWORD.to_owned(), p.to_owned())));
         let info = connect::conninfo_in(Some(&SecretString::from(url)), &environment)?;
         let session = Blocking::open(&info)?;
-        session.batch(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = {}; SET LOCAL statement_timeout = '60s';
-             SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL extra_float_digits = 3;
-             SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'",
-            quote_literal(zone)
-        ))?;
+        begin(&session, zone)?;
         let tables = tables(&session)?;
-        Ok(Postgres { session, tables, info })
+        Ok(Postgres { session, tables, info, zone: zone.to_owned() })
+    }
+
+    /// Begins another transaction in place of one that has failed; nothing may have been read of tables yet.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn begin_again(&self) -> Result<()> {
+        self.session.batch("ROLLBACK")?;
+        begin(&self.session, &self.zone)
     }
 
     /// The server that was reached, of those that may have been named.
@@ -290,6 +295,15 @@ impl Postgres {
         }
         Ok(None)
     }
+}
+
+fn begin(session: &Blocking, zone: &str) -> Result<()> {
+    session.batch(&format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = {}; SET LOCAL statement_timeout = '60s';
+         SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL extra_float_digits = 3;
+         SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'",
+        quote_literal(zone)
+    ))
 }
 
 /// The tables and views that this role may read.

@@ -71,13 +71,21 @@ impl Scan {
             .map(|t| ((t.schema.clone(), t.table.name.clone()), t.scans.clone()))
             .collect();
         let Some((address, port)) = server.reached().and_then(|at| address(&server.info, at)) else { return Ok(None) };
-        // What another product does not know ends the transaction: its version is asked for first.
-        let version = || server.session.query_one("SELECT version() AS version", &[])?.value::<String>("version");
-        if tables.is_empty() || !is_known(&version()?) {
+        if tables.is_empty() {
             return Ok(None);
         }
-        let snapshot = server.session.query_one(SNAPSHOT, &[])?.value::<Option<String>>("snapshot")?;
-        Ok(snapshot.map(|snapshot| Scan { address, port, snapshot, tables, name: None }))
+        let snapshot = || -> Result<Option<String>> {
+            let version = server.session.query_one("SELECT version() AS version", &[])?.value::<String>("version")?;
+            if !is_known(&version) {
+                return Ok(None);
+            }
+            server.session.query_one(SNAPSHOT, &[])?.value::<Option<String>>("snapshot")
+        };
+        match snapshot() {
+            Ok(snapshot) => Ok(snapshot.map(|snapshot| Scan { address, port, snapshot, tables, name: None })),
+            // What a server cannot do ends the transaction, and not the query: it is read without the extension.
+            Err(_) => server.begin_again().map(|()| None),
+        }
     }
 
     /// Attaches the server under a name that no query can use. Where that fails, it stays unattached.

@@ -14,6 +14,7 @@ use crate::query::guard::{self, Needs, Refusal};
 use crate::query::protocol::{Column, Parquet, Response};
 use duckdb::arrow::array::{Array, BooleanArray, Float64Array, Int64Array, StringArray, StructArray};
 use serde_json::{Number, Value};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -418,8 +419,18 @@ fn write_parquet(engine: &Engine, sql: &str, columns: &[Column], parquet: &Parqu
         parquet.level,
         parquet.group,
     );
-    let rows = engine.duckdb.execute(&copy, []).map_err(|e| failure::from_duckdb(&e))?;
+    let rows = engine.duckdb.execute(&copy, []).map_err(|e| unwritten(&e, &parquet.path))?;
     Ok(rows as u64)
+}
+
+/// An error of writing a result. Only here is it known which of the files that DuckDB writes is the result: there is no
+/// room for that one, or none to spill to.
+fn unwritten(error: &duckdb::Error, path: &Path) -> Error {
+    let failed = failure::from_duckdb(error);
+    if failed.code == "query.disk" && error.to_string().contains(path.to_string_lossy().as_ref()) {
+        return Error { code: "output.disk", ..failed };
+    }
+    failed
 }
 
 /// Interrupts DuckDB when the time is over. The program ends the worker where that does not help.
