@@ -8,6 +8,7 @@ use crate::postgres::connect::quote_ident;
 use crate::query::ask::Data;
 use crate::query::export::{self, Every, Job, Register, Staging, Written};
 use crate::query::language::Outcome;
+use crate::query::launch::Worker;
 use crate::query::protocol::Tuning;
 use crate::query::sources::STDIN;
 use crate::units;
@@ -81,7 +82,7 @@ struct Document {
 ///
 /// # Errors
 /// Those of the sources and the query, of writing, and 20 where the question was not understood.
-pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
+pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     let mut job = Job {
         sql: String::new(),
         partition: arguments.partition_by.clone().map(|column| (column, arguments.every)),
@@ -107,7 +108,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
     let whole = arguments.table.is_some();
     let tuning = Tuning { unordered: whole, numbers: whole, ..Tuning::default() };
     let (settings, mut engine) =
-        arguments.data.engine(global, Some(&arguments.output), Some(staging.folder()), tuning)?;
+        arguments.data.engine(global, worker, Some(&arguments.output), Some(staging.folder()), tuning)?;
     let written = if let Some(sql) = &arguments.sql {
         job.sql.clone_from(sql);
         export::run(&mut engine, &job, &staging)?

@@ -30,6 +30,7 @@ pub mod token;
 
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
+use crate::query::launch::{self, Worker};
 use crate::root::Root;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -153,6 +154,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|a| a == crate::query::engine::WORKER) && args.len() == 2 {
         return ExitCode::from(crate::query::worker::main(std::io::stdin()));
     }
+    let worker = launch::early(&args);
     let parsed = Cli::command().try_get_matches_from(&args).and_then(|matches| {
         let mut cli = Cli::from_arg_matches(&matches)?;
         cli.global.format_given = matches.value_source("format").is_some_and(|s| s != ValueSource::DefaultValue);
@@ -163,14 +165,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(e) => return usage(&e, wanted_format(&args)),
     };
     let format = cli.global.format;
-    let exit = run(cli).unwrap_or_else(|e| {
+    let exit = run(cli, worker).unwrap_or_else(|e| {
         output::error(&e, format);
         e.exit
     });
     ExitCode::from(exit.code())
 }
 
-fn run(cli: Cli) -> Result<Exit> {
+fn run(cli: Cli, worker: Option<Worker>) -> Result<Exit> {
     if let Some(dir) = cli.global.root.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(Error::usage("root.missing", "there is no such folder to read as a host's file system")
             .at(format!("--root {}", dir.display()))
@@ -201,11 +203,11 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Secrets(command) => command.run(&cli.global),
         Command::Apikey(command) => command.run(&cli.global),
         Command::Token(command) => command.run(&cli.global),
-        Command::Query(arguments) => query::run(&arguments, &cli.global),
-        Command::Export(arguments) => export::run(&arguments, &cli.global),
+        Command::Query(arguments) => query::run(&arguments, &cli.global, worker),
+        Command::Export(arguments) => export::run(&arguments, &cli.global, worker),
         Command::Duckdb(command) => command.run(&cli.global).map(|()| Exit::Done),
         Command::Extensions(command) => command.run(&cli.global),
-        Command::Schema(arguments) => schema::run(&arguments, &cli.global).map(|()| Exit::Done),
+        Command::Schema(arguments) => schema::run(&arguments, &cli.global, worker).map(|()| Exit::Done),
     }
 }
 

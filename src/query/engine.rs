@@ -186,7 +186,7 @@ impl Engine {
 
     fn begin(&mut self, worker: Option<Worker>) -> Result<()> {
         let worker = worker.map_or_else(launch::start, Ok).map_err(cannot_start)?;
-        self.scratch.ending.started(worker.pid);
+        self.scratch.ending.started(worker.pid());
         let request = Request::Open {
             sources: self.setup.sources.clone(),
             limits: self.setup.limits.clone(),

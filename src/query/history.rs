@@ -5,6 +5,7 @@ use super::language::Pair;
 use crate::error::{Error, Result};
 use crate::root::Root;
 use crate::state::State;
+use crate::units::KB;
 use rusqlite::config::DbConfig;
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -37,6 +38,9 @@ pub struct Entry {
     pub good: bool,
 }
 
+/// Bytes of SQLite's journal up to which it is left as it is: whoever opens the file next reads all of it.
+const JOURNAL: u64 = 512 * KB;
+
 /// The open history.
 #[derive(Debug)]
 pub struct History(State);
@@ -60,7 +64,7 @@ impl History {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong(&state))?;
         connection
             .execute_batch(
-                "PRAGMA synchronous = NORMAL;
+                "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
                  CREATE TABLE IF NOT EXISTS questions (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
                    question TEXT NOT NULL, sources TEXT NOT NULL, status TEXT NOT NULL, author TEXT, sql TEXT,
                    rows INTEGER, seconds REAL NOT NULL, good INTEGER NOT NULL DEFAULT 0)",
@@ -94,8 +98,13 @@ impl History {
         let id = connection.last_insert_rowid();
         connection
             .execute("DELETE FROM questions WHERE id <= ? AND NOT good", params![id - KEPT])
-            .map_err(wrong(&self.0))
-            .map(|_| id)
+            .map_err(wrong(&self.0))?;
+        // SQLite's own count of what it has copied back is lost with each process, so that its journal would never end.
+        let journal = connection.path().map(|path| format!("{path}-wal"));
+        if journal.and_then(|path| std::fs::metadata(path).ok()).is_some_and(|journal| journal.len() > JOURNAL) {
+            connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong(&self.0))?;
+        }
+        Ok(id)
     }
 
     /// The last questions, newest first.
@@ -174,6 +183,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_next_one_has_to_read_does_not_grow_with_the_questions() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..200 {
+            let history = History::of(State::open_in(dir.path()).unwrap()).unwrap();
+            history.add(&Entry { question: "x".repeat(8000), ..Entry::default() }).unwrap();
+        }
+        assert!(std::fs::metadata(dir.path().join("state.db-wal")).unwrap().len() < 2 * JOURNAL);
+        let history = History::of(State::open_in(dir.path()).unwrap()).unwrap();
+        assert_eq!(history.list(1000).unwrap().len(), 200);
+    }
 
     #[test]
     fn right_answers_are_kept_for_their_sources_only() {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
 use crate::query::engine::{Engine, Scratch, Setup};
-use crate::query::launch;
+use crate::query::launch::{self, Worker};
 use crate::query::protocol::{Limits, Tuning};
 use crate::query::settings::Settings;
 use crate::query::sources;
@@ -39,18 +39,19 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// The settings, and data that can be asked. `target` is where the result goes, `output` a folder on its way there.
+    /// The settings, and data that can be asked, by `worker` if there is one yet. `target` is where the result goes, `output` a folder on its way there.
     ///
     /// # Errors
     /// A wrong configuration, sources that are not there, a `target` of the result that is one of them.
     pub fn engine(
         &self,
         global: &Global,
+        worker: Option<Worker>,
         target: Option<&Path>,
         output: Option<&Path>,
         tuning: Tuning,
     ) -> Result<(Settings, Engine)> {
-        let worker = launch::fork();
+        let worker = worker.or_else(launch::fork);
         let root = global.root();
         let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
         let settings = Settings::read(&document)?;

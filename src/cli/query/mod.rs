@@ -16,6 +16,7 @@ use crate::query::ask::{Answer, Data, Status};
 use crate::query::chart;
 use crate::query::engine::{Done, Query};
 use crate::query::history::{Entry, History};
+use crate::query::launch::Worker;
 use crate::query::protocol::{Parquet, Tuning};
 use crate::query::settings::Settings;
 use crate::query::sources::STDIN;
@@ -42,9 +43,6 @@ const OTHERS: &[&str] = &[
 /// on stdout. A question that is not understood is refused (exit code 20) rather than guessed at. Queries only read: each
 /// one is checked, and runs in a process that can open nothing but the sources. A language model writes the SQL only
 /// where [model] in llmsql.toml names one, and --model or fallback = "model" asks for it; it sees names and types, no values.
-///
-/// Access logs of nginx and Apache have columns; a line that does not fit stands whole in the column unparsed. Numbers that
-/// count time since 1970, in columns whose names say time (created_at, ts), are times; `llmsql schema` says which.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -54,7 +52,11 @@ const OTHERS: &[&str] = &[
   llmsql query --source postgres://report@db1/shop \\
       \"revenue by month this year\" --format csv -o revenue.csv
   llmsql query --source shop.db --sql 'SELECT count(*) FROM orders'
-  zcat access.json.gz | llmsql query --source - \"how many requests failed?\"")]
+  zcat access.json.gz | llmsql query --source - \"how many requests failed?\"
+
+Access logs of nginx and Apache have columns, and a line that does not fit stands
+whole in the column unparsed. Numbers that count time since 1970, in columns whose
+names say time (created_at, ts), are times; `llmsql schema` says which.")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -112,7 +114,7 @@ enum Command {
 ///
 /// # Errors
 /// Those of the sources, of the query, and exit code 20 where the question was not answered.
-pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
+pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     if let Some(Command::History(history)) = &arguments.command {
         return history.run(global);
     }
@@ -132,7 +134,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .next("leave out --format and --batch; a file for it has another ending than those of data, as in .txt"));
     }
     if let Some(path) = &arguments.batch {
-        return batch::run(arguments, global, path);
+        return batch::run(arguments, global, worker, path);
     }
     if global.format == Format::Parquet && arguments.output.is_none() {
         return Err(Error::usage("query.parquet", "Parquet is written into a file")
@@ -140,8 +142,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .next("name it with -o FILE"));
     }
     match &arguments.sql {
-        Some(sql) => run_sql(arguments, global, sql),
-        None => run_question(arguments, global),
+        Some(sql) => run_sql(arguments, global, worker, sql),
+        None => run_question(arguments, global, worker),
     }
 }
 
@@ -156,10 +158,10 @@ fn format_of(path: &Path) -> Result<Option<Format>> {
     Ok(Format::of_file(path))
 }
 
-fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {
+fn run_sql(arguments: &Arguments, global: &Global, worker: Option<Worker>, sql: &str) -> Result<Exit> {
     let mut sink = Out::new(arguments, global)?;
     let (settings, mut engine) =
-        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
+        arguments.data.engine(global, worker, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     // Opened while the worker opens the sources.
     let history = arguments.history(global, &settings);
     let started = Instant::now();
@@ -181,7 +183,7 @@ fn remember(history: Option<&History>, entry: &Entry) {
     }
 }
 
-fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
+fn run_question(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     let question = arguments.question.join(" ");
     if question.trim().is_empty() {
         return Err(Error::usage("query.empty", "there is no question")
@@ -189,7 +191,7 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     }
     let mut sink = Out::new(arguments, global)?;
     let (mut settings, engine) =
-        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
+        arguments.data.engine(global, worker, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     let sources = engine.sources();
     let history = arguments.history_of(global, &mut settings, &sources)?;
     let clock = settings.clock(arguments.now.as_deref())?;

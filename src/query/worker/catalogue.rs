@@ -338,10 +338,11 @@ impl Engine {
     fn limit(&self, limits: &Limits, scratch: &Path) -> Result<()> {
         let Limits { memory, threads, spill } = limits;
         let folder = quote_literal(&scratch.join("spill").to_string_lossy());
-        // What stands at a Parquet file's end is read once, not for every statement.
+        // What stands at a Parquet file's end is read once, not for every statement; what else was read of a file is in the
+        // system's cache already.
         let settings = format!(
             "SET memory_limit = '{memory}B'; SET threads = {threads}; SET temp_directory = {folder};
-             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true"
+             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true; SET enable_external_file_cache = false"
         );
         self.execute(&settings).map_err(|e| {
             Error::failed("query.worker", "DuckDB cannot be started")
