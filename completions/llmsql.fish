@@ -860,7 +860,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l source -d 'Data
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table, numbers that count time since 1970 as numbers' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l sql -d 'Write the rows of this SELECT' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s o -l output -d 'The file, as in orders.parquet; with --partition-by the folder' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l partition-by -d 'Write a file for each span of time in this column' -r

@@ -56,6 +56,10 @@ const OTHERS: &[&str] = &[
   llmsql query --source shop.db --sql 'SELECT count(*) FROM orders'
   zcat access.json.gz | llmsql query --source - \"how many requests failed?\"
 
+Access logs of nginx and Apache have columns, and a line that does not fit stands
+whole in the column unparsed. Numbers that count time since 1970, in columns whose
+names say time (created_at, ts), are times; `llmsql schema` says which.
+
 In llmsql.toml:
   [sources]                    # relative paths stand beside the file
   logs = \"/var/log/app/*.ndjson\"

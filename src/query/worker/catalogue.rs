@@ -2,6 +2,7 @@
 
 use super::answer;
 use super::columns::Fill;
+use super::counted::Unit;
 use super::extension;
 use super::postgres::Postgres;
 use super::postgres_scanner::Scan;
@@ -49,6 +50,8 @@ pub struct Engine {
     pub archives: Vec<PathBuf>,
     /// The compressed files.
     pub packed: Packed,
+    /// Numbers that count time stay numbers.
+    pub numbers: bool,
 }
 
 /// What may be opened beside the sources.
@@ -169,9 +172,38 @@ pub struct Entry {
     pub loaded: Loaded,
     /// What its columns are filled with; empty where DuckDB reads it by itself.
     pub fills: Vec<Fill>,
+    /// What its view selects, where DuckDB reads it by itself.
+    pub view: String,
+    /// The columns that count time, and in what; nothing where nobody has looked yet.
+    pub times: Option<Vec<(String, Unit)>>,
 }
 
 impl Entry {
+    /// Where its rows are found, for SQL: a table of DuckDB's own, or what has made times of its numbers.
+    #[must_use]
+    pub fn relation(&self) -> String {
+        match (&self.origin, &self.times) {
+            (Origin::Native(_), Some(times)) if !times.is_empty() => {
+                Target::new("memory", "main", &self.table.name).sql()
+            }
+            _ => self.target.sql(),
+        }
+    }
+
+    /// Has the columns that count time say so.
+    pub fn tell_times(&mut self) {
+        for (name, unit) in self.times.iter().flatten() {
+            let Some(column) = self.table.columns.iter_mut().find(|c| c.name == *name) else { continue };
+            column.sql_type = Fill::Since(*unit).sql();
+            column.kind = kind_of(&column.sql_type);
+            if column.comment.as_ref().is_some_and(|own| own.ends_with(unit.said())) {
+                continue;
+            }
+            let comment = column.comment.take().map(|own| format!("{own}; ")).unwrap_or_default();
+            column.comment = Some(comment + unit.said());
+        }
+    }
+
     /// Whether SQL means this table. A name without a schema means the table under the name that `schema` shows; one
     /// with a schema or database means the table in its source.
     #[must_use]
@@ -258,6 +290,7 @@ impl Engine {
             collated: BTreeSet::new(),
             archives: Vec::new(),
             packed: Packed::default(),
+            numbers: tuning.numbers,
         };
         engine.limit(limits, places.scratch)?;
         if zones {
@@ -355,9 +388,10 @@ impl Engine {
         if taken(table) { free_name(&format!("{}_{table}", source.name), taken) } else { table.to_owned() }
     }
 
-    pub(super) fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind) {
+    pub(super) fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind, view: String) {
         let table = Table { name, source: source.name.clone(), ..Table::default() };
-        self.tables.push(Entry { table, target, origin: Origin::Native(kind), loaded: Loaded::All, fills: Vec::new() });
+        let (origin, fills) = (Origin::Native(kind), Vec::new());
+        self.tables.push(Entry { table, target, origin, loaded: Loaded::All, fills, view, times: None });
     }
 
     /// From here on nothing but the sources' files can be opened, and no setting changed.
@@ -416,10 +450,12 @@ pub fn start() -> Result<Connection> {
     let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
     let duckdb = config().and_then(Connection::open_in_memory_with_flags);
     let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
-    if process::threads().is_some_and(|n| n > 1) {
-        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    match process::threads() {
+        Some(1) => Ok(duckdb),
+        Some(_) => Err(wrong("it has threads that the sandbox would not hold".to_owned())),
+        None => Err(wrong("/proc does not tell whether it has threads that the sandbox would not hold".to_owned())
+            .next("mount /proc")),
     }
-    Ok(duckdb)
 }
 
 /// What a type is to a question.

@@ -3,6 +3,7 @@
 use super::answer;
 use super::catalogue::{Engine, Entry, FileKind, Loaded, Origin, Target, kind_of};
 use super::columns::Fill;
+use super::counted;
 use crate::error::Result;
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::export::archives;
@@ -48,9 +49,10 @@ impl Engine {
             let name = self.free(source, table);
             let target = Target::new(catalog, schema, table);
             // A view may name files that are not there, which is no reason to leave out the rest.
-            let expose = format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), target.sql());
+            let view = format!("SELECT * FROM {}", target.sql());
+            let expose = format!("CREATE VIEW memory.main.{} AS {view}", quote_ident(&name));
             match self.execute(&expose) {
-                Ok(()) => self.add_native(source, name, target, FileKind::Columns),
+                Ok(()) => self.add_native(source, name, target, FileKind::Columns, view),
                 Err(e) => answer(&Response::Note(format!("note: {shown}: the view {table} is left out: {e}")))?,
             }
         }
@@ -120,7 +122,12 @@ impl Engine {
                     }
                 }
             }
+            // Where a query was before, they are known already.
+            entry.tell_times();
             self.tables.push(entry);
+        }
+        for at in 0..self.tables.len() {
+            counted::settle(self, at);
         }
         Ok(())
     }
@@ -183,6 +190,8 @@ impl Engine {
                 origin: Origin::Sqlite(at, table.name),
                 loaded: Loaded::Nothing,
                 fills,
+                view: String::new(),
+                times: None,
             });
         }
         let exposed = |table: &str| names.iter().find(|(n, _)| *n == table.to_lowercase()).map(|(_, e)| e.clone());
@@ -220,6 +229,8 @@ impl Engine {
                 origin: Origin::Postgres(at, original.0, original.1),
                 loaded: Loaded::Nothing,
                 fills: table.fills,
+                view: String::new(),
+                times: None,
             });
         }
         let exposed = |table: &(String, String)| names.iter().find(|(n, _)| n == table).map(|(_, e)| e.clone());
@@ -229,7 +240,7 @@ impl Engine {
 }
 
 /// A name and a type, as DESCRIBE has them first.
-fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
+pub(super) fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
     let (name, sql_type) = (row.next()??, row.next()??);
     Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
 }

@@ -104,16 +104,18 @@ impl Engine {
     ) -> Result<()> {
         let name = self.free(source, name);
         let shown = source.place.shown();
-        let create = |columns: &str, from: &str| {
-            self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
+        let create = |(columns, from): (String, String)| {
+            let view = format!("SELECT {columns} FROM {from}");
+            self.execute(&format!("CREATE VIEW memory.main.{} AS {view}", quote_ident(&name))).map(|()| view)
         };
         // Where DuckDB does not take what was found out, it is left to find it out each time.
-        if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
-            create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
-        }
+        let view = match found.and_then(|found| create(found).ok()) {
+            Some(view) => view,
+            None => create(("*".to_owned(), reader(paths, format))).map_err(|e| e.at(&shown))?,
+        };
         self.packed.add(&name, paths);
         let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
-        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
+        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind, view);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@
 mod access;
 mod catalogue;
 mod columns;
+mod counted;
 mod csv;
 mod databases;
 mod extension;

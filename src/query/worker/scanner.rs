@@ -38,15 +38,21 @@ pub fn attach(engine: &Engine, catalog: &str, path: &Path) -> Result<Option<Stri
 /// # Errors
 /// Columns that the extension takes for something else, values that do not fit.
 pub fn fill(engine: &Engine, scanned: &str, table: &str, target: &Target, columns: &[(String, Fill)]) -> Result<()> {
+    let from = format!("{}.main.{}", quote_ident(scanned), quote_ident(table));
     let names: Vec<String> = columns.iter().map(|(name, _)| quote_ident(name)).collect();
-    let select = format!("SELECT {} FROM {}.main.{}", names.join(", "), quote_ident(scanned), quote_ident(table));
     // Dates it makes of numbers, too.
-    let alike = |have: &str, fill: Fill| matches!(fill, Fill::Int | Fill::Float | Fill::Text) && have == fill.sql();
-    let types = types(engine, &select)?;
+    let alike = |have: &str, fill: Fill| match fill {
+        Fill::Int | Fill::Float | Fill::Text => have == fill.sql(),
+        Fill::Since(_) => matches!(have, "BIGINT" | "DOUBLE"),
+        _ => false,
+    };
+    let types = types(engine, &format!("SELECT {} FROM {from}", names.join(", ")))?;
     if types.len() != columns.len() || !types.iter().zip(columns).all(|(have, (_, fill))| alike(have, *fill)) {
         return Err(Error::failed("query.failed", "the columns have other types").at(table));
     }
-    engine.execute(&format!("CREATE OR REPLACE TABLE {} AS {select}", target.sql()))
+    let list: Vec<String> =
+        names.iter().zip(columns).map(|(name, (_, fill))| format!("{} AS {name}", fill.of(name))).collect();
+    engine.execute(&format!("CREATE OR REPLACE TABLE {} AS SELECT {} FROM {from}", target.sql(), list.join(", ")))
 }
 
 /// The types of a SELECT's columns.
