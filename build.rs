@@ -1,10 +1,14 @@
 //! Moves the prebuilt DuckDB library along with the binary, and has the loader look beside the binary for it.
 
+#[path = "tools/bind.rs"]
+mod bind;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=tools/bind.rs");
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     if env::var_os("CARGO_FEATURE_BUNDLED").is_some() {
         return Ok(());
@@ -28,6 +32,7 @@ fn main() -> io::Result<()> {
     // A new file and a rename: a running program may have the old one mapped.
     let copy = profile_dir.join("libduckdb.so");
     let temporary = profile_dir.join(".libduckdb.so.new");
-    fs::copy(&library, &temporary)?;
+    let official = fs::read(&library)?;
+    fs::write(&temporary, bind::bind(&official, b"duckdb").unwrap_or(official))?;
     fs::rename(&temporary, &copy)
 }

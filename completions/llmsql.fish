@@ -805,7 +805,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "public" -d 'Print the public keys of EdDSA as a JSON Web Key Set, for services that only check tokens'
 complete -c llmsql -n "__fish_llmsql_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and not __fish_seen_subcommand_from history help" -l sql -d 'Run this SELECT (DuckDB\'s dialect) instead of a question' -r
@@ -845,7 +845,7 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_sub
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "history" -d 'Show what was asked, newest first: questions, those of --batch, and SQL; mark right answers, or forget all'
 complete -c llmsql -n "__fish_llmsql_using_subcommand query; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l examples -d 'How many example questions' -r
@@ -857,10 +857,10 @@ complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -l config -d 'The 
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c llmsql -n "__fish_llmsql_using_subcommand schema" -s V -l version -d 'Print version'
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l source -d 'Data to ask, as [NAME=]PATH: a CSV, TSV, JSON, NDJSON, Parquet, SQLite or DuckDB file, a folder or a pattern of them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l memory -d 'Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup\'s limit]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l threads -d 'Threads a query may use [default: what the plan gives DuckDB, else the CPUs]' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l timeout -d 'How long a query may take, as in 30s [default: 5min]' -r
-complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table' -r
+complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l table -d 'Write this table, numbers that count time since 1970 as numbers' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l sql -d 'Write the rows of this SELECT' -r
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -s o -l output -d 'The file, as in orders.parquet; with --partition-by the folder' -r -F
 complete -c llmsql -n "__fish_llmsql_using_subcommand export" -l partition-by -d 'Write a file for each span of time in this column' -r

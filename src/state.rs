@@ -1,11 +1,11 @@
 //! What is kept between runs: a small SQLite file in the state folder ([`Root::state_dir`]).
 
 use crate::error::{Error, Exit, Result};
-use crate::root::Root;
+use crate::root::{Root, shell_word};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use serde::Serialize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,29 @@ fn closed(folder: &Path, what: &str, e: std::io::Error) -> Error {
         .because(e)
 }
 
+fn unusable(error: Error, file: &Path, e: rusqlite::Error) -> Error {
+    let folder = file.parent().unwrap_or(file).display().to_string();
+    let (error, next) = match e.sqlite_error_code() {
+        // Beside it lie journals, which would be taken for those of the new file.
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            let (aside, all) = (shell_word(&format!("{folder}/damaged")), shell_word(&file.display().to_string()));
+            let next = format!(
+                "it is damaged: take it from a backup, or move it away, and it is made anew without what it held: \
+                 mkdir {aside} && mv {all}* {aside}"
+            );
+            (error, next)
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (Error { exit: Exit::Locked, ..error }, "another run holds it; try again when it has ended".to_owned())
+        }
+        _ => {
+            let folder = shell_word(&folder);
+            (error, format!("it needs room and the right to write there: df {folder}; ls -ld {folder}"))
+        }
+    };
+    error.at(file.display()).next(next).because(e)
+}
+
 /// One run over one index.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IndexRun {
@@ -71,6 +94,7 @@ pub struct IndexRun {
 #[derive(Debug)]
 pub struct State {
     connection: Connection,
+    file: PathBuf,
 }
 
 impl State {
@@ -104,13 +128,9 @@ impl State {
             )?;
             Ok(connection)
         };
-        let connection = open().map_err(|e| {
-            Error::failed("state.open", "the state cannot be used")
-                .at(file.display())
-                .next(format!("it needs room and the right to write there: df {0}; ls -ld {0}", folder.display()))
-                .because(e)
-        })?;
-        Ok(State { connection })
+        let connection =
+            open().map_err(|e| unusable(Error::failed("state.open", "the state cannot be used"), &file, e))?;
+        Ok(State { connection, file })
     }
 
     /// Opens another user's state, to read it only; `None` where there is none or this user may not read it.
@@ -121,7 +141,7 @@ impl State {
         let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
         // What it holds is data, whoever wrote it.
         connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 1000").ok()?;
-        Some(State { connection })
+        Some(State { connection, file })
     }
 
     /// Writes what follows to the disk when the state is closed, and not after each change.
@@ -131,7 +151,12 @@ impl State {
     pub fn flush_at_end(&self) -> Result<()> {
         self.connection
             .pragma_update(None, "synchronous", "NORMAL")
-            .map_err(|e| Error::failed("state.open", "the state cannot be used").because(e))
+            .map_err(|e| self.unusable(Error::failed("state.open", "the state cannot be used"), e))
+    }
+
+    /// An error of using it, with what to do by its cause.
+    pub(crate) fn unusable(&self, error: Error, e: rusqlite::Error) -> Error {
+        unusable(error, &self.file, e)
     }
 
     /// The database, for modules that keep tables of their own in it.
@@ -162,7 +187,7 @@ impl State {
                 ],
             )
             .map(drop)
-            .map_err(|e| Error::failed("state.write", "the run cannot be noted").because(e))
+            .map_err(|e| self.unusable(Error::failed("state.write", "the run cannot be noted"), e))
     }
 
     /// The last runs over an index, newest first.
@@ -188,7 +213,7 @@ impl State {
                 })?
                 .collect()
         };
-        read().map_err(|e| Error::failed("state.read", "the history cannot be read").because(e))
+        read().map_err(|e| self.unusable(Error::failed("state.read", "the history cannot be read"), e))
     }
 }
 

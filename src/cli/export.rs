@@ -6,8 +6,9 @@ use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::postgres::connect::quote_ident;
 use crate::query::ask::Data;
-use crate::query::export::{self, Every, Job, Staging, Written};
+use crate::query::export::{self, Every, Job, Register, Staging, Written};
 use crate::query::language::Outcome;
+use crate::query::launch::Worker;
 use crate::query::protocol::Tuning;
 use crate::query::sources::STDIN;
 use crate::units;
@@ -39,7 +40,7 @@ pub struct Arguments {
     question: Vec<String>,
     #[command(flatten)]
     data: DataArgs,
-    /// Write this table
+    /// Write this table, numbers that count time since 1970 as numbers
     #[arg(long, value_name = "NAME", conflicts_with = "question")]
     table: Option<String>,
     /// Write the rows of this SELECT
@@ -81,7 +82,7 @@ struct Document {
 ///
 /// # Errors
 /// Those of the sources and the query, of writing, and 20 where the question was not understood.
-pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
+pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     let mut job = Job {
         sql: String::new(),
         partition: arguments.partition_by.clone().map(|column| (column, arguments.every)),
@@ -101,11 +102,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .at("-o -")
             .next("name a file"));
     }
-    arguments.register.as_deref().map_or(Ok(()), export::refuse_foreign)?;
+    let register =
+        arguments.register.as_deref().map(|database| Register::new(database, &arguments.output)).transpose()?;
     let staging = Staging::new(&job)?;
-    let tuning = Tuning { unordered: arguments.table.is_some(), ..Tuning::default() };
+    let whole = arguments.table.is_some();
+    let tuning = Tuning { unordered: whole, numbers: whole, ..Tuning::default() };
     let (settings, mut engine) =
-        arguments.data.engine(global, Some(&arguments.output), Some(staging.folder()), tuning)?;
+        arguments.data.engine(global, worker, Some(&arguments.output), Some(staging.folder()), tuning)?;
     let written = if let Some(sql) = &arguments.sql {
         job.sql.clone_from(sql);
         export::run(&mut engine, &job, &staging)?
@@ -133,9 +136,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
         data.with_engine(|engine| export::run(engine, &job, &staging))?
     };
     drop(staging);
-    let view = arguments.register.as_ref().map(|database| -> Result<String> {
+    let view = register.map(|register| -> Result<String> {
         let view = arguments.view.clone().unwrap_or_else(|| arguments.default_view());
-        export::register(database, &view, &job)?;
+        register.view(&view, &job)?;
         Ok(view)
     });
     let view = view.transpose()?;

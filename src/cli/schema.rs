@@ -1,12 +1,13 @@
 //! `llmsql schema`.
 
 use super::Global;
-use super::query::DataArgs;
+use super::query::{DataArgs, glossary};
 use crate::error::{Error, Result};
 use crate::output::{self, Format};
 use crate::query::ask::Data;
 use crate::query::engine::Query;
 use crate::query::examples::{self, Example};
+use crate::query::launch::Worker;
 use crate::query::protocol::Tuning;
 use crate::query::results::{Rows, shown};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
@@ -51,8 +52,8 @@ struct Document {
 ///
 /// # Errors
 /// Those of the sources; a table that is not there.
-pub fn run(arguments: &Arguments, global: &Global) -> Result<()> {
-    let (settings, engine) = arguments.data.engine(global, None, None, Tuning::default())?;
+pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<()> {
+    let (settings, engine) = arguments.data.engine(global, worker, None, None, Tuning::default())?;
     let mut data = Data::study(engine)?;
     if let Some(unknown) =
         arguments.tables.iter().find(|name| !data.schema.tables.iter().any(|t| t.name.eq_ignore_ascii_case(name)))
@@ -61,6 +62,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<()> {
             .next("`llmsql schema` without a name shows all of them"));
     }
     count(&mut data, &arguments.data, &settings);
+    glossary(&data.translator(&settings.glossary));
     let clock = settings.clock(None)?;
     let mut found = examples::examples(&data, &settings.glossary, &clock, arguments.examples);
     let mut schema = data.schema.clone();

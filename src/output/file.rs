@@ -100,10 +100,10 @@ pub fn unwritten(path: &Path, e: io::Error) -> Error {
     }
 }
 
-/// An error of DuckDB's writing a result, which cannot know that there is no room where the result goes.
+/// An error of DuckDB's writing a result, which does not know where that goes at last: there is no room in its folder.
 #[must_use]
 pub fn full(error: Error, target: &Path) -> Error {
-    if error.code == "query.disk" && error.what.contains(TEMPORARY) {
+    if error.code == "output.disk" {
         return unwritten(target, Errno::ENOSPC.into());
     }
     error

@@ -5,12 +5,14 @@ use super::failure;
 use super::language::Hit;
 use super::launch::{self, Running, Worker};
 use super::protocol::{Column, Limits, Parquet, Request, Response, Tuning, Values, send};
+use super::results::shown;
 use super::schema::Schema;
 use super::scratch;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, file};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::units::MB;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
@@ -25,8 +27,13 @@ use tempfile::TempDir;
 pub const WORKER: &str = "query-worker";
 /// How long a query may go on after DuckDB was told to end it: some of its functions do not listen.
 const GRACE: Duration = Duration::from_secs(2);
-/// After how long progress is shown.
+/// How often the worker's memory is looked at, and what it may hold beside what DuckDB counts: a quarter of that and this.
+/// Values under way (a row's long strings, a function's intermediate result) are not counted by DuckDB.
+const LOOK: Duration = Duration::from_millis(25);
+const UNCOUNTED: u64 = 256 * MB;
+/// After how long progress is shown, and how often then.
 const QUIET: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(200);
 
 /// What to open, and with how much.
 #[derive(Debug, Clone)]
@@ -165,11 +172,9 @@ impl Engine {
         all.join(" ")
     }
 
-    /// Without progress on stderr.
-    #[must_use]
-    pub fn quiet(mut self) -> Self {
+    /// Shows no progress on stderr any more, where somebody else does.
+    pub fn quiet(&mut self) {
         self.quiet = true;
-        self
     }
 
     /// The tables and columns that there are.
@@ -186,7 +191,7 @@ impl Engine {
 
     fn begin(&mut self, worker: Option<Worker>) -> Result<()> {
         let worker = worker.map_or_else(launch::start, Ok).map_err(cannot_start)?;
-        self.scratch.ending.started(worker.pid);
+        self.scratch.ending.started(worker.pid());
         let request = Request::Open {
             sources: self.setup.sources.clone(),
             limits: self.setup.limits.clone(),
@@ -281,7 +286,7 @@ impl Engine {
         if self.state == State::Opening {
             // A worker that cannot open its sources ends.
             self.state = State::Gone;
-            match self.answer(None, false, &mut |_| Ok(()))? {
+            match self.answer("opening the data", None, false, &mut |_| Ok(()))? {
                 Response::Opened => self.state = State::Open,
                 // What a worker may open is settled before it opens anything: another one gets them.
                 Response::Archives(paths) if self.archives.is_none() => {
@@ -305,16 +310,23 @@ impl Engine {
         time: Option<Duration>,
         take: &mut dyn FnMut(Response) -> Result<()>,
     ) -> Result<Response> {
+        let what = match request {
+            Request::Open { .. } | Request::Describe | Request::Study => "looking into the data",
+            Request::Find { .. } => "looking for values",
+            Request::Check { .. } => "checking the query",
+            Request::Run { .. } => "reading the data",
+        };
         let Some(worker) = &mut self.worker else { return Err(confused()) };
         if send(&mut worker.requests, request).is_err() {
             return Err(self.ended());
         }
-        self.answer(time, matches!(request, Request::Run { .. }), take)
+        self.answer(what, time, matches!(request, Request::Run { .. }), take)
     }
 
-    /// Waits for the last answer to a request.
+    /// Waits for the last answer to a request. What the worker is at is shown where it takes long.
     fn answer(
         &mut self,
+        what: &str,
         time: Option<Duration>,
         is_run: bool,
         take: &mut dyn FnMut(Response) -> Result<()>,
@@ -322,20 +334,43 @@ impl Engine {
         let Some(worker) = self.worker.take() else { return Err(confused()) };
         let mut deadline = time.filter(|_| !is_run).map(|t| Instant::now() + t);
         let mut progress = Progress::new(self.quiet);
+        let memory = self.setup.limits.memory;
+        let most = memory.saturating_add(memory / 4).saturating_add(UNCOUNTED);
+        let (mut look, mut draw) = (Instant::now() + LOOK, Instant::now() + TICK);
+        progress.begin(what);
         loop {
-            let answer = match deadline {
-                Some(end) => worker.answers.recv_timeout(end.saturating_duration_since(Instant::now())),
-                None => worker.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let now = Instant::now();
+            if now >= look {
+                if worker.memory().is_some_and(|held| held > most) {
+                    worker.kill();
+                    return Err(failure::memory(memory));
+                }
+                look = now + LOOK;
+            }
+            if now >= draw {
+                progress.draw();
+                draw = now + TICK;
+            }
+            let until = deadline.map_or(look, |end| end.min(look));
+            let answer = match worker.answers.recv_timeout(until.saturating_duration_since(now)) {
+                Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|end| Instant::now() < end) => continue,
+                answer => answer,
             };
             match answer {
                 Ok(Ok(Some(Response::Progress { what, rows, of }))) => progress.show(&what, rows, of, "rows"),
                 Ok(Ok(Some(Response::Note(note)))) => progress.around(|| output::note(&note)),
                 Ok(Ok(Some(Response::Started))) => {
-                    progress.end();
+                    progress.begin("running the query");
                     deadline = time.map(|t| Instant::now() + t);
                 }
-                Ok(Ok(Some(response @ Response::Rows(_)))) => take(response)?,
-                Ok(Ok(Some(response @ Response::Columns(_)))) if is_run => take(response)?,
+                Ok(Ok(Some(response @ Response::Rows(_)))) => {
+                    // On the same terminal rows may be written up to the middle of a line.
+                    if console::user_attended() {
+                        progress.end();
+                    }
+                    progress.around(|| take(response))?;
+                }
+                Ok(Ok(Some(response @ Response::Columns(_)))) if is_run => progress.around(|| take(response))?,
                 Ok(Ok(Some(response))) => {
                     self.worker = Some(worker);
                     return match response {
@@ -355,16 +390,11 @@ impl Engine {
     /// Why a worker is gone.
     fn ended(&mut self) -> Error {
         let signal = self.worker.take().and_then(|mut worker| worker.wait());
-        let memory = crate::units::human_bytes(self.setup.limits.memory);
         match signal {
             Some(Signal::SIGINT | Signal::SIGTERM) => {
                 Error::failed("query.worker", "the worker was ended from outside")
             }
-            Some(_) => Error::failed(
-                "query.memory",
-                format!("the worker was ended: most likely the query needed more than its {memory} of memory"),
-            )
-            .next("ask for less (a filter, fewer columns, a limit), or raise --memory"),
+            Some(_) => failure::memory(self.setup.limits.memory),
             None => Error::failed("query.worker", "the worker ended without an answer")
                 .next("raise --memory if it is small; otherwise this is a mistake of llmsql"),
         }
@@ -432,42 +462,64 @@ pub(crate) struct Progress {
     since: Instant,
     bar: Option<ProgressBar>,
     quiet: bool,
+    /// What is going on, and how far it is.
+    told: String,
 }
 
 impl Progress {
     /// Nothing is shown yet.
     pub(crate) fn new(quiet: bool) -> Self {
-        Progress { since: Instant::now(), bar: None, quiet: quiet || !output::interactive() }
+        let quiet = quiet || !output::interactive();
+        Progress { since: Instant::now(), bar: None, quiet, told: String::new() }
+    }
+
+    /// Something else begins, of which nothing is known but that it goes on.
+    fn begin(&mut self, what: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        (self.since, self.told) = (Instant::now(), what.to_owned());
     }
 
     /// Shows how far it is: so many of a unit, of how many where that is known.
     pub(crate) fn show(&mut self, what: &str, done: u64, of: Option<u64>, unit: &str) {
+        let what = shown(what);
+        self.told = match of {
+            Some(of) => format!("{what}: {} of {}", HumanCount(done), HumanCount(of)),
+            None if done > 0 => format!("{what}: {} {unit}", HumanCount(done)),
+            None => what,
+        };
+        self.draw();
+    }
+
+    fn draw(&mut self) {
         if self.quiet || self.since.elapsed() < QUIET {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(of, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos}{prefix} {elapsed}") {
+            let bar =
+                ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_elapsed(self.since.elapsed());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
                 bar.set_style(style);
             }
             bar
         });
-        bar.set_message(what.to_owned());
-        bar.set_prefix(of.map_or_else(|| format!(" {unit}"), |n| format!(" of {n}")));
-        bar.set_position(done);
+        bar.set_message(self.told.clone());
+        bar.tick();
     }
 
-    fn around(&self, work: impl FnOnce()) {
+    /// Does something that writes to the terminal.
+    fn around<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(work),
             None => work(),
         }
     }
 
+    /// Shows nothing any more.
     fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.begin("");
+        self.quiet = true;
     }
 }
 

@@ -114,6 +114,8 @@ struct Manifest {
 #[derive(Debug)]
 pub struct Staging {
     folder: PathBuf,
+    /// The folder of partitions, where this run has made it.
+    made: Option<PathBuf>,
     _lock: nix::fcntl::Flock<File>,
 }
 
@@ -121,6 +123,10 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // The next run removes what cannot be removed now.
         let _ = fs::remove_dir_all(&self.folder);
+        if let Some(made) = &self.made {
+            // Only where nothing came to stand in it.
+            let _ = fs::remove_dir(made);
+        }
     }
 }
 
@@ -158,6 +164,9 @@ impl Staging {
             if foreign {
                 return wrong("holds files that are no export of llmsql's", "name another folder, or an empty one");
             }
+        }
+        let made = (job.partition.is_some() && !target.exists()).then(|| target.clone());
+        if made.is_some() {
             fs::create_dir_all(target).map_err(|e| unwritable(target, e))?;
         }
         let (within, name) = match job.partition {
@@ -171,7 +180,7 @@ impl Staging {
         }
         fs::create_dir(&folder).map_err(|e| unwritable(&folder, e))?;
         let folder = fs::canonicalize(&folder).map_err(|e| unwritable(&folder, e))?;
-        Ok(Staging { folder, _lock: lock })
+        Ok(Staging { folder, made, _lock: lock })
     }
 
     /// The folder that the worker may write to.
@@ -247,6 +256,7 @@ fn partitions(engine: &mut Engine, job: &Job, staging: &Staging, column: &str, e
     write_manifest(&manifest_path, &manifest)?;
     let (mut written, mut noted) = (Written::default(), Instant::now());
     let mut progress = Progress::new(false);
+    engine.quiet();
     for (n, day) in days.iter().enumerate() {
         progress.show("writing partitions", n as u64, Some(days.len() as u64), "files");
         let path = every.folder(day.as_deref()).join(FILE);
@@ -425,47 +435,60 @@ pub fn unfinished(folder: &Path) -> String {
     )
 }
 
-/// Refuses a file that is there and none of DuckDB's: DuckDB opens a Parquet or CSV file as well, as a database in
-/// memory, and what is put into that is gone at once.
-///
-/// # Errors
-/// It is none (64).
-pub fn refuse_foreign(database: &Path) -> Result<()> {
-    let mut head = Vec::new();
-    match File::open(database).and_then(|file| file.take(12).read_to_end(&mut head)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(unwritable(database, e)),
-        Ok(_) if is_duckdb(&head) => Ok(()),
-        Ok(_) => Err(Error::usage("export.register", "is no DuckDB file")
-            .at(format!("--register {}", database.display()))
-            .next("name a DuckDB file, or one that is not there yet")),
-    }
-}
+/// A DuckDB file that gets a view over an export once that is written.
+#[derive(Debug)]
+pub struct Register(PathBuf);
 
-/// Puts a view over an export into a DuckDB file, which is made if it is not there.
-///
-/// # Errors
-/// A file that cannot be written, or is open in another program (11).
-pub fn register(database: &Path, view: &str, job: &Job) -> Result<()> {
-    let target = fs::canonicalize(&job.target).map_err(|e| unwritable(&job.target, e))?;
-    let reader = match job.partition {
-        Some(_) => format!(
-            "read_parquet({}, hive_partitioning = true)",
-            quote_literal(&(target.to_string_lossy() + EVERYTHING))
-        ),
-        None => format!("read_parquet({})", quote_literal(&target.to_string_lossy())),
-    };
-    let wrong = |e: duckdb::Error| {
-        let mut error = failure::from_duckdb(&e).at(database.display());
-        if error.exit == Exit::Failed {
-            error.code = "export.register";
+impl Register {
+    /// Takes a DuckDB file, or a name under which there is nothing yet. DuckDB opens a Parquet or CSV file as well, as a
+    /// database in memory, and what is put into that is gone at once.
+    ///
+    /// # Errors
+    /// Another file, or that of the export itself (64).
+    pub fn new(database: &Path, target: &Path) -> Result<Self> {
+        let refused = || {
+            Err(Error::usage("export.register", "is no DuckDB file")
+                .at(format!("--register {}", database.display()))
+                .next("name a DuckDB file, or one that is not there yet"))
+        };
+        let whole = |path: &Path| std::path::absolute(path).ok();
+        if whole(database) == whole(target) {
+            return refused();
         }
-        error
-    };
-    refuse_foreign(database)?;
-    let duckdb = duckdb::Connection::open(database).map_err(wrong)?;
-    let sql = format!("CREATE OR REPLACE VIEW {} AS SELECT * FROM {reader}; CHECKPOINT", quote_ident(view));
-    duckdb.execute_batch(&sql).map_err(wrong)
+        let mut head = Vec::new();
+        match File::open(database).and_then(|file| file.take(12).read_to_end(&mut head)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Register(database.to_owned())),
+            Err(e) => Err(unwritable(database, e)),
+            Ok(_) if is_duckdb(&head) => Ok(Register(database.to_owned())),
+            Ok(_) => refused(),
+        }
+    }
+
+    /// Puts a view over an export into it; it is made if it is not there.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or is open in another program (11).
+    pub fn view(&self, view: &str, job: &Job) -> Result<()> {
+        let database = &self.0;
+        let target = fs::canonicalize(&job.target).map_err(|e| unwritable(&job.target, e))?;
+        let reader = match job.partition {
+            Some(_) => format!(
+                "read_parquet({}, hive_partitioning = true)",
+                quote_literal(&(target.to_string_lossy() + EVERYTHING))
+            ),
+            None => format!("read_parquet({})", quote_literal(&target.to_string_lossy())),
+        };
+        let wrong = |e: duckdb::Error| {
+            let mut error = failure::from_duckdb(&e).at(database.display());
+            if error.exit == Exit::Failed {
+                error.code = "export.register";
+            }
+            error
+        };
+        let duckdb = duckdb::Connection::open(database).map_err(wrong)?;
+        let sql = format!("CREATE OR REPLACE VIEW {} AS SELECT * FROM {reader}; CHECKPOINT", quote_ident(view));
+        duckdb.execute_batch(&sql).map_err(wrong)
+    }
 }
 
 #[cfg(test)]

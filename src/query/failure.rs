@@ -24,21 +24,40 @@ pub fn from_message(message: &str) -> Error {
     let message = message.strip_prefix(WHILE_ROWS_COME).map_or(message, str::trim_start);
     let (kind, rest) = message.split_once(": ").unwrap_or(("", message));
     // Advice about settings is of no use where they are locked, and long messages repeat the statement.
-    let cut = ["\nPossible", "\n\nPossible", "\nTry increasing", "\n\nLINE", "\nLINE", "\n*", "\n\nThis error"]
-        .iter()
-        .filter_map(|mark| rest.find(mark))
-        .min()
-        .unwrap_or(rest.len());
+    let cut = [
+        "\nPossible",
+        "\n\nPossible",
+        "\nTry increasing",
+        "\nThis limit",
+        "\n\nLINE",
+        "\nLINE",
+        "\n*",
+        "\n\nThis error",
+    ]
+    .iter()
+    .filter_map(|mark| rest.find(mark))
+    .min()
+    .unwrap_or(rest.len());
     let text = rest.get(..cut).unwrap_or(rest).trim();
     let line = text.lines().map(|l| short(l.trim())).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     let line: String = line.chars().take(600).collect();
     match kind {
+        "IO Error" | "Out of Memory Error"
+            if message.contains("No space left") || message.contains("max_temp_directory_size") =>
+        {
+            Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
+                .next("free some disk space, set another TMPDIR, or ask for less")
+        }
         "Out of Memory Error" => {
             Error::new(Exit::Failed, "query.memory", format!("the query needs more memory than it may use: {line}"))
                 .next("ask for less (a filter, fewer columns, a limit), or raise --memory")
         }
         "INTERRUPT Error" => timeout(),
         "Parser Error" => Error::failed("query.syntax", format!("the SQL cannot be parsed: {line}")),
+        "Binder Error" if line.contains("TIMESTAMP WITH TIME ZONE") => {
+            Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
+                .next("compare a time with a time; epoch(column) and epoch_ms(column) give what it counts since 1970")
+        }
         "Binder Error" | "Catalog Error" => {
             Error::failed("query.syntax", format!("the SQL does not fit the tables: {line}"))
                 .next("`llmsql schema` shows the tables and their columns")
@@ -64,10 +83,6 @@ pub fn from_message(message: &str) -> Error {
         "IO Error" if message.contains("lock on file") => {
             Error::new(Exit::Locked, "source.locked", "the DuckDB file is open in another program that writes it")
                 .next("ask again when it has ended, or ask a copy of the file")
-        }
-        "IO Error" if message.contains("No space left") || message.contains("max_temp_directory_size") => {
-            Error::failed("query.disk", format!("there is no room left to spill to: {line}"))
-                .next("free some disk space, set another TMPDIR, or ask for less")
         }
         _ if message.contains("Corrupt database file") || message.contains("Could not read enough bytes") => {
             Error::failed("source.damaged", format!("is damaged: {line}")).next("take the file from a backup")
@@ -111,6 +126,14 @@ pub fn timeout() -> Error {
         .next("ask for less (a filter, a limit), or raise --timeout")
 }
 
+/// The worker held more than it may, or the kernel ended it.
+#[must_use]
+pub fn memory(most: u64) -> Error {
+    let most = crate::units::human_bytes(most);
+    Error::failed("query.memory", format!("the query was ended: it needed more than its {most} of memory"))
+        .next("ask for less (a filter, fewer columns, a limit), or raise --memory")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +144,9 @@ mod tests {
             from_message("Out of Memory Error: failed to allocate\nPossible solutions:\n* x").code,
             "query.memory"
         );
+        let spill = "Out of Memory Error: failed to offload data block of size 96.0 KiB (128.0 KiB/128.0 KiB used).\nThis limit \
+                     was set by the 'max_temp_directory_size' setting.";
+        assert_eq!(from_message(spill).code, "query.disk");
         assert_eq!(from_message("IO Error: Could not set lock on file \"x\": Conflicting lock").exit, Exit::Locked);
         let binder = from_message("Binder Error: no column \"x\"\n\nLINE 1: SELECT x\n        ^");
         assert_eq!(binder.what, "the SQL does not fit the tables: no column \"x\"");

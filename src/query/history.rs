@@ -5,6 +5,7 @@ use super::language::Pair;
 use crate::error::{Error, Result};
 use crate::root::Root;
 use crate::state::State;
+use crate::units::KB;
 use rusqlite::config::DbConfig;
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -37,12 +38,15 @@ pub struct Entry {
     pub good: bool,
 }
 
+/// Bytes of SQLite's journal up to which it is left as it is: whoever opens the file next reads all of it.
+const JOURNAL: u64 = 512 * KB;
+
 /// The open history.
 #[derive(Debug)]
 pub struct History(State);
 
-fn wrong(e: rusqlite::Error) -> Error {
-    Error::failed("history.state", "the history of questions cannot be used").because(e)
+fn wrong(state: &State) -> impl Fn(rusqlite::Error) -> Error {
+    |e| state.unusable(Error::failed("history.state", "the history of questions cannot be used"), e)
 }
 
 impl History {
@@ -57,15 +61,15 @@ impl History {
     fn of(state: State) -> Result<Self> {
         let connection = state.connection();
         // An answer does not wait for a disk: what a loss of power may take is the last questions, never the file.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(wrong(&state))?;
         connection
             .execute_batch(
-                "PRAGMA synchronous = NORMAL;
+                "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
                  CREATE TABLE IF NOT EXISTS questions (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
                    question TEXT NOT NULL, sources TEXT NOT NULL, status TEXT NOT NULL, author TEXT, sql TEXT,
                    rows INTEGER, seconds REAL NOT NULL, good INTEGER NOT NULL DEFAULT 0)",
             )
-            .map_err(wrong)?;
+            .map_err(wrong(&state))?;
         Ok(History(state))
     }
 
@@ -90,12 +94,17 @@ impl History {
                     entry.seconds
                 ],
             )
-            .map_err(wrong)?;
+            .map_err(wrong(&self.0))?;
         let id = connection.last_insert_rowid();
         connection
             .execute("DELETE FROM questions WHERE id <= ? AND NOT good", params![id - KEPT])
-            .map_err(wrong)
-            .map(|_| id)
+            .map_err(wrong(&self.0))?;
+        // SQLite's own count of what it has copied back is lost with each process, so that its journal would never end.
+        let journal = connection.path().map(|path| format!("{path}-wal"));
+        if journal.and_then(|path| std::fs::metadata(path).ok()).is_some_and(|journal| journal.len() > JOURNAL) {
+            connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong(&self.0))?;
+        }
+        Ok(id)
     }
 
     /// The last questions, newest first.
@@ -110,7 +119,7 @@ impl History {
             )?;
             statement.query_map([most], entry)?.collect()
         };
-        read().map_err(wrong)
+        read().map_err(wrong(&self.0))
     }
 
     /// Notes whether an answer was right. A right one answers the same question from then on, and is an example for
@@ -121,7 +130,7 @@ impl History {
     pub fn mark(&self, id: i64, good: bool) -> Result<()> {
         let sql = "UPDATE questions SET good = ?
                    WHERE id = ? AND (sql IS NOT NULL AND status = 'answered' AND question <> '' OR NOT ?)";
-        let changed = self.0.connection().execute(sql, params![good, id, good]).map_err(wrong)?;
+        let changed = self.0.connection().execute(sql, params![good, id, good]).map_err(wrong(&self.0))?;
         if changed == 0 {
             return Err(Error::usage("history.unknown", format!("there is no answered question {id}"))
                 .next("`llmsql query history` shows them with their numbers"));
@@ -135,9 +144,9 @@ impl History {
     /// Those of writing.
     pub fn clear(&self) -> Result<usize> {
         let connection = self.0.connection();
-        let count = connection.execute("DELETE FROM questions", []).map_err(wrong)?;
+        let count = connection.execute("DELETE FROM questions", []).map_err(wrong(&self.0))?;
         // What was deleted stays in the file's free pages otherwise.
-        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong)?;
+        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong(&self.0))?;
         Ok(count)
     }
 
@@ -152,7 +161,7 @@ impl History {
             )?;
             statement.query_map([sources], |row| Ok(Pair { question: row.get(0)?, sql: row.get(1)? }))?.collect()
         };
-        read().map_err(wrong)
+        read().map_err(wrong(&self.0))
     }
 }
 
@@ -174,6 +183,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_next_one_has_to_read_does_not_grow_with_the_questions() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..200 {
+            let history = History::of(State::open_in(dir.path()).unwrap()).unwrap();
+            history.add(&Entry { question: "x".repeat(8000), ..Entry::default() }).unwrap();
+        }
+        assert!(std::fs::metadata(dir.path().join("state.db-wal")).unwrap().len() < 2 * JOURNAL);
+        let history = History::of(State::open_in(dir.path()).unwrap()).unwrap();
+        assert_eq!(history.list(1000).unwrap().len(), 200);
+    }
 
     #[test]
     fn right_answers_are_kept_for_their_sources_only() {

@@ -1,7 +1,8 @@
 //! Starting the worker, and ending it.
 //!
-//! Loading DuckDB takes the dynamic linker longer than many a query takes. So the first worker is this process, forked
-//! before anything was read and while it has a single thread; one that has to take its place later is this program anew.
+//! Loading DuckDB takes the dynamic linker as long as many a query takes. So the first worker is this process, forked
+//! before even the command line was read and while it has a single thread; one that has to take its place later is this
+//! program anew.
 
 use super::engine::WORKER;
 use super::protocol::{Response, receive};
@@ -11,6 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stdin, dup2_stdout, pipe2, setpgid};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,11 +21,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver};
 
+/// The subcommands that have a worker, whatever they are asked.
+const WITH_WORKER: [&str; 3] = ["query", "schema", "export"];
+
 /// A worker that runs.
 #[derive(Debug)]
 pub struct Worker {
-    /// Its process.
-    pub pid: Pid,
+    process: Process,
     requests: File,
     answers: File,
 }
@@ -31,12 +35,25 @@ pub struct Worker {
 /// A worker that is spoken to.
 #[derive(Debug)]
 pub struct Running {
-    pid: Pid,
+    process: Process,
     /// Where requests go.
     pub requests: File,
     /// What it answers.
     pub answers: Receiver<io::Result<Option<Response>>>,
+}
+
+/// A worker's process, which ends with this value.
+#[derive(Debug)]
+struct Process {
+    pid: Pid,
     waited: bool,
+}
+
+/// Forks the worker that a command line is going to need, as far as its first argument tells.
+#[must_use]
+pub fn early(arguments: &[OsString]) -> Option<Worker> {
+    let first = arguments.get(1)?;
+    WITH_WORKER.iter().any(|name| first == name).then(fork).flatten()
 }
 
 /// Forks a worker; nothing where this process has further threads, whose locks it would inherit as they are.
@@ -49,7 +66,9 @@ fn forked() -> io::Result<Worker> {
     let (from_us, requests) = pipe2(OFlag::O_CLOEXEC)?;
     let (answers, to_us) = pipe2(OFlag::O_CLOEXEC)?;
     match fork::fork()? {
-        Fork::Parent(pid) => Ok(Worker { pid: Pid::from_raw(pid), requests: requests.into(), answers: answers.into() }),
+        Fork::Parent(pid) => {
+            Ok(Worker { process: Process::new(pid), requests: requests.into(), answers: answers.into() })
+        }
         Fork::Child => {
             drop((requests, answers));
             // Nothing of the program goes on in here, whatever happens.
@@ -88,10 +107,18 @@ pub fn start() -> io::Result<Worker> {
     };
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     Ok(Worker {
-        pid: Pid::from_raw(pid),
+        process: Process::new(pid),
         requests: OwnedFd::from(requests).into(),
         answers: OwnedFd::from(answers).into(),
     })
+}
+
+impl Worker {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid
+    }
 }
 
 impl Running {
@@ -111,19 +138,39 @@ impl Running {
                 }
             }
         };
-        let running = Running { pid: worker.pid, requests: worker.requests, answers, waited: false };
+        let running = Running { process: worker.process, requests: worker.requests, answers };
         std::thread::Builder::new().spawn(listen)?;
         Ok(running)
     }
 
     /// Ends it, without waiting until it is gone.
     pub fn kill(&self) {
-        // It may have ended by itself.
-        let _ = kill(self.pid, Signal::SIGKILL);
+        self.process.kill();
+    }
+
+    /// The memory that it holds for itself, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        crate::process::private_memory(self.process.pid.as_raw())
     }
 
     /// Waits until it is gone: the signal that ended it, if one did.
     pub fn wait(&mut self) -> Option<Signal> {
+        self.process.wait()
+    }
+}
+
+impl Process {
+    fn new(pid: i32) -> Self {
+        Process { pid: Pid::from_raw(pid), waited: false }
+    }
+
+    fn kill(&self) {
+        // It may have ended by itself.
+        let _ = kill(self.pid, Signal::SIGKILL);
+    }
+
+    fn wait(&mut self) -> Option<Signal> {
         self.waited = true;
         loop {
             match waitpid(self.pid, None) {
@@ -135,7 +182,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
         if !self.waited {
             self.kill();

@@ -29,6 +29,8 @@ pub struct Tuning {
     pub profile: bool,
     /// Rows may leave in another order than they were read in, which takes less memory.
     pub unordered: bool,
+    /// Numbers that count time stay numbers: a table is copied as it is.
+    pub numbers: bool,
 }
 
 /// What the worker is to do.
@@ -212,6 +214,7 @@ const CODES: &[&str] = &[
     "sql.failed",
     "sql.closed",
     "query.disk",
+    "output.disk",
 ];
 
 impl From<Error> for Failure {

@@ -9,6 +9,7 @@ use crate::output::Format;
 use crate::query::ask::{Answer, Data, Status};
 use crate::query::engine::Query;
 use crate::query::history::Entry;
+use crate::query::launch::Worker;
 use crate::query::results::Rows;
 use crate::query::sources::STDIN;
 use serde::Deserialize;
@@ -25,7 +26,7 @@ struct Asked {
     question: String,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result<Exit> {
+pub(super) fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>, path: &Path) -> Result<Exit> {
     if !matches!(global.format, Format::Jsonl | Format::Json | Format::Table) {
         return Err(Error::usage("query.batch", "a batch is answered in JSON lines")
             .at("--batch")
@@ -43,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global, path: &Path) -> Result
         Box::new(BufReader::new(std::fs::File::open(path).map_err(|e| unreadable(path, e))?))
     };
     let (mut settings, engine) =
-        arguments.data.engine(global, arguments.output.as_deref(), None, arguments.tuning())?;
+        arguments.data.engine(global, worker, arguments.output.as_deref(), None, arguments.tuning())?;
     let sources = engine.sources();
     let history = arguments.history_of(global, &mut settings, &sources)?;
     let clock = settings.clock(arguments.now.as_deref())?;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::profile::config::{self, Document};
 use crate::query::care::Given;
 use crate::query::engine::{Engine, Scratch, Setup};
-use crate::query::launch;
+use crate::query::launch::{self, Worker};
 use crate::query::protocol::{Limits, Tuning};
 use crate::query::settings::Settings;
 use crate::query::sources;
@@ -27,7 +27,7 @@ pub struct DataArgs {
     /// them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]
     #[arg(long = "source", value_name = "SOURCE", help_heading = "Data options")]
     sources: Vec<String>,
-    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup's limit]
+    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup's limit]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Data options")]
     memory: Option<u64>,
     /// Threads a query may use [default: what the plan gives DuckDB, else the CPUs]
@@ -39,18 +39,19 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// The settings, and data that can be asked. `target` is where the result goes, `output` a folder on its way there.
+    /// The settings, and data that can be asked, by `worker` if there is one yet. `target` is where the result goes, `output` a folder on its way there.
     ///
     /// # Errors
     /// A wrong configuration, sources that are not there, a `target` of the result that is one of them.
     pub fn engine(
         &self,
         global: &Global,
+        worker: Option<Worker>,
         target: Option<&Path>,
         output: Option<&Path>,
         tuning: Tuning,
     ) -> Result<(Settings, Engine)> {
-        let worker = launch::fork();
+        let worker = worker.or_else(launch::fork);
         let root = global.root();
         let document = Document::read(&config::locate(global.config.as_deref(), &root)?)?;
         let settings = Settings::read(&document)?;

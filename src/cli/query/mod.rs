@@ -8,6 +8,7 @@ mod out;
 mod reading;
 
 pub use data::DataArgs;
+pub use reading::glossary;
 
 use super::Global;
 use crate::error::{Error, Exit, Result};
@@ -16,6 +17,8 @@ use crate::query::ask::{Answer, Data, Status};
 use crate::query::chart;
 use crate::query::engine::{Done, Query};
 use crate::query::history::{Entry, History};
+use crate::query::language::Outcome;
+use crate::query::launch::Worker;
 use crate::query::protocol::{Parquet, Tuning};
 use crate::query::settings::Settings;
 use crate::query::sources::STDIN;
@@ -51,7 +54,35 @@ const OTHERS: &[&str] = &[
   llmsql query --source postgres://report@db1/shop \\
       \"revenue by month this year\" --format csv -o revenue.csv
   llmsql query --source shop.db --sql 'SELECT count(*) FROM orders'
-  zcat access.json.gz | llmsql query --source - \"how many requests failed?\"")]
+  zcat access.json.gz | llmsql query --source - \"how many requests failed?\"
+
+Access logs of nginx and Apache have columns, and a line that does not fit stands
+whole in the column unparsed. Numbers that count time since 1970, in columns whose
+names say time (created_at, ts), are times; `llmsql schema` says which.
+
+In llmsql.toml:
+  [sources]                    # relative paths stand beside the file
+  logs = \"/var/log/app/*.ndjson\"
+  [query]                      # also memory, threads, timeout, limit, history
+  week_starts_on = \"sunday\"    # otherwise monday
+  time_zone = \"Europe/Berlin\"  # otherwise the host's
+  [glossary.synonyms]          # a word means a table, or a table.column
+  clients = \"users\"
+  [glossary.metrics]           # a figure with a name
+  \"net revenue\" = { table = \"orders\", sql = \"sum(price - tax)\" }
+  [glossary.time]              # the column that dates a table's rows
+  orders = \"placed_at\"
+  [[glossary.joins]]           # a reference that no source declares
+  from = \"logs.user_id\"
+  to = \"users.id\"
+  [[glossary.pairs]]           # a question with its verified SQL
+  question = \"how did we do?\"
+  sql = \"SELECT sum(price) FROM orders\"
+  [model]                      # used by --model; with fallback by itself
+  endpoint = \"http://127.0.0.1:11434\"
+  name = \"qwen2.5-coder\"
+  fallback = \"model\"           # where the translator refuses
+  # also protocol (openai, ollama), key_file, ca_file, timeout, values")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -109,7 +140,7 @@ enum Command {
 ///
 /// # Errors
 /// Those of the sources, of the query, and exit code 20 where the question was not answered.
-pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
+pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     if let Some(Command::History(history)) = &arguments.command {
         return history.run(global);
     }
@@ -129,7 +160,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .next("leave out --format and --batch; a file for it has another ending than those of data, as in .txt"));
     }
     if let Some(path) = &arguments.batch {
-        return batch::run(arguments, global, path);
+        return batch::run(arguments, global, worker, path);
     }
     if global.format == Format::Parquet && arguments.output.is_none() {
         return Err(Error::usage("query.parquet", "Parquet is written into a file")
@@ -137,8 +168,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<Exit> {
             .next("name it with -o FILE"));
     }
     match &arguments.sql {
-        Some(sql) => run_sql(arguments, global, sql),
-        None => run_question(arguments, global),
+        Some(sql) => run_sql(arguments, global, worker, sql),
+        None => run_question(arguments, global, worker),
     }
 }
 
@@ -153,10 +184,10 @@ fn format_of(path: &Path) -> Result<Option<Format>> {
     Ok(Format::of_file(path))
 }
 
-fn run_sql(arguments: &Arguments, global: &Global, sql: &str) -> Result<Exit> {
+fn run_sql(arguments: &Arguments, global: &Global, worker: Option<Worker>, sql: &str) -> Result<Exit> {
     let mut sink = Out::new(arguments, global)?;
     let (settings, mut engine) =
-        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
+        arguments.data.engine(global, worker, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     // Opened while the worker opens the sources.
     let history = arguments.history(global, &settings);
     let started = Instant::now();
@@ -178,7 +209,7 @@ fn remember(history: Option<&History>, entry: &Entry) {
     }
 }
 
-fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
+fn run_question(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Result<Exit> {
     let question = arguments.question.join(" ");
     if question.trim().is_empty() {
         return Err(Error::usage("query.empty", "there is no question")
@@ -186,7 +217,7 @@ fn run_question(arguments: &Arguments, global: &Global) -> Result<Exit> {
     }
     let mut sink = Out::new(arguments, global)?;
     let (mut settings, engine) =
-        arguments.data.engine(global, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
+        arguments.data.engine(global, worker, arguments.output.as_deref(), sink.folder(), arguments.tuning())?;
     let sources = engine.sources();
     let history = arguments.history_of(global, &mut settings, &sources)?;
     let clock = settings.clock(arguments.now.as_deref())?;
@@ -213,6 +244,9 @@ fn answer(
     let translation = asking.translate(&entry.question);
     if arguments.explain {
         reading::explain(&translation);
+    }
+    if arguments.explain || matches!(translation.outcome, Outcome::Refuse { .. }) {
+        reading::glossary(&asking.translator);
     }
     let Some(chosen) = asking.choose(&entry.question, &translation)? else {
         return reading::unanswered(&translation, &entry.question, global.format);

@@ -471,6 +471,26 @@ impl<'a> Index<'a> {
     }
 }
 
+/// The operator's entries that mean no table or column of these sources, each as a sentence's end.
+pub fn unknown(index: &Index<'_>, glossary: &Glossary) -> Vec<String> {
+    let is_column = |name: &str| name.rsplit_once('.').is_some_and(|(t, c)| index.find_column(t, c).is_some());
+    let is_table = |name: &str| index.find_table(name).is_some();
+    let mut found = Vec::new();
+    for (phrase, meaning) in glossary.synonyms.iter().filter(|(_, m)| !is_table(m) && !is_column(m)) {
+        found.push(format!("synonyms: \"{phrase}\" means \"{meaning}\""));
+    }
+    for (name, metric) in glossary.metrics.iter().filter(|(_, m)| !is_table(&m.table)) {
+        found.push(format!("metrics: \"{name}\" is of \"{}\"", metric.table));
+    }
+    for (table, column) in glossary.time.iter().filter(|(t, c)| index.find_column(t, c).is_none()) {
+        found.push(format!("time: \"{table}.{column}\""));
+    }
+    for name in glossary.joins.iter().flat_map(|join| [&join.from, &join.to]).filter(|name| !is_column(name)) {
+        found.push(format!("joins: \"{name}\""));
+    }
+    found
+}
+
 /// Words that stand alone in some name, so that names without separators can be taken apart at them.
 fn known_words(schema: &Schema) -> HashSet<String> {
     let names = schema

@@ -39,5 +39,6 @@ mod write;
 
 pub use confidence::results;
 pub use glossary::{Glossary, Join, Metric, Pair};
+pub(crate) use names::split;
 pub use translate::Translator;
 pub use translation::{Clock, Dated, Hit, Likely, Link, Lookup, NoLookup, Outcome, Reading, Translation, Used};

@@ -93,6 +93,12 @@ impl<'a> Translator<'a> {
         Self { index, glossary, logs }
     }
 
+    /// The operator's entries that mean no table or column of these sources, as [`Glossary`] has them.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<String> {
+        super::index::unknown(&self.index, self.glossary)
+    }
+
     /// What `question` means at the time of `clock`. Values that the schema does not hold are looked up through
     /// `lookup`. Never fails: what cannot be understood is refused with the reason.
     #[must_use]

@@ -1,8 +1,8 @@
 //! The tables of all sources, and DuckDB, opened and locked.
 
-use super::access::Logs;
 use super::answer;
 use super::columns::Fill;
+use super::counted::Unit;
 use super::extension;
 use super::postgres::Postgres;
 use super::postgres_scanner::Scan;
@@ -13,14 +13,13 @@ use super::whole::Packed;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::process;
-use crate::query::export::archives;
 use crate::query::failure;
 use crate::query::guard::Named;
 use crate::query::protocol::{Limits, Response, Tuning};
-use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
-use crate::query::sources::{FileFormat, LOOKED_INTO, Place, Source, Told, free_name, stem};
+use crate::query::schema::{ForeignKey, Kind, Schema, Table};
+use crate::query::sources::{Place, Source, free_name};
 use duckdb::{Config, Connection};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The extension that has the zones of timestamps.
@@ -51,6 +50,8 @@ pub struct Engine {
     pub archives: Vec<PathBuf>,
     /// The compressed files.
     pub packed: Packed,
+    /// Numbers that count time stay numbers.
+    pub numbers: bool,
 }
 
 /// What may be opened beside the sources.
@@ -78,7 +79,9 @@ pub struct Target {
 }
 
 impl Target {
-    fn new(catalog: &str, schema: &str, table: &str) -> Self {
+    /// By its names, unquoted.
+    #[must_use]
+    pub fn new(catalog: &str, schema: &str, table: &str) -> Self {
         Target { catalog: catalog.to_owned(), schema: schema.to_owned(), table: table.to_owned() }
     }
 
@@ -169,9 +172,38 @@ pub struct Entry {
     pub loaded: Loaded,
     /// What its columns are filled with; empty where DuckDB reads it by itself.
     pub fills: Vec<Fill>,
+    /// What its view selects, where DuckDB reads it by itself.
+    pub view: String,
+    /// The columns that count time, and in what; nothing where nobody has looked yet.
+    pub times: Option<Vec<(String, Unit)>>,
 }
 
 impl Entry {
+    /// Where its rows are found, for SQL: a table of DuckDB's own, or what has made times of its numbers.
+    #[must_use]
+    pub fn relation(&self) -> String {
+        match (&self.origin, &self.times) {
+            (Origin::Native(_), Some(times)) if !times.is_empty() => {
+                Target::new("memory", "main", &self.table.name).sql()
+            }
+            _ => self.target.sql(),
+        }
+    }
+
+    /// Has the columns that count time say so.
+    pub fn tell_times(&mut self) {
+        for (name, unit) in self.times.iter().flatten() {
+            let Some(column) = self.table.columns.iter_mut().find(|c| c.name == *name) else { continue };
+            column.sql_type = Fill::Since(*unit).sql();
+            column.kind = kind_of(&column.sql_type);
+            if column.comment.as_ref().is_some_and(|own| own.ends_with(unit.said())) {
+                continue;
+            }
+            let comment = column.comment.take().map(|own| format!("{own}; ")).unwrap_or_default();
+            column.comment = Some(comment + unit.said());
+        }
+    }
+
     /// Whether SQL means this table. A name without a schema means the table under the name that `schema` shows; one
     /// with a schema or database means the table in its source.
     #[must_use]
@@ -258,6 +290,7 @@ impl Engine {
             collated: BTreeSet::new(),
             archives: Vec::new(),
             packed: Packed::default(),
+            numbers: tuning.numbers,
         };
         engine.limit(limits, places.scratch)?;
         if zones {
@@ -305,10 +338,11 @@ impl Engine {
     fn limit(&self, limits: &Limits, scratch: &Path) -> Result<()> {
         let Limits { memory, threads, spill } = limits;
         let folder = quote_literal(&scratch.join("spill").to_string_lossy());
-        // What stands at a Parquet file's end is read once, not for every statement.
+        // What stands at a Parquet file's end is read once, not for every statement; what else was read of a file is in the
+        // system's cache already.
         let settings = format!(
             "SET memory_limit = '{memory}B'; SET threads = {threads}; SET temp_directory = {folder};
-             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true"
+             SET max_temp_directory_size = '{spill}B'; SET parquet_metadata_cache = true; SET enable_external_file_cache = false"
         );
         self.execute(&settings).map_err(|e| {
             Error::failed("query.worker", "DuckDB cannot be started")
@@ -349,335 +383,15 @@ impl Engine {
     }
 
     /// A table's name among all sources.
-    fn free(&self, source: &Source, table: &str) -> String {
+    pub(super) fn free(&self, source: &Source, table: &str) -> String {
         let taken = |n: &str| self.tables.iter().any(|t| t.table.name.eq_ignore_ascii_case(n));
         if taken(table) { free_name(&format!("{}_{table}", source.name), taken) } else { table.to_owned() }
     }
 
-    fn add_files(
-        &mut self,
-        source: &Source,
-        paths: &[PathBuf],
-        format: FileFormat,
-        one: bool,
-        told: Told,
-    ) -> Result<()> {
-        if one || paths.len() < 2 || self.alike(paths, format)? {
-            return self.add_file(source, &source.name, paths, format, told);
-        }
-        for path in paths {
-            self.add_file(source, &stem(path), std::slice::from_ref(path), format, told)?;
-        }
-        Ok(())
-    }
-
-    /// Whether files of a folder have the same columns, judged by some of them.
-    fn alike(&self, paths: &[PathBuf], format: FileFormat) -> Result<bool> {
-        let step = paths.len().div_ceil(LOOKED_INTO).max(1);
-        let mut first: Option<BTreeSet<String>> = None;
-        for path in paths.iter().step_by(step) {
-            let columns = self.rows(&format!("DESCRIBE SELECT * FROM {}", reader(std::slice::from_ref(path), format)));
-            let columns = columns.map_err(|e| e.at(path.display()))?;
-            let names: BTreeSet<String> = columns.into_iter().filter_map(|r| r.into_iter().next().flatten()).collect();
-            match &first {
-                None => first = Some(names),
-                // Of JSON, values may be missing.
-                Some(have) if format == FileFormat::Json && (have.is_subset(&names) || names.is_subset(have)) => {}
-                Some(have) if *have != names => return Ok(false),
-                Some(_) => {}
-            }
-        }
-        Ok(true)
-    }
-
-    fn add_file(
-        &mut self,
-        source: &Source,
-        name: &str,
-        paths: &[PathBuf],
-        format: FileFormat,
-        told: Told,
-    ) -> Result<()> {
-        let found = match (paths, format) {
-            (_, FileFormat::Csv) if let Some(logs) = super::access::among(self, paths) => {
-                return self.add_logs(source, name, &logs);
-            }
-            ([only], FileFormat::Csv) => super::csv::reader(self, only, told)?.map(|from| ("*".to_owned(), from)),
-            ([first, ..], FileFormat::Json) => {
-                super::times::columns(first).map(|columns| (columns, reader(paths, format)))
-            }
-            _ => None,
-        };
-        self.add_view(source, name, paths, format, found)
-    }
-
-    /// Access logs as one table; of what stands beside them the lines, by the files' names.
-    fn add_logs(&mut self, source: &Source, name: &str, logs: &Logs) -> Result<()> {
-        if logs.mixed {
-            answer(&Response::Note(format!(
-                "note: {}: lines that are no access log's stand in the column \"unparsed\"",
-                source.place.shown()
-            )))?;
-        }
-        self.add_view(source, name, &logs.logs, FileFormat::Csv, Some(super::access::columns(&logs.logs)))?;
-        let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for path in &logs.others {
-            others.entry(stem(path)).or_default().push(path.clone());
-        }
-        for (name, paths) in others {
-            let from = super::csv::lines(&paths);
-            self.add_view(source, &name, &paths, FileFormat::Csv, Some(("*".to_owned(), from)))?;
-            let name = self.tables.last().map_or(name.as_str(), |t| t.table.name.as_str());
-            for path in paths {
-                answer(&Response::Note(format!(
-                    "note: {}: is no access log as others are; its lines are in the table \"{name}\"",
-                    path.display()
-                )))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add_view(
-        &mut self,
-        source: &Source,
-        name: &str,
-        paths: &[PathBuf],
-        format: FileFormat,
-        found: Option<(String, String)>,
-    ) -> Result<()> {
-        let name = self.free(source, name);
-        let shown = source.place.shown();
-        let create = |columns: &str, from: &str| {
-            self.execute(&format!("CREATE VIEW memory.main.{} AS SELECT {columns} FROM {from}", quote_ident(&name)))
-        };
-        // Where DuckDB does not take what was found out, it is left to find it out each time.
-        if found.is_none_or(|(columns, from)| create(&columns, &from).is_err()) {
-            create("*", &reader(paths, format)).map_err(|e| e.at(&shown))?;
-        }
-        self.packed.add(&name, paths);
-        let kind = if format == FileFormat::Parquet { FileKind::Columns } else { FileKind::Text };
-        self.add_native(source, name.clone(), Target::new("memory", "main", &name), kind);
-        Ok(())
-    }
-
-    fn add_duckdb(&mut self, source: &Source, path: &Path, granted: Option<&[PathBuf]>) -> Result<()> {
-        let catalog = &self.catalog(&source.name)?;
-        let shown = path.display();
-        let attach =
-            format!("ATTACH {} AS {} (READ_ONLY)", quote_literal(&path.to_string_lossy()), quote_ident(catalog));
-        self.execute(&attach).map_err(|e| e.at(&shown))?;
-        let sql = format!(
-            "SELECT schema_name, table_name, NULL, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_tables() WHERE database_name = {0} AND NOT internal
-             UNION ALL SELECT schema_name, view_name, sql, (sql ILIKE '%collate%')::VARCHAR FROM duckdb_views() WHERE database_name = {0} AND NOT internal
-             ORDER BY ALL",
-            quote_literal(catalog)
-        );
-        let rows = self.rows(&sql)?;
-        if rows.iter().any(|row| row.get(3).is_none_or(|collated| collated.as_deref() != Some("false"))) {
-            self.collated.insert(catalog.clone());
-        }
-        let read = |row: &[Option<String>]| row.get(2).and_then(Option::as_deref).map_or_else(Vec::new, archives);
-        let wanted: Vec<PathBuf> = rows.iter().flat_map(|row| read(row)).collect();
-        if granted.is_none() && !wanted.is_empty() {
-            self.archives.extend(wanted);
-            return Ok(());
-        }
-        for row in rows {
-            let [Some(schema), Some(table), ..] = row.as_slice() else { continue };
-            let missing = read(&row).into_iter().find(|p| !granted.unwrap_or_default().contains(p));
-            if let Some(missing) = missing {
-                answer(&Response::Note(format!(
-                    "note: {shown}: the view {table} is left out: {} is no Parquet file and no export, or is gone",
-                    missing.display()
-                )))?;
-                continue;
-            }
-            let name = self.free(source, table);
-            let target = Target::new(catalog, schema, table);
-            // A view may name files that are not there, which is no reason to leave out the rest.
-            let expose = format!("CREATE VIEW memory.main.{} AS SELECT * FROM {}", quote_ident(&name), target.sql());
-            match self.execute(&expose) {
-                Ok(()) => self.add_native(source, name, target, FileKind::Columns),
-                Err(e) => answer(&Response::Note(format!("note: {shown}: the view {table} is left out: {e}")))?,
-            }
-        }
-        self.duckdb_keys(catalog)
-    }
-
-    fn duckdb_keys(&mut self, catalog: &str) -> Result<()> {
-        let sql = format!(
-            "SELECT schema_name, table_name, constraint_type, to_json(constraint_column_names), referenced_table,
-                    to_json(referenced_column_names)
-             FROM duckdb_constraints() WHERE database_name = {} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')",
-            quote_literal(catalog)
-        );
-        for row in self.rows(&sql)? {
-            let [Some(schema), Some(table), Some(kind), Some(columns), to_table, to_columns] = row.as_slice() else {
-                continue;
-            };
-            let list = |json: &str| serde_json::from_str::<Vec<String>>(json).unwrap_or_default();
-            let exposed = |t: &str| {
-                let target = Target::new(catalog, schema, t);
-                self.tables.iter().position(|e| e.target == target)
-            };
-            let Some(at) = exposed(table) else { continue };
-            if kind == "PRIMARY KEY" {
-                if let Some(entry) = self.tables.get_mut(at) {
-                    entry.table.primary_key = list(columns);
-                    entry.table.key_declared = true;
-                }
-            } else if let (Some(to), Some(to_columns)) = (to_table, to_columns)
-                && let Some(to) = exposed(to).and_then(|i| self.tables.get(i))
-                && let Some(from) = self.tables.get(at)
-            {
-                let key = ForeignKey {
-                    table: from.table.name.clone(),
-                    columns: list(columns),
-                    to_table: to.table.name.clone(),
-                    to_columns: list(to_columns),
-                    declared: true,
-                };
-                self.keys.push(key);
-            }
-        }
-        Ok(())
-    }
-
-    fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind) {
+    pub(super) fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind, view: String) {
         let table = Table { name, source: source.name.clone(), ..Table::default() };
-        self.tables.push(Entry { table, target, origin: Origin::Native(kind), loaded: Loaded::All, fills: Vec::new() });
-    }
-
-    /// Finds the columns of DuckDB's own tables, which a query that names them does without.
-    ///
-    /// # Errors
-    /// A table that cannot be read.
-    pub fn describe(&mut self) -> Result<()> {
-        let mut known = self.columns()?;
-        let mut tables = std::mem::take(&mut self.tables);
-        for mut entry in tables.drain(..) {
-            if let Some(columns) = known.remove(&entry.target).filter(|_| entry.table.columns.is_empty()) {
-                entry.table.columns = columns;
-            } else if entry.table.columns.is_empty() {
-                match self.rows(&format!("DESCRIBE SELECT * FROM {}", entry.target.sql())) {
-                    Ok(rows) => {
-                        entry.table.columns = rows.into_iter().filter_map(|row| column(row.into_iter())).collect()
-                    }
-                    Err(e) if entry.target.catalog == "memory" => return Err(e.at(&entry.table.name)),
-                    // A view of a DuckDB file that cannot be read is no reason to leave out the rest.
-                    Err(e) => {
-                        let (name, source) = (&entry.table.name, &entry.table.source);
-                        answer(&Response::Note(format!("note: {source}: the view {name} is left out: {}", e.what)))?;
-                        continue;
-                    }
-                }
-            }
-            self.tables.push(entry);
-        }
-        Ok(())
-    }
-
-    /// The columns of the tables of DuckDB files, in one statement; those of views are not known until one is planned.
-    fn columns(&self) -> Result<HashMap<Target, Vec<Column>>> {
-        let files =
-            self.tables.iter().filter(|e| matches!(e.origin, Origin::Native(_)) && e.target.catalog != "memory");
-        let files: BTreeSet<String> = files.map(|e| quote_literal(&e.target.catalog)).collect();
-        let mut known: HashMap<Target, Vec<Column>> = HashMap::new();
-        if files.is_empty() {
-            return Ok(known);
-        }
-        let sql = format!(
-            "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
-             SEMI JOIN duckdb_tables() USING (database_oid, schema_oid, table_oid)
-             WHERE database_name IN ({}) ORDER BY database_name, schema_name, table_name, column_index",
-            files.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        for row in self.rows(&sql)? {
-            let [Some(catalog), Some(schema), Some(table), ..] = row.as_slice() else { continue };
-            let target = Target::new(catalog, schema, table);
-            known.entry(target).or_default().extend(column(row.into_iter().skip(3)));
-        }
-        Ok(known)
-    }
-
-    fn add_sqlite(&mut self, source: &Source, at: usize) -> Result<()> {
-        let catalog = &self.catalog(&source.name)?;
-        self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
-        let Some(file) = self.sqlite.get(at) else { return Ok(()) };
-        let declared = file.tables()?;
-        let mut keys = Vec::new();
-        let mut names: Vec<(String, String)> = Vec::new();
-        for table in &declared {
-            keys.extend(file.keys(&table.name)?);
-        }
-        for table in declared {
-            let name = self.free(source, &table.name);
-            names.push((table.name.to_lowercase(), name.clone()));
-            let fills: Vec<Fill> = table.columns.iter().map(|c| c.fill).collect();
-            let columns = table.columns.into_iter().map(|c| Column {
-                name: c.name,
-                kind: kind_of(&c.fill.sql()),
-                sql_type: c.fill.sql(),
-                nullable: c.nullable,
-                ..Column::default()
-            });
-            let entry = Table {
-                name,
-                source: source.name.clone(),
-                columns: columns.collect(),
-                key_declared: !table.primary_key.is_empty(),
-                primary_key: table.primary_key,
-                ..Table::default()
-            };
-            self.tables.push(Entry {
-                table: entry,
-                target: Target::new(catalog, "main", &table.name),
-                origin: Origin::Sqlite(at, table.name),
-                loaded: Loaded::Nothing,
-                fills,
-            });
-        }
-        let exposed = |table: &str| names.iter().find(|(n, _)| *n == table.to_lowercase()).map(|(_, e)| e.clone());
-        for key in keys {
-            if let (Some(table), Some(to_table)) = (exposed(&key.table), exposed(&key.to_table)) {
-                self.keys.push(ForeignKey { table, to_table, ..key });
-            }
-        }
-        Ok(())
-    }
-
-    fn add_postgres(&mut self, source: &Source, at: usize) -> Result<()> {
-        let catalog = &self.catalog(&source.name)?;
-        self.execute(&format!("ATTACH ':memory:' AS {}", quote_ident(catalog)))?;
-        let Some(server) = self.postgres.get_mut(at) else { return Ok(()) };
-        let (described, keys) = (std::mem::take(&mut server.tables), server.keys()?);
-        let mut names: Vec<((String, String), String)> = Vec::new();
-        for table in described {
-            let create = format!("CREATE SCHEMA IF NOT EXISTS {}.{}", quote_ident(catalog), quote_ident(&table.schema));
-            self.execute(&create)?;
-            let original = (table.schema.clone(), table.table.name.clone());
-            let name = self.free(source, &original.1);
-            names.push((original.clone(), name.clone()));
-            let primary = keys.iter().find(|k| k.table == original && k.to.is_none());
-            let entry = Table {
-                name,
-                source: source.name.clone(),
-                key_declared: primary.is_some(),
-                primary_key: primary.map(|k| k.columns.clone()).unwrap_or_default(),
-                ..table.table
-            };
-            self.tables.push(Entry {
-                table: entry,
-                target: Target::new(catalog, &original.0, &original.1),
-                origin: Origin::Postgres(at, original.0, original.1),
-                loaded: Loaded::Nothing,
-                fills: table.fills,
-            });
-        }
-        let exposed = |table: &(String, String)| names.iter().find(|(n, _)| n == table).map(|(_, e)| e.clone());
-        self.keys.extend(keys.iter().filter_map(|key| key.reference(exposed)));
-        Ok(())
+        let (origin, fills) = (Origin::Native(kind), Vec::new());
+        self.tables.push(Entry { table, target, origin, loaded: Loaded::All, fills, view, times: None });
     }
 
     /// From here on nothing but the sources' files can be opened, and no setting changed.
@@ -720,12 +434,6 @@ impl Engine {
     }
 }
 
-/// A name and a type, as DESCRIBE has them first.
-fn column(mut row: impl Iterator<Item = Option<String>>) -> Option<Column> {
-    let (name, sql_type) = (row.next()??, row.next()??);
-    Some(Column { name, kind: kind_of(&sql_type), sql_type, nullable: true, ..Column::default() })
-}
-
 /// Starts DuckDB with a single thread, this one, so that it can be kept in after that: what it needs of the host is read by
 /// then, and the threads that it starts when it is told its limits are kept in as well.
 ///
@@ -742,21 +450,12 @@ pub fn start() -> Result<Connection> {
     let wrong = |why: String| Error::failed("query.worker", "DuckDB cannot be started").because(why);
     let duckdb = config().and_then(Connection::open_in_memory_with_flags);
     let duckdb = duckdb.map_err(|e| wrong(failure::from_duckdb(&e).what))?;
-    if process::threads().is_some_and(|n| n > 1) {
-        return Err(wrong("it has threads that the sandbox would not hold".to_owned()));
+    match process::threads() {
+        Some(1) => Ok(duckdb),
+        Some(_) => Err(wrong("it has threads that the sandbox would not hold".to_owned())),
+        None => Err(wrong("/proc does not tell whether it has threads that the sandbox would not hold".to_owned())
+            .next("mount /proc")),
     }
-    Ok(duckdb)
-}
-
-/// The table function that reads files.
-fn reader(paths: &[PathBuf], format: FileFormat) -> String {
-    let list: Vec<String> = paths.iter().map(|p| quote_literal(&p.to_string_lossy())).collect();
-    let (function, several) = match format {
-        FileFormat::Csv => ("read_csv", ", union_by_name = true"),
-        FileFormat::Json => ("read_json", ", union_by_name = true"),
-        FileFormat::Parquet => ("read_parquet", ", union_by_name = true"),
-    };
-    format!("{function}([{}]{})", list.join(", "), if paths.len() > 1 { several } else { "" })
 }
 
 /// What a type is to a question.

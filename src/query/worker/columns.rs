@@ -1,6 +1,7 @@
 //! Rows from elsewhere into DuckDB: typed columns, filled in batches.
 
 use super::catalogue::Target;
+use super::counted::Unit;
 use crate::error::{Error, Result};
 use crate::query::failure;
 use duckdb::Connection;
@@ -54,6 +55,8 @@ pub enum Fill {
     Uuid,
     /// JSON, filled from text.
     Json,
+    /// TIMESTAMP WITH TIME ZONE, filled from a count since 1970.
+    Since(Unit),
 }
 
 impl Fill {
@@ -66,7 +69,7 @@ impl Fill {
             Fill::Bool => "BOOLEAN",
             Fill::Date => "DATE",
             Fill::Timestamp => "TIMESTAMP",
-            Fill::Instant => "TIMESTAMP WITH TIME ZONE",
+            Fill::Instant | Fill::Since(_) => "TIMESTAMP WITH TIME ZONE",
             Fill::Text => "VARCHAR",
             Fill::Bytes => "BLOB",
             Fill::Decimal(precision, scale) => return format!("DECIMAL({precision},{scale})"),
@@ -77,6 +80,15 @@ impl Fill {
         name.to_owned()
     }
 
+    /// What makes it of a column that DuckDB has by itself.
+    #[must_use]
+    pub fn of(self, quoted: &str) -> String {
+        match self {
+            Fill::Since(unit) => unit.sql(quoted),
+            _ => format!("{quoted}::{}", self.sql()),
+        }
+    }
+
     fn arrow(self) -> DataType {
         match self {
             Fill::Int => DataType::Int64,
@@ -84,7 +96,7 @@ impl Fill {
             Fill::Bool => DataType::Boolean,
             Fill::Date => DataType::Date32,
             Fill::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Fill::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Fill::Instant | Fill::Since(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             // What is filled from text DuckDB casts when it is appended.
             Fill::Text | Fill::Decimal(..) | Fill::Time | Fill::Uuid | Fill::Json => DataType::Utf8,
             Fill::Bytes => DataType::Binary,
@@ -107,6 +119,8 @@ pub enum Filling {
     Timestamp(TimestampMicrosecondBuilder),
     /// The same, in UTC.
     Instant(TimestampMicrosecondBuilder),
+    /// The same, from a count in this unit.
+    Since(TimestampMicrosecondBuilder, Unit),
     /// VARCHAR.
     Text(StringBuilder),
     /// DECIMAL, as text.
@@ -124,6 +138,7 @@ impl Filling {
             Fill::Date => Filling::Date(Date32Builder::new()),
             Fill::Timestamp => Filling::Timestamp(TimestampMicrosecondBuilder::new()),
             Fill::Instant => Filling::Instant(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Fill::Since(unit) => Filling::Since(TimestampMicrosecondBuilder::new().with_timezone("UTC"), unit),
             Fill::Text | Fill::Time | Fill::Uuid | Fill::Json => Filling::Text(StringBuilder::new()),
             Fill::Decimal(..) => Filling::Digits(StringBuilder::new()),
             Fill::Bytes => Filling::Bytes(BinaryBuilder::new()),
@@ -137,7 +152,7 @@ impl Filling {
             Filling::Float(b) => b.append_null(),
             Filling::Bool(b) => b.append_null(),
             Filling::Date(b) => b.append_null(),
-            Filling::Timestamp(b) | Filling::Instant(b) => b.append_null(),
+            Filling::Timestamp(b) | Filling::Instant(b) | Filling::Since(b, _) => b.append_null(),
             Filling::Text(b) | Filling::Digits(b) => b.append_null(),
             Filling::Bytes(b) => b.append_null(),
         }
@@ -151,7 +166,7 @@ impl Filling {
             Filling::Date(b) => Arc::new(b.finish()),
             Filling::Timestamp(b) => Arc::new(b.finish()),
             // The builder's zone is lost in `finish`.
-            Filling::Instant(b) => Arc::new(b.finish().with_timezone("UTC")),
+            Filling::Instant(b) | Filling::Since(b, _) => Arc::new(b.finish().with_timezone("UTC")),
             Filling::Text(b) | Filling::Digits(b) => Arc::new(b.finish()),
             Filling::Bytes(b) => Arc::new(b.finish()),
         }

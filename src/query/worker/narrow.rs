@@ -40,6 +40,7 @@ pub fn postgres(filter: &Filter, column: &str, fill: Fill) -> Option<String> {
                 format!("{name}::text = {}", quote_literal(text))
             }
             (Fill::Date | Fill::Timestamp, constant) => format!("{name} {op} {}::timestamp", literal(constant)?),
+            (Fill::Since(unit), constant) => unit.condition(&name, filter.op, time(constant)?.get(..10)?)?,
             (Fill::Instant, constant) => {
                 // An hour that a zone has twice is one of two instants, and each database takes its own.
                 let at = format!("{}::timestamp", literal(constant)?);
@@ -67,6 +68,10 @@ pub fn sqlite(filter: &Filter, column: &str, fill: Fill) -> Option<String> {
             }
             (Fill::Text, Constant::Text(text)) if filter.op == Op::Equal => {
                 format!("{name} = {} OR typeof({name}) NOT IN ('text', 'null')", quoted(text))
+            }
+            (Fill::Since(unit), constant) => {
+                let within = unit.condition(&name, filter.op, time(constant)?.get(..10)?)?;
+                format!("{within} OR typeof({name}) IN ('text', 'blob')")
             }
             (Fill::Date | Fill::Timestamp, constant) => {
                 // Days only: times of day are written in several ways.
@@ -109,6 +114,7 @@ fn literal(constant: &Constant) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::worker::counted::Unit;
 
     fn filter(op: Op, constants: Vec<Constant>) -> Filter {
         Filter { column: "c".to_owned(), op, constants }
@@ -126,5 +132,10 @@ mod tests {
         let text = filter(Op::Equal, vec![Constant::Text("it's".to_owned()), Constant::Text("x".to_owned())]);
         assert_eq!(postgres(&text, "c", Fill::Text).unwrap(), "(\"c\"::text = 'it''s' OR \"c\"::text = 'x')");
         assert_eq!(postgres(&filter(Op::Less, text.constants), "c", Fill::Text), None);
+        // Whatever the zone: the whole day before and after.
+        let counted = postgres(&day, "c", Fill::Since(Unit::Millis)).unwrap();
+        assert_eq!(counted, "(\"c\" >= 1772236800000)");
+        let at = filter(Op::Less, day.constants);
+        assert!(sqlite(&at, "c", Fill::Since(Unit::Seconds)).unwrap().starts_with("(\"c\" <= 1772496000 OR typeof"));
     }
 }

@@ -3,6 +3,7 @@
 use super::answer;
 use super::catalogue::{Rows, Target};
 use super::columns::{Batch, Fill, Filling, Writer};
+use super::counted::Range;
 use crate::error::{Error, Result};
 use crate::postgres::connect::{self, Blocking, RowExt, quote_ident, quote_literal};
 use crate::postgres::conninfo::{Conninfo, Environment, Server};
@@ -13,7 +14,8 @@ use crate::query::schema::{Column, ForeignKey, Table};
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio_postgres::types::Type;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
 
 /// A server, in its transaction.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Postgres {
     pub tables: Vec<Described>,
     /// How it was connected to.
     pub(super) info: Conninfo,
+    zone: String,
 }
 
 /// A table as the server describes it.
@@ -118,14 +121,18 @@ impl Postgres {
         environment.variables.extend(password.map(|p| (PASSWORD.to_owned(), p.to_owned())));
         let info = connect::conninfo_in(Some(&SecretString::from(url)), &environment)?;
         let session = Blocking::open(&info)?;
-        session.batch(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = {}; SET LOCAL statement_timeout = '60s';
-             SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL extra_float_digits = 3;
-             SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'",
-            quote_literal(zone)
-        ))?;
+        begin(&session, zone)?;
         let tables = tables(&session)?;
-        Ok(Postgres { session, tables, info })
+        Ok(Postgres { session, tables, info, zone: zone.to_owned() })
+    }
+
+    /// Begins another transaction in place of one that has failed; nothing may have been read of tables yet.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn begin_again(&self) -> Result<()> {
+        self.session.batch("ROLLBACK")?;
+        begin(&self.session, &self.zone)
     }
 
     /// The server that was reached, of those that may have been named.
@@ -169,6 +176,32 @@ impl Postgres {
         rows.iter().map(|row| Ok((row.value("column")?, row.value("values")?))).collect()
     }
 
+    /// What the first rows of columns hold. What takes too long is not known.
+    #[must_use]
+    pub fn ranges(&self, schema: &str, table: &str, columns: &[String], rows: u64) -> Vec<Range> {
+        let quoted: Vec<String> = columns.iter().map(|c| quote_ident(c)).collect();
+        let ends: Vec<String> = quoted.iter().map(|c| format!("min({c})::float8, max({c})::float8")).collect();
+        let sql = format!(
+            "SELECT ARRAY[{}]::float8[] AS ends FROM (SELECT {} FROM {}.{} LIMIT {rows}) AS q",
+            ends.join(", "),
+            quoted.join(", "),
+            quote_ident(schema),
+            quote_ident(table)
+        );
+        let ends = self.briefly(1_000, &sql, &[]).and_then(|row| row.value::<Vec<Option<f64>>>("ends").ok());
+        ends.unwrap_or_default().chunks(2).map(|ends| (*ends.first()?).zip(*ends.get(1)?)).collect()
+    }
+
+    /// The only row of a statement that may fail or take so many milliseconds. Without a savepoint that would end the
+    /// transaction.
+    fn briefly(&self, millis: u64, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Option<Row> {
+        let millis = millis.clamp(1, 60_000);
+        self.session.batch(&format!("SAVEPOINT llmsql; SET LOCAL statement_timeout = {millis}")).ok()?;
+        let found = self.session.query_opt(sql, parameters);
+        self.session.batch("ROLLBACK TO SAVEPOINT llmsql").ok()?;
+        found.ok().flatten()
+    }
+
     /// A value of a column that is this text in any case, if one is found in time.
     #[must_use]
     pub fn find(&self, schema: &str, table: &str, column: &str, text: &str, millis: u64) -> Option<String> {
@@ -178,12 +211,7 @@ impl Postgres {
             quote_ident(schema),
             quote_ident(table)
         );
-        // A statement that runs out of time ends the transaction, unless there is a savepoint.
-        let millis = millis.clamp(1, 60_000);
-        self.session.batch(&format!("SAVEPOINT llmsql; SET LOCAL statement_timeout = {millis}")).ok()?;
-        let found = self.session.query_opt(&sql, &[(&text, Type::TEXT)]);
-        self.session.batch("ROLLBACK TO SAVEPOINT llmsql").ok()?;
-        found.ok().flatten()?.value("found").ok()
+        self.briefly(millis, &sql, &[(&text, Type::TEXT)])?.value("found").ok()
     }
 
     /// Fills a table of DuckDB with these columns, made anew, and says what they were filled with: a decimal number that
@@ -267,6 +295,15 @@ impl Postgres {
         }
         Ok(None)
     }
+}
+
+fn begin(session: &Blocking, zone: &str) -> Result<()> {
+    session.batch(&format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = {}; SET LOCAL statement_timeout = '60s';
+         SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL extra_float_digits = 3;
+         SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'",
+        quote_literal(zone)
+    ))
 }
 
 /// The tables and views that this role may read.
@@ -383,7 +420,7 @@ fn decimal(modifier: i32) -> Fill {
 fn selected(name: &str, fill: Fill) -> String {
     let name = quote_ident(name);
     let cast = match fill {
-        Fill::Int => "int8",
+        Fill::Int | Fill::Since(_) => "int8",
         Fill::Float => "float8",
         Fill::Bool => "bool",
         Fill::Date => "date",
@@ -414,6 +451,7 @@ fn add(column: &mut Filling, value: &[u8], bytes: &mut usize) -> Option<()> {
                 micros => micros.checked_add(MICROS)?,
             })
         }
+        Filling::Since(b, unit) => b.append_option(unit.micros(i64::from_be_bytes(value.try_into().ok()?))),
         Filling::Text(b) | Filling::Digits(b) => {
             *bytes += value.len();
             b.append_value(String::from_utf8_lossy(value));

@@ -71,13 +71,21 @@ impl Scan {
             .map(|t| ((t.schema.clone(), t.table.name.clone()), t.scans.clone()))
             .collect();
         let Some((address, port)) = server.reached().and_then(|at| address(&server.info, at)) else { return Ok(None) };
-        // What another product does not know ends the transaction: its version is asked for first.
-        let version = || server.session.query_one("SELECT version() AS version", &[])?.value::<String>("version");
-        if tables.is_empty() || !is_known(&version()?) {
+        if tables.is_empty() {
             return Ok(None);
         }
-        let snapshot = server.session.query_one(SNAPSHOT, &[])?.value::<Option<String>>("snapshot")?;
-        Ok(snapshot.map(|snapshot| Scan { address, port, snapshot, tables, name: None }))
+        let snapshot = || -> Result<Option<String>> {
+            let version = server.session.query_one("SELECT version() AS version", &[])?.value::<String>("version")?;
+            if !is_known(&version) {
+                return Ok(None);
+            }
+            server.session.query_one(SNAPSHOT, &[])?.value::<Option<String>>("snapshot")
+        };
+        match snapshot() {
+            Ok(snapshot) => Ok(snapshot.map(|snapshot| Scan { address, port, snapshot, tables, name: None })),
+            // What a server cannot do ends the transaction, and not the query: it is read without the extension.
+            Err(_) => server.begin_again().map(|()| None),
+        }
     }
 
     /// Attaches the server under a name that no query can use. Where that fails, it stays unattached.
@@ -143,7 +151,7 @@ fn copy(engine: &Engine, target: &Target, from: &str, columns: &[(String, Fill)]
         return Err(wrong("the columns have other types"));
     }
     let list: Vec<String> =
-        quoted.iter().zip(columns).map(|(quoted, (_, fill))| format!("{quoted}::{} AS {quoted}", fill.sql())).collect();
+        quoted.iter().zip(columns).map(|(quoted, (_, fill))| format!("{} AS {quoted}", fill.of(quoted))).collect();
     engine.execute(&format!("CREATE OR REPLACE TABLE {} AS SELECT {} FROM {from}", target.sql(), list.join(", ")))?;
     let times: Vec<String> = quoted
         .iter()
@@ -169,7 +177,7 @@ fn is_known(version: &str) -> bool {
 /// Whether the type that the extension gives a column holds its values exactly as the other will.
 fn alike(have: &str, fill: Fill) -> bool {
     match fill {
-        Fill::Int => matches!(have, "SMALLINT" | "INTEGER" | "BIGINT"),
+        Fill::Int | Fill::Since(_) => matches!(have, "SMALLINT" | "INTEGER" | "BIGINT"),
         Fill::Float => matches!(have, "FLOAT" | "DOUBLE"),
         Fill::Text => have == "VARCHAR" || have.starts_with("ENUM("),
         Fill::Json => have == "VARCHAR",

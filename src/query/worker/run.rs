@@ -3,9 +3,11 @@
 use super::answer;
 use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
+use super::counted;
 use super::narrow;
 use super::profile::profile;
 use super::scanner;
+use super::whole::Reached;
 use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::failure;
@@ -13,6 +15,7 @@ use crate::query::guard::{self, Needs, Refusal};
 use crate::query::protocol::{Column, Parquet, Response};
 use duckdb::arrow::array::{Array, BooleanArray, Float64Array, Int64Array, StringArray, StructArray};
 use serde_json::{Number, Value};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -69,14 +72,19 @@ pub fn check(engine: &Engine, sql: &str) -> Result<Needs> {
     guard::check(&tree, &known).map_err(refused)
 }
 
+fn is_needed(engine: &Engine, at: usize, needs: &Needs) -> bool {
+    engine.tables.get(at).is_some_and(|entry| needs.tables.iter().any(|named| entry.is(named)))
+}
+
 /// Loads what a query needs and is not there yet: the columns it names, and of a table that only it reads, the rows that
 /// fulfil its conditions. `most` rows are returned at last.
 pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option<u64>) -> Result<()> {
     for at in 0..engine.tables.len() {
-        let Some(entry) = engine.tables.get(at) else { break };
-        if entry.loaded == Loaded::All || !needs.tables.iter().any(|n| entry.is(n)) {
+        if !is_needed(engine, at, needs) {
             continue;
         }
+        counted::needed(engine, at, needs);
+        let Some(entry) = engine.tables.get(at).filter(|entry| entry.loaded != Loaded::All) else { continue };
         let all = entry.table.columns.iter().map(|c| c.name.as_str());
         let wanted = |name: &str| whole_tables || needs.whole_rows || needs.columns.contains(&name.to_lowercase());
         let mut names: Vec<String> = all.clone().filter(|n| wanted(n)).map(str::to_owned).collect();
@@ -112,10 +120,11 @@ pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option
 /// Makes empty tables in place of those that are not loaded, so that a query can be planned.
 pub fn stand_in(engine: &mut Engine, needs: &Needs) -> Result<()> {
     for at in 0..engine.tables.len() {
-        let Some(entry) = engine.tables.get(at) else { break };
-        if !needs.tables.iter().any(|n| entry.is(n)) {
+        if !is_needed(engine, at, needs) {
             continue;
         }
+        counted::needed(engine, at, needs);
+        let Some(entry) = engine.tables.get(at) else { break };
         let there = match &entry.loaded {
             Loaded::All => true,
             Loaded::Columns(have) => {
@@ -160,6 +169,10 @@ pub fn load_table(engine: &mut Engine, at: usize, names: &[String], rows: &Rows)
         .filter(|(_, (c, _))| names.contains(&c.name))
         .map(|(i, (c, fill))| (i, c.name.clone(), *fill))
         .collect();
+    if *rows != Rows::first(0) && !matches!(entry.origin, Origin::Native(_)) {
+        // What reads it may say nothing until it is read.
+        answer(&Response::Progress { what: format!("loading {}", entry.table.name), rows: 0, of: None })?;
+    }
     let pairs: Vec<(String, Fill)> = columns.iter().map(|(_, name, fill)| (name.clone(), *fill)).collect();
     let fills = match &entry.origin {
         Origin::Native(_) => return Ok(()),
@@ -274,7 +287,7 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     if let Some(parquet) = &order.parquet {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
-        engine.packed.confirm(&packed)?;
+        engine.packed.confirm(&packed, Reached::All)?;
         let profile = if order.profile { profile(engine) } else { None };
         return Ok(Response::Done { rows, truncated: None, profile, tables });
     }
@@ -284,11 +297,26 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
     let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
-    if truncated.is_none() {
-        engine.packed.confirm(&packed)?;
-    }
+    let reached =
+        if ended_early(engine, &needs, rows, truncated.is_some()) { Reached::Beginning } else { Reached::All };
+    engine.packed.confirm(&packed, reached)?;
     let profile = if order.profile { profile(engine) } else { None };
     Ok(Response::Done { rows, truncated, profile, tables })
+}
+
+/// Whether a query that returned so many rows had no need of what stands behind them, and none of them can be the half row
+/// at which a file was cut off: there is a further one.
+fn ended_early(engine: &Engine, needs: &Needs, rows: u64, truncated: bool) -> bool {
+    if truncated {
+        return needs.narrowed.flows;
+    }
+    let Some((named, Some(limit))) = &needs.narrowed.first else { return false };
+    if rows < *limit || engine.packed.is_empty() {
+        return false;
+    }
+    let Some(entry) = engine.tables.iter().find(|entry| entry.is(named)) else { return false };
+    let further = format!("SELECT '1' FROM {} LIMIT 1 OFFSET {limit}", entry.relation());
+    engine.rows(&further).is_ok_and(|rows| !rows.is_empty())
 }
 
 /// The statement that is run: its columns in types that go out, one row more than are returned.
@@ -407,8 +435,18 @@ fn write_parquet(engine: &Engine, sql: &str, columns: &[Column], parquet: &Parqu
         parquet.level,
         parquet.group,
     );
-    let rows = engine.duckdb.execute(&copy, []).map_err(|e| failure::from_duckdb(&e))?;
+    let rows = engine.duckdb.execute(&copy, []).map_err(|e| unwritten(&e, &parquet.path))?;
     Ok(rows as u64)
+}
+
+/// An error of writing a result. Only here is it known which of the files that DuckDB writes is the result: there is no
+/// room for that one, or none to spill to.
+fn unwritten(error: &duckdb::Error, path: &Path) -> Error {
+    let failed = failure::from_duckdb(error);
+    if failed.code == "query.disk" && error.to_string().contains(path.to_string_lossy().as_ref()) {
+        return Error { code: "output.disk", ..failed };
+    }
+    failed
 }
 
 /// Interrupts DuckDB when the time is over. The program ends the worker where that does not help.

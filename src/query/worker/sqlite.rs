@@ -3,13 +3,14 @@
 use super::answer;
 use super::catalogue::Rows;
 use super::columns::{Batch, Fill, Filling, Writer, days, micros};
-use crate::error::{Error, Result};
+use super::counted::Range;
+use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::quote_ident;
 use crate::query::failure;
 use crate::query::protocol::Response;
 use crate::query::schema::ForeignKey;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -158,6 +159,26 @@ impl Sqlite {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// What the first rows of columns hold.
+    #[must_use]
+    pub fn ranges(&self, table: &str, columns: &[String], rows: u64) -> Vec<Range> {
+        let quoted: Vec<String> = columns.iter().map(|c| quote_ident(c)).collect();
+        let ends: Vec<String> = quoted
+            .iter()
+            .map(|c| format!("min({c}), max({c}), count(*) FILTER (WHERE typeof({c}) IN ('text', 'blob'))"))
+            .collect();
+        let from = format!("(SELECT {} FROM {} LIMIT {rows})", quoted.join(", "), quote_ident(table));
+        let sql = format!("SELECT {} FROM {from}", ends.join(", "));
+        let range = |row: &rusqlite::Row<'_>, at: usize| -> rusqlite::Result<Range> {
+            let (from, to): (Option<f64>, Option<f64>) = (row.get(at)?, row.get(at + 1)?);
+            Ok(from.zip(to).filter(|_| row.get::<_, i64>(at + 2) == Ok(0)))
+        };
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((0..columns.len()).map(|i| range(row, 3 * i).unwrap_or(None)).collect());
+        // What cannot be read is no time.
+        self.connection.query_row(&sql, [], read).unwrap_or_default()
+    }
+
     /// A value of a column that is this text in any case, if one is found in time.
     #[must_use]
     pub fn find(&mut self, table: &str, column: &str, text: &str, end: Instant) -> Option<String> {
@@ -280,6 +301,8 @@ fn add(column: &mut Filling, value: ValueRef<'_>, bytes: &mut usize) -> Option<F
         (Filling::Float(b), ValueRef::Real(f)) => b.append_value(f),
         #[allow(clippy::cast_precision_loss, reason = "SQLite itself compares such numbers as floating point")]
         (Filling::Float(b), ValueRef::Integer(i)) => b.append_value(i as f64),
+        (Filling::Since(b, unit), ValueRef::Integer(i)) => b.append_option(unit.micros(i)),
+        (Filling::Since(b, unit), ValueRef::Real(f)) => b.append_option(unit.micros_of(f)),
         (Filling::Bool(b), ValueRef::Integer(i @ (0 | 1))) => b.append_value(i == 1),
         (Filling::Bool(_) | Filling::Date(_) | Filling::Timestamp(_), ValueRef::Integer(_)) => return Some(Fill::Int),
         (Filling::Bool(_) | Filling::Date(_) | Filling::Timestamp(_), ValueRef::Real(_)) => return Some(Fill::Float),
@@ -329,14 +352,16 @@ fn affinity(declared: &str) -> Fill {
 }
 
 fn failed(shown: &str, e: rusqlite::Error) -> Error {
-    let damaged =
-        matches!(e.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
-    let error =
-        Error::failed(if damaged { "source.damaged" } else { "source.unreadable" }, "the SQLite file cannot be read");
-    let next = if damaged {
-        "check it with `sqlite3 FILE 'PRAGMA integrity_check'`"
-    } else {
-        "check that it can be read and is not locked"
+    let unread = |code| Error::failed(code, "the SQLite file cannot be read");
+    let error = match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            unread("source.damaged").next("check it with `sqlite3 FILE 'PRAGMA integrity_check'`")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::new(Exit::Locked, "source.locked", "the SQLite file is locked by another program that writes it")
+                .next("ask again when it has ended, or ask a copy of the file")
+        }
+        _ => unread("source.unreadable").next("check that it can be read, and the folder it stands in"),
     };
-    error.at(shown).next(next).because(e)
+    error.at(shown).because(e)
 }

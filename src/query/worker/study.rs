@@ -79,7 +79,7 @@ fn relation(engine: &mut Engine, at: usize) -> Result<Relation> {
     let Some(entry) = engine.tables.get(at) else {
         return Ok(Relation { sql: String::new(), whole: false, scratch: None });
     };
-    let target = entry.target.sql();
+    let target = entry.relation();
     match entry.origin.clone() {
         Origin::Native(FileKind::Columns) => {
             let rows = count(engine, &target)?;
@@ -418,7 +418,7 @@ pub fn find(
             break;
         }
         let Some(entry) = engine.tables.iter().find(|e| e.table.name == *table) else { continue };
-        let target = entry.target.sql();
+        let target = entry.relation();
         let value = match entry.origin.clone() {
             Origin::Native(FileKind::Text) => None,
             Origin::Native(FileKind::Columns) => {

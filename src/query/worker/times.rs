@@ -1,8 +1,9 @@
-//! Times in JSON that DuckDB takes for text or numbers: those of journald's entries as `journalctl -o json` writes them
-//! (microseconds since 1970), ISO 8601 without a zone and with a fraction, as Python's `isoformat` and `logging` write it
-//! (`2026-03-01T09:00:00.123456`, `2026-03-01 09:00:00,123`), and what loggers count since 1970 (Caddy's `ts` in seconds,
-//! pino's `time` in milliseconds).
+//! Times in JSON that DuckDB takes for text: those of journald's entries as `journalctl -o json` writes them
+//! (microseconds since 1970, as text), and ISO 8601 without a zone and with a fraction, as Python's `isoformat` and
+//! `logging` write it (`2026-03-01T09:00:00.123456`, `2026-03-01 09:00:00,123`). Numbers are the business of
+//! [`super::counted`].
 
+use super::counted::Unit;
 use crate::postgres::connect::quote_ident;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -12,10 +13,6 @@ use std::path::Path;
 
 /// The fields of journald that hold a time of day.
 const JOURNAL: [&str; 2] = ["__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"];
-/// The fields in which loggers count from 1970 on.
-const COUNTED: [&str; 4] = ["ts", "time", "timestamp", "@timestamp"];
-/// From which number on it counts in what (of the years from 2001 to 2286), and how that becomes microseconds.
-const UNITS: [(f64, &str); 4] = [(1e9, "* 1000000"), (1e12, "* 1000"), (1e15, "* 1"), (1e18, "// 1000")];
 /// How much of a file is looked at, and of a line that is longer.
 const LOOKED_AT: usize = 64 * 1024;
 const LONGEST: u64 = 1024 * 1024;
@@ -44,14 +41,9 @@ fn times(objects: &[Map<String, Value>]) -> Vec<String> {
         let column = quote_ident(name);
         let all = |is: fn(&str) -> bool| values.iter().all(|value| value.as_str().is_some_and(is));
         if JOURNAL.contains(&name) && all(is_micros) {
-            Some(format!("make_timestamp(TRY_CAST({column} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
+            Some(format!("{} AS {column}", Unit::Micros.sql(&format!("TRY_CAST({column} AS BIGINT)"))))
         } else if all(is_local) && values.iter().any(|value| value.as_str().is_some_and(has_fraction)) {
             Some(format!("CAST(replace(CAST({column} AS VARCHAR), ',', '.') AS TIMESTAMP) AS {column}"))
-        } else if COUNTED.contains(&name) {
-            let counts =
-                |from: f64| values.iter().all(|v| v.as_f64().is_some_and(|n| (from..from * 10.0).contains(&n)));
-            let (_, micros) = UNITS.iter().find(|(from, _)| counts(*from))?;
-            Some(format!("make_timestamp(CAST({column} {micros} AS BIGINT)) AT TIME ZONE 'UTC' AS {column}"))
         } else {
             None
         }
@@ -93,15 +85,6 @@ mod tests {
         assert_eq!(of(&[r#"{"__REALTIME_TIMESTAMP" : "1774947600123456", "MESSAGE": "x"}"#]).len(), 1);
         assert!(of(&[r#"{"__REALTIME_TIMESTAMP":"2026-03-31T09:00:00Z"}"#]).is_empty());
         assert!(of(&[r#"{"MESSAGE":"1774947600123456"}"#]).is_empty());
-    }
-
-    #[test]
-    fn what_loggers_count_since_1970_has_its_unit_from_its_size() {
-        let micros =
-            |of: &str, name: &str| format!("make_timestamp(CAST({of} AS BIGINT)) AT TIME ZONE 'UTC' AS {name}");
-        assert_eq!(of(&[r#"{"ts":1764028987.460691,"size":1764028987}"#]), [micros("\"ts\" * 1000000", "\"ts\"")]);
-        assert_eq!(of(&[r#"{"time":1764028987460}"#]), [micros("\"time\" * 1000", "\"time\"")]);
-        assert!(of(&[r#"{"time":0.25}"#, r#"{"time":1764028987460}"#]).is_empty());
     }
 
     #[test]

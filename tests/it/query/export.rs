@@ -97,6 +97,11 @@ fn what_fails_leaves_the_old_file_and_nothing_else() {
         assert_eq!(fs::read_to_string(shop.path("out/x.parquet")).unwrap(), "old", "{arguments:?}");
         assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 1, "{arguments:?}");
     }
+    for (column, code) in [("id", 64), ("nothing", 64)] {
+        let run = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "out/parts"]);
+        run.args(["--partition-by", column]).run().code(code);
+        assert!(!shop.path("out/parts").exists(), "{column}");
+    }
     // A folder of somebody else's files is not written into.
     let run = shop.command("export").args([
         "--source",
@@ -301,6 +306,7 @@ fn what_cannot_hold_an_export_or_its_view_is_refused_before_anything_is_written(
         assert_eq!(fs::read(shop.path(file)).unwrap(), before, "{file}");
     }
     export(&["-o", "i.parquet", "--register", "i.parquet"]).code(64).stderr_has("no DuckDB file");
+    assert!(!shop.path("i.parquet").exists());
     // Parquet under a name of another format would be taken for that.
     for name in ["out.csv", "out.json", "out.md"] {
         export(&["-o", name]).code(64).stderr_has("Parquet is written");
@@ -308,6 +314,19 @@ fn what_cannot_hold_an_export_or_its_view_is_refused_before_anything_is_written(
     }
     export(&["-o", "-"]).code(64).stderr_has("name a file");
     export(&["-o", "not/there/i.parquet"]).code(64).stderr_has("there is no such folder");
+}
+
+#[test]
+fn a_table_is_copied_as_it_is() {
+    let shop = Shop::new();
+    let sqlite = rusqlite::Connection::open(shop.path("ticks.db")).unwrap();
+    sqlite
+        .execute_batch("CREATE TABLE ticks (ts INTEGER); INSERT INTO ticks VALUES (1772355600123456789), (0)")
+        .unwrap();
+    let export = |more: &[&str]| shop.command("export").args(["--source", "ticks.db"]).args(more).run().success();
+    export(&["--table", "ticks", "-o", "all.parquet"]);
+    let sql = "SELECT ts FROM \"all\" ORDER BY ts";
+    assert_eq!(shop.rows(&["all.parquet"], sql), json!([[0], [1_772_355_600_123_456_789_u64]]));
 }
 
 #[test]
@@ -322,6 +341,11 @@ fn a_full_disk_is_said_as_that_of_the_result() {
         assert!(!run.stderr.contains("TMPDIR"), "{}", run.stderr);
         assert_eq!(fs::read_dir(small.path()).unwrap().count(), 0, "{name}");
     }
+    // What is spilled has its own place, and a room of its own.
+    let sorted = "SELECT i, md5(i::VARCHAR) AS h FROM range(3000000) r(i) ORDER BY h";
+    let run = shop.query(&["items.csv"]).args(["--sql", sorted, "-o", "sorted.parquet", "--memory", "64MB"]);
+    let run = run.env("TMPDIR", small.path()).run().code(1).stderr_has("room left to spill").stderr_has("TMPDIR");
+    assert!(!run.stderr.contains("sorted.parquet"), "{}", run.stderr);
     let target = small.path().join("out.parquet").display().to_string();
     let run = shop.command("export").args(["--source", "items.csv", "--sql", sql, "-o", &target]).run().code(1);
     run.stderr_has(&target).stderr_has("free some disk space");

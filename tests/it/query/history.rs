@@ -69,6 +69,29 @@ fn a_state_that_cannot_be_written_does_not_keep_the_answer_back() {
 }
 
 #[test]
+fn a_damaged_state_is_moved_away_as_is_said_and_made_anew() {
+    let shop = Shop::new();
+    shop.query(&["orders.db"]).arg(QUESTION).run().success();
+    for damage in [b"no database at all, of some length".repeat(200), b"SQLite format 3\0".repeat(512)] {
+        // Its log holds all of a young one.
+        for journal in ["state/state.db-wal", "state/state.db-shm"] {
+            let _ = std::fs::remove_file(shop.path(journal));
+        }
+        std::fs::write(shop.path("state/state.db"), damage).unwrap();
+        let run = shop.query(&["orders.db"]).arg(QUESTION).run().success().stdout_has("3").stderr_has("not remembered");
+        assert!(!run.stderr.contains("df "), "{}", run.stderr);
+        let run = shop.command("query").args(["history"]).run().code(1).stderr_has("damaged");
+        let command = run.stderr.split("held: ").nth(1).expect("what to do").lines().next().expect("a line");
+        let moved = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+        assert!(moved.success(), "{command}");
+        shop.query(&["orders.db"]).arg(QUESTION).run().success();
+        let run = shop.command("query").args(["history", "--format", "json"]).run().success();
+        assert_eq!(run.json()["questions"].as_array().map(Vec::len), Some(1));
+        std::fs::remove_dir_all(shop.path("state/damaged")).unwrap();
+    }
+}
+
+#[test]
 fn a_right_answer_is_reused_for_its_sources_and_taken_back() {
     let shop = Shop::new();
     let sql = "SELECT count(*) + 40 AS n FROM orders";

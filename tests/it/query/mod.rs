@@ -7,6 +7,7 @@ mod functions;
 mod guard;
 mod history;
 mod input;
+mod library;
 mod limits;
 mod model;
 mod narrow;

@@ -248,6 +248,20 @@ fn the_password_is_not_to_be_had_and_a_server_that_refuses_is_read_all_the_same(
 }
 
 #[test]
+fn a_server_that_gives_no_snapshot_away_is_read_all_the_same() {
+    let server = Postgres::new(18).config("log_statement = all").start();
+    server.query("CREATE TABLE hits (n int); INSERT INTO hits VALUES (1), (2)");
+    large(&server, "hits");
+    let shop = shop_with("postgres_scanner");
+    let source = format!("pg={}", server.dsn());
+    fs::remove_dir_all(server.data_dir().join("pg_snapshots")).unwrap();
+    let run = shop.query(&[&source]).args(["--format", "json", "--sql", "SELECT sum(n) FROM hits"]).run().success();
+    assert_eq!((run.json()["rows"].clone(), run.stderr.as_str()), (json!([[3]]), ""));
+    assert!(server.log().contains("pg_snapshots") && scanned(&server) == 0);
+    shop.query(&[&source]).arg("how many hits are there?").run().success().stdout_has("2");
+}
+
+#[test]
 fn tls_is_used_as_far_as_no_certificate_is_to_be_checked() {
     let server = Postgres::with_tls().config("log_statement = all").start();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();

@@ -4,7 +4,7 @@ use super::{Shop, duckdb_file};
 use crate::support::Postgres;
 use serde_json::json;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 
 #[test]
 fn files_of_every_format_are_tables_by_their_names() {
@@ -121,7 +121,7 @@ fn what_cannot_be_read_is_said_with_its_place() {
 }
 
 #[test]
-fn a_duckdb_file_that_is_being_written_is_locked_and_not_harmed() {
+fn a_file_that_is_being_written_is_locked_and_not_harmed() {
     let shop = Shop::new();
     let path = shop.path("busy.duckdb");
     duckdb_file(&path, "CREATE TABLE t AS SELECT 1 AS x");
@@ -130,6 +130,13 @@ fn a_duckdb_file_that_is_being_written_is_locked_and_not_harmed() {
     shop.sql(&["busy.duckdb"], "FROM t").code(11).stderr_has("another program");
     drop(writer);
     assert_eq!(shop.rows(&["busy.duckdb"], "SELECT sum(x) FROM t"), json!([[3]]));
+    // SQLite's ends with the same code.
+    let writer = rusqlite::Connection::open(shop.path("orders.db")).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE; DELETE FROM orders WHERE id = 1").unwrap();
+    let run = shop.query(&["orders.db"]).args(["--format", "json", "--sql", "FROM orders"]).run();
+    run.code(11).stderr_has("source.locked").stderr_has("another program");
+    writer.execute_batch("COMMIT").unwrap();
+    assert_eq!(shop.rows(&["orders.db"], "SELECT count(*) FROM orders"), json!([[2]]));
 }
 
 #[test]
@@ -228,6 +235,69 @@ fn times_that_loggers_count_since_1970_are_times() {
 }
 
 #[test]
+fn times_that_columns_of_any_source_count_since_1970_are_times() {
+    let shop = Shop::new();
+    // 9 o'clock of two days, in four units; what only looks like them stays a number.
+    let rows = [(1, 1_772_355_600_250_u64, 20_260_301), (2, 1_772_442_000_000, 20_260_302)];
+    let mut csv = String::from("id,ts,created_at,event_time_us,response_time,date\n");
+    let mut inserts = String::new();
+    for (id, ms, day) in rows {
+        csv += &format!("{id},{},{ms},{},{},{day}\n", ms / 1000, ms * 1000, 2_000_000_000 + id);
+        inserts += &format!(
+            "INSERT INTO orders VALUES ({id}, {}.25, {ms}, {}, {}, {day});",
+            ms / 1000,
+            ms * 1000,
+            2_000_000_000 + id
+        );
+    }
+    shop.write("orders.csv", &csv);
+    let create = |float: &str| {
+        format!(
+            "CREATE TABLE orders (id INTEGER, ts {float}, created_at BIGINT, event_time_us BIGINT, response_time BIGINT,
+               date INTEGER); {inserts}"
+        )
+    };
+    let sqlite = rusqlite::Connection::open(shop.path("epoch.db")).unwrap();
+    sqlite.execute_batch(&create("TIMESTAMP")).unwrap();
+    duckdb_file(&shop.path("epoch.duckdb"), &create("DOUBLE"));
+    duckdb_file(
+        &shop.path("other.duckdb"),
+        &format!("COPY (FROM '{}') TO '{}'", shop.path("orders.csv").display(), shop.path("orders.parquet").display()),
+    );
+    let server = Postgres::new(18).start();
+    server.query(&create("bigint"));
+    let pg = format!("pg={}", server.dsn());
+    for source in ["orders.csv", "orders.parquet", "epoch.db", "epoch.duckdb", &pg] {
+        let asked = |question: &str| {
+            shop.query(&[source]).args(["--format", "csv", "--now", "2026-03-02T23:00:00Z", question]).run().success()
+        };
+        asked("how many orders were there yesterday?").stdout_has("\n1\r").stderr_has("2026-03-01");
+        asked("orders per day").stdout_has("2026-03-01").stdout_has("2026-03-02");
+        // The same for SQL, and the number is to be had.
+        let sql = "SELECT id, epoch_ms(created_at), epoch(ts)::BIGINT, epoch_us(event_time_us), response_time, date
+                   FROM orders WHERE created_at < '2026-03-02'";
+        assert_eq!(
+            shop.rows(&[source], sql),
+            json!([[1, 1_772_355_600_250_u64, 1_772_355_600, 1_772_355_600_250_000_u64, 2_000_000_001, 20_260_301]]),
+            "{source}"
+        );
+        assert_eq!(shop.rows(&[source], "SELECT count(*) FROM orders"), json!([[2]]), "{source}");
+        let wrong = "SELECT id FROM orders WHERE created_at < 1772355600251";
+        shop.sql(&[source], wrong).code(1).stderr_has("epoch_ms");
+        let schema = shop.command("schema").args(["--source", source]).run().success();
+        schema.stdout_has("counted in seconds since 1970").stdout_has("counted in milliseconds since 1970");
+    }
+}
+
+/// What can be unpacked of the beginning of a gzip file.
+fn inflated(packed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    // It is cut off.
+    let _ = flate2::read::GzDecoder::new(packed).read_to_end(&mut text);
+    text
+}
+
+#[test]
 fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
     let shop = Shop::new();
     let mut rows = String::from("id,name\n");
@@ -258,8 +328,19 @@ fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
         shop.command("export").args(export).run().code(1).stderr_has(said);
         assert!(!shop.path("t.parquet").exists());
     }
-    // Who asks for some rows only gets them.
-    shop.query(&["t=cut.csv.gz"]).args(["--limit", "2", "--sql", "SELECT id FROM t"]).run().success().stdout_has("1");
+    // Who asks for some rows only gets them, as long as none of them can be the half one, and none is made of all.
+    let limited = |limit: &str, sql: &str| shop.query(&["t=cut.csv.gz"]).args(["--limit", limit, "--sql", sql]).run();
+    limited("2", "SELECT id FROM t").success().stdout_has("1");
+    limited("2", "SELECT id + 1 AS next FROM t WHERE name LIKE '%a%'").success();
+    limited("9", "SELECT id, name FROM t LIMIT 3").success().stdout_has("2");
+    limited("2", "SELECT id, count(*) AS n FROM t GROUP BY id").code(1).stderr_has("cut off");
+    limited("2", "SELECT id FROM t GROUP BY ALL").code(1).stderr_has("cut off");
+    limited("2", "SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM t").code(1).stderr_has("cut off");
+    limited("2", "SELECT unnest(list(id)) AS id FROM t").code(1).stderr_has("cut off");
+    // All rows that are there, the half one as the last: one less is known to be whole.
+    let there = String::from_utf8(inflated(&whole[..whole.len() / 2])).unwrap().lines().count() - 1;
+    limited("99999999", &format!("SELECT id, name FROM t LIMIT {}", there - 1)).success();
+    limited("99999999", &format!("SELECT id, name FROM t LIMIT {there}")).code(1).stderr_has("cut off");
 
     // A frame of zstd as its format has it: a block of raw bytes, one of a byte repeated, one raw and last.
     let raw = |text: &[u8], last: u32| {

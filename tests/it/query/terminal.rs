@@ -139,6 +139,20 @@ fn a_series_is_drawn_and_what_is_none_is_shown_as_a_table() {
 }
 
 #[test]
+fn what_takes_long_is_seen_to_go_on() {
+    let shop = Shop::new();
+    // It ends by its time alone.
+    let endless = "SELECT count(*) FROM range(100000000000) a WHERE a.range % 7 = 3";
+    let arguments = ["query", "--source", "items.csv", "--timeout", "3s", "--sql", endless];
+    let (code, seen) = on_a_terminal(&shop, 80, &arguments, &[]);
+    assert_eq!(code, Some(1), "{seen}");
+    assert!(seen.contains("running the query") && seen.contains("longer than it may"), "{seen}");
+    // Nobody who is no terminal is told.
+    let run = shop.query(&["items.csv"]).args(["--timeout", "2s", "--sql", endless]).run().code(1);
+    assert!(!run.stderr.contains("running"), "{}", run.stderr);
+}
+
+#[test]
 fn the_plan_is_shown_with_times_and_memory() {
     let shop = Shop::new();
     let run = shop.query(&["orders.db"]).args(["--profile", "--sql", "SELECT sum(total) FROM orders"]).run().success();
