@@ -43,6 +43,14 @@ pub fn threads() -> Option<usize> {
     std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
 }
 
+/// The memory that a process holds for itself, without files and shared libraries, in bytes; nothing where /proc does not
+/// tell.
+#[must_use]
+pub fn private_memory(pid: i32) -> Option<u64> {
+    let statm = procfs::process::Process::new(pid).ok()?.statm().ok()?;
+    statm.resident.checked_sub(statm.shared)?.checked_mul(procfs::page_size())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,6 +86,10 @@ impl Global {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(
+    missing_docs,
+    reason = "the arguments of a command say what it does; a comment here would hide what they say further"
+)]
 pub enum Command {
     /// Show what this host is: CPUs, memory, disks, kernel, limits and what is installed
     Facts(facts::Arguments),
@@ -93,23 +97,15 @@ pub enum Command {
     Plan(Box<plan::Arguments>),
     /// Say everything about one setting or one invariant: formula, numbers, caps, who set it, limits
     Explain(Box<explain::Arguments>),
-    /// Write the plan as configuration files, each value below its reason
     Render(render::Arguments),
-    /// Show what the plan would change on this host: every setting with its reason, every file, every kernel value
     Diff(Box<diff::Arguments>),
-    /// Put the plan on this host: validate, replace all files or none, reload, verify; whatever fails is taken back
     Apply(Box<apply::Arguments>),
-    /// Take a generation back: files and kernel values as they were before it, as a new generation
     Rollback(rollback::Arguments),
-    /// End a change that a kill, a crash or a loss of power has interrupted
     Recover(recover::Arguments),
     /// Show what was changed on this host, when and by whom, newest first; with a number, what that generation changed
     History(history::Arguments),
-    /// Show what has drifted since the last apply: files, running values, and the plan itself
     Status(Box<status::Arguments>),
-    /// Show the profiles: what each is for, which one this host gets and why, and what it sets
     Profile(profile::Arguments),
-    /// Read and change llmsql.toml, the operator's own values
     Config(config::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
@@ -130,11 +126,8 @@ pub enum Command {
     /// Sign, check and read JSON Web Tokens with the keys of the env file
     #[command(subcommand)]
     Token(token::Command),
-    /// Ask data in plain English: files, folders, SQLite, DuckDB, PostgreSQL
     Query(Box<query::Arguments>),
-    /// Show what can be asked: tables, columns, types, keys, row counts, example questions
     Schema(Box<schema::Arguments>),
-    /// Write a table, a SELECT or a question's answer as Parquet: zstd, whole or not at all, by date if wanted
     Export(Box<export::Arguments>),
     /// Look after DuckDB files: what they hold, statistics, checkpoints
     #[command(subcommand)]

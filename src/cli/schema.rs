@@ -1,7 +1,7 @@
 //! `llmsql schema`.
 
 use super::Global;
-use super::query::DataArgs;
+use super::query::{DataArgs, glossary};
 use crate::error::{Error, Result};
 use crate::output::{self, Format};
 use crate::query::ask::Data;
@@ -62,6 +62,7 @@ pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Re
             .next("`llmsql schema` without a name shows all of them"));
     }
     count(&mut data, &arguments.data, &settings);
+    glossary(&data.translator(&settings.glossary));
     let clock = settings.clock(None)?;
     let mut found = examples::examples(&data, &settings.glossary, &clock, arguments.examples);
     let mut schema = data.schema.clone();

@@ -3,7 +3,10 @@
 use super::results::{Rows, shown};
 use super::worker::kind_of;
 use console::{measure_text_width, truncate_str};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Which chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,6 +26,8 @@ const HEIGHT: usize = 12;
 const LINE_FROM: usize = 8;
 /// Figures of a result that are drawn, each in a chart of its own.
 const FIGURES: usize = 4;
+/// Values of a further column that get a line of their own, those with the largest figures.
+const SERIES: usize = 6;
 /// The least columns of a chart.
 const NARROW: usize = 30;
 
@@ -33,33 +38,137 @@ const NARROW: usize = 30;
 pub fn draw(rows: &Rows, kind: Kind, width: usize) -> Result<String, String> {
     let width = width.max(NARROW);
     let kinds: Vec<_> = rows.columns.iter().map(|c| kind_of(&c.sql_type)).collect();
-    let label = kinds.iter().position(|k| !k.is_number()).unwrap_or(0);
-    let figures: Vec<usize> =
-        kinds.iter().enumerate().filter(|(i, k)| *i != label && k.is_number()).map(|(i, _)| i).take(FIGURES).collect();
+    let names: Vec<usize> = kinds.iter().enumerate().filter(|(_, k)| !k.is_number()).map(|(i, _)| i).collect();
+    let time = names.iter().copied().find(|i| kinds.get(*i).is_some_and(|k| k.is_time()));
+    let figures: Vec<usize> = kinds
+        .iter()
+        .enumerate()
+        .filter(|(i, k)| k.is_number() && (*i > 0 || !names.is_empty()))
+        .map(|(i, _)| i)
+        .take(FIGURES)
+        .collect();
     if rows.rows.len() < 2 {
         return Err("a chart needs two rows at least".to_owned());
     }
     if figures.is_empty() {
         return Err("a chart needs a column of names or times, and one of numbers".to_owned());
     }
-    let time = kinds.get(label).is_some_and(|k| k.is_time());
+    let labels = Labels::of(rows, &names, time);
     let line = match kind {
-        Kind::Auto => time && rows.rows.len() >= LINE_FROM,
+        Kind::Auto => time.is_some() && labels.along() >= LINE_FROM,
         Kind::Bar => false,
         Kind::Line => true,
     };
-    let labels: Vec<String> = rows.rows.iter().map(|row| label_of(row.get(label), time)).collect();
-    let mut out = String::new();
+    let mut charts = Vec::new();
     for figure in figures {
         let name = rows.columns.get(figure).map(|c| shown(&c.name)).unwrap_or_default();
         let values: Vec<Option<f64>> = rows.rows.iter().map(|row| number(row.get(figure))).collect();
-        if !out.is_empty() {
-            out.push('\n');
+        if line {
+            charts.extend(labels.lines(&name, &values, width));
+        } else {
+            charts.push(format!("{name}\n{}", bars(&labels.whole(), &values, width)));
         }
-        out += &format!("{name}\n");
-        out += &if line { lines(&labels, &values, width) } else { bars(&labels, &values, width) };
     }
-    Ok(out)
+    Ok(charts.join("\n"))
+}
+
+/// What the rows are named by.
+struct Labels {
+    /// What runs from left to right: a time where there is one, else the first name.
+    first: Vec<String>,
+    /// The further names that tell rows of one label apart; none where the label does.
+    others: Option<Vec<String>>,
+    /// When each row is, where all of them say it, in seconds.
+    at: Option<Vec<f64>>,
+}
+
+impl Labels {
+    fn of(rows: &Rows, names: &[usize], time: Option<usize>) -> Self {
+        let column = |at: usize, is_time: bool| -> Vec<String> {
+            rows.rows.iter().map(|row| label_of(row.get(at), is_time)).collect()
+        };
+        let leading = time.or(names.first().copied()).unwrap_or(0);
+        let first = column(leading, time.is_some());
+        let mut others: Option<Vec<String>> = None;
+        for at in names.iter().copied().filter(|at| *at != leading) {
+            let told = |i: usize| (first.get(i), others.as_ref().and_then(|texts| texts.get(i)));
+            if (0..first.len()).map(told).collect::<BTreeSet<_>>().len() == first.len() {
+                break;
+            }
+            let more = column(at, false);
+            others = Some(match others {
+                None => more,
+                Some(texts) => texts.iter().zip(&more).map(|(a, b)| format!("{a} · {b}")).collect(),
+            });
+        }
+        let at = time.and_then(|at| rows.rows.iter().map(|row| seconds(row.get(at)?.as_str()?)).collect());
+        Labels { first, others, at }
+    }
+
+    /// How many different labels there are from left to right.
+    fn along(&self) -> usize {
+        self.first.iter().collect::<BTreeSet<_>>().len()
+    }
+
+    /// The labels with what tells them apart.
+    fn whole(&self) -> Vec<String> {
+        match &self.others {
+            None => self.first.clone(),
+            Some(others) => self.first.iter().zip(others).map(|(a, b)| format!("{a} · {b}")).collect(),
+        }
+    }
+
+    /// A figure in a chart for each of the further names.
+    fn lines(&self, name: &str, values: &[Option<f64>], width: usize) -> Vec<String> {
+        let mut points: Vec<Point<'_>> = Vec::new();
+        for (i, (label, value)) in self.first.iter().zip(values).enumerate() {
+            let at = match &self.at {
+                Some(at) => at.get(i).copied().unwrap_or(0.0),
+                None => i as f64,
+            };
+            points.push(Point { label, at, value: *value });
+        }
+        let Some(others) = &self.others else {
+            return vec![format!("{name}\n{}", lines(&mut points, None, width))];
+        };
+        let by_time = |a: &&Point<'_>, b: &&Point<'_>| a.at.total_cmp(&b.at);
+        let ends = points.iter().min_by(by_time).copied().zip(points.iter().max_by(by_time).copied());
+        let total = |of: &str| {
+            let own = values.iter().zip(others).filter(|(_, other)| *other == of);
+            own.filter_map(|(v, _)| *v).map(f64::abs).sum::<f64>()
+        };
+        let mut series: Vec<(f64, &String)> =
+            others.iter().collect::<BTreeSet<_>>().into_iter().map(|of| (total(of), of)).collect();
+        series.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut charts: Vec<String> = series
+            .iter()
+            .take(SERIES)
+            .map(|(_, of)| {
+                let own = points.iter().zip(others).filter(|(_, other)| other == of).map(|(point, _)| *point);
+                format!("{name} · {of}\n{}", lines(&mut own.collect::<Vec<_>>(), ends, width))
+            })
+            .collect();
+        if let Some(more) = series.len().checked_sub(SERIES).filter(|more| *more > 0) {
+            charts.push(format!("… and {more} more with smaller figures\n"));
+        }
+        charts
+    }
+}
+
+/// A point of a line.
+#[derive(Debug, Clone, Copy)]
+struct Point<'a> {
+    label: &'a str,
+    /// Where it is from left to right, in seconds or rows.
+    at: f64,
+    value: Option<f64>,
+}
+
+/// When a time is, in seconds since 1970; the zone is the same for all.
+fn seconds(text: &str) -> Option<f64> {
+    let zone = text.get(10..).and_then(|rest| rest.find(['+', '-'])).map_or(text.len(), |at| at + 10);
+    let at: DateTime = text.get(..zone)?.parse().ok()?;
+    Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond() as f64 / 1000.0)
 }
 
 fn number(value: Option<&Value>) -> Option<f64> {
@@ -85,10 +194,14 @@ fn label_of(value: Option<&Value>, time: bool) -> String {
 }
 
 fn figure(value: f64) -> String {
-    let text = if value.abs() >= 1e15 {
+    let text = if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-6) {
         format!("{value:.3e}")
     } else if value == value.trunc() {
         format!("{value:.0}")
+    } else if value.abs() < 0.1 {
+        // Two digits that say something.
+        let text = format!("{value:.*}", if value.abs() < 0.001 { 7 } else { 4 });
+        text.trim_end_matches('0').to_owned()
     } else {
         format!("{value:.2}")
     };
@@ -138,10 +251,16 @@ fn bar(value: f64, scale: f64, zero: f64) -> String {
     format!("{}{}{last}", " ".repeat(left), "█".repeat(eighths / 8))
 }
 
-/// A line in dots of braille, two by four in each column of text.
+/// A line in dots of braille, two by four in each column of text. `ends` are those of the axis, where they are not the
+/// line's own.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions within the chart")]
-fn lines(labels: &[String], values: &[Option<f64>], width: usize) -> String {
-    let known: Vec<f64> = values.iter().flatten().copied().collect();
+fn lines(points: &mut [Point<'_>], ends: Option<(Point<'_>, Point<'_>)>, width: usize) -> String {
+    points.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let own = points.first().copied().zip(points.last().copied());
+    let Some((start, end)) = ends.or(own) else { return "(no figures)\n".to_owned() };
+    let (from, to) = (start.at, end.at);
+    let length = if to > from { to - from } else { 1.0 };
+    let known: Vec<f64> = points.iter().filter_map(|p| p.value).collect();
     let Some(high) = known.iter().copied().reduce(f64::max) else { return "(no figures)\n".to_owned() };
     let low = known.iter().copied().fold(0.0_f64, f64::min);
     let span = if high > low { high - low } else { 1.0 };
@@ -157,19 +276,19 @@ fn lines(labels: &[String], values: &[Option<f64>], width: usize) -> String {
             *cell |= bit;
         }
     };
-    let place = |i: usize, v: f64| {
-        let x = i as f64 / (values.len() - 1).max(1) as f64 * (wide - 1) as f64;
+    let place = |at: f64, v: f64| {
+        let x = (at - from) / length * (wide - 1) as f64;
         let y = (1.0 - (v - low) / span) * (tall - 1) as f64;
         (x, y)
     };
     let mut last: Option<(f64, f64)> = None;
-    for (i, value) in values.iter().enumerate() {
+    for point in points.iter() {
         // A gap stays a gap.
-        let Some(value) = value else {
+        let Some(value) = point.value else {
             last = None;
             continue;
         };
-        let (x, y) = place(i, *value);
+        let (x, y) = place(point.at, value);
         let (from_x, from_y) = last.unwrap_or((x, y));
         let steps = (x - from_x).abs().max((y - from_y).abs()).ceil().max(1.0) as usize;
         for step in 0..=steps {
@@ -194,9 +313,8 @@ fn lines(labels: &[String], values: &[Option<f64>], width: usize) -> String {
         out += format!("{:>margin$} ┤{drawn}", mark.map_or("", String::as_str)).trim_end();
         out.push('\n');
     }
-    let (first, end) = (labels.first().cloned().unwrap_or_default(), labels.last().cloned().unwrap_or_default());
-    let gap = columns.saturating_sub(measure_text_width(&first) + measure_text_width(&end)).max(1);
-    out += &format!("{}{first}{}{end}\n", " ".repeat(margin + 2), " ".repeat(gap));
+    let gap = columns.saturating_sub(measure_text_width(start.label) + measure_text_width(end.label)).max(1);
+    out += &format!("{}{}{}{}\n", " ".repeat(margin + 2), start.label, " ".repeat(gap), end.label);
     out
 }
 
@@ -241,6 +359,51 @@ mod tests {
         assert!(drawn.contains('⢀') || drawn.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{drawn}");
         assert!(drawn.lines().last().unwrap().contains("2026-03-01"), "{drawn}");
         assert!(drawn.lines().all(|l| measure_text_width(l) <= 60), "{drawn}");
+    }
+
+    fn by_week(weeks: u64) -> Rows {
+        let column = |name: &str, sql_type: &str| Column { name: name.to_owned(), sql_type: sql_type.to_owned() };
+        let columns = vec![column("week", "DATE"), column("status", "VARCHAR"), column("n", "BIGINT")];
+        let row = |week, status: &str, n: u64| vec![format!("2026-03-{week:02}").into(), status.into(), n.into()];
+        let rows = (1..=weeks).flat_map(|week| [row(week, "failed", week), row(week, "ok", 100)]).collect();
+        Rows { columns, rows }
+    }
+
+    #[test]
+    fn a_second_name_tells_lines_and_bars_apart() {
+        let drawn = draw(&by_week(9), Kind::Auto, 60).unwrap();
+        let (most, least) = (drawn.find("n · ok\n").unwrap(), drawn.find("n · failed\n").unwrap());
+        assert!(most < least, "{drawn}");
+        // The line of what is always 100 is one line of text; the other one climbs.
+        let inked =
+            |text: &str| text.lines().filter(|l| l.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c))).count();
+        assert_eq!(inked(&drawn[most..least]), 1, "{drawn}");
+        assert!(inked(&drawn[least..]) > 6, "{drawn}");
+        let drawn = draw(&by_week(2), Kind::Auto, 60).unwrap();
+        assert!(drawn.contains("2026-03-01 · failed") && drawn.contains("2026-03-02 · ok"), "{drawn}");
+    }
+
+    #[test]
+    fn time_runs_from_left_to_right_as_it_passes() {
+        let mut days: Vec<(String, Value)> = (1..=8).map(|d| (format!("2026-03-0{d}"), d.into())).collect();
+        days.push(("2026-03-29".to_owned(), 0.into()));
+        days.reverse();
+        let days: Vec<(&str, Value)> = days.iter().map(|(l, v)| (l.as_str(), v.clone())).collect();
+        let drawn = draw(&rows("DATE", &days), Kind::Auto, 60).unwrap();
+        let last = drawn.lines().last().unwrap();
+        assert!(last.trim().starts_with("2026-03-01") && last.ends_with("2026-03-29"), "{drawn}");
+        // The first week takes a quarter of the width, and its end is the highest point.
+        let top = drawn.lines().nth(1).unwrap();
+        assert!(top.chars().count() < 25, "{drawn}");
+    }
+
+    #[test]
+    fn small_figures_are_told_apart() {
+        assert_eq!(
+            [figure(0.0012), figure(0.05), figure(0.000_02), figure(1e-9)],
+            ["0.0012", "0.05", "0.00002", "1.000e-9"]
+        );
+        assert_eq!([figure(2.0), figure(-0.0), figure(12.345)], ["2", "0", "12.35"]);
     }
 
     #[test]

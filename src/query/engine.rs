@@ -11,6 +11,7 @@ use super::scratch;
 use super::sources::Source;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, file};
+use crate::units::MB;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,6 +27,10 @@ use tempfile::TempDir;
 pub const WORKER: &str = "query-worker";
 /// How long a query may go on after DuckDB was told to end it: some of its functions do not listen.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often the worker's memory is looked at, and what it may hold beside what DuckDB counts: a quarter of that and this.
+/// Values under way (a row's long strings, a function's intermediate result) are not counted by DuckDB.
+const LOOK: Duration = Duration::from_millis(25);
+const UNCOUNTED: u64 = 256 * MB;
 /// After how long progress is shown, and how often then.
 const QUIET: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(200);
@@ -329,12 +334,27 @@ impl Engine {
         let Some(worker) = self.worker.take() else { return Err(confused()) };
         let mut deadline = time.filter(|_| !is_run).map(|t| Instant::now() + t);
         let mut progress = Progress::new(self.quiet);
+        let memory = self.setup.limits.memory;
+        let most = memory.saturating_add(memory / 4).saturating_add(UNCOUNTED);
+        let (mut look, mut draw) = (Instant::now() + LOOK, Instant::now() + TICK);
         progress.begin(what);
         loop {
-            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            let answer = match left.into_iter().chain(progress.next()).min() {
-                Some(time) => worker.answers.recv_timeout(time),
-                None => worker.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let now = Instant::now();
+            if now >= look {
+                if worker.memory().is_some_and(|held| held > most) {
+                    worker.kill();
+                    return Err(failure::memory(memory));
+                }
+                look = now + LOOK;
+            }
+            if now >= draw {
+                progress.draw();
+                draw = now + TICK;
+            }
+            let until = deadline.map_or(look, |end| end.min(look));
+            let answer = match worker.answers.recv_timeout(until.saturating_duration_since(now)) {
+                Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|end| Instant::now() < end) => continue,
+                answer => answer,
             };
             match answer {
                 Ok(Ok(Some(Response::Progress { what, rows, of }))) => progress.show(&what, rows, of, "rows"),
@@ -362,7 +382,6 @@ impl Engine {
                     self.worker = Some(worker);
                     return Err(self.ended());
                 }
-                Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|end| Instant::now() < end) => progress.draw(),
                 Err(RecvTimeoutError::Timeout) => return Err(failure::timeout()),
             }
         }
@@ -371,16 +390,11 @@ impl Engine {
     /// Why a worker is gone.
     fn ended(&mut self) -> Error {
         let signal = self.worker.take().and_then(|mut worker| worker.wait());
-        let memory = crate::units::human_bytes(self.setup.limits.memory);
         match signal {
             Some(Signal::SIGINT | Signal::SIGTERM) => {
                 Error::failed("query.worker", "the worker was ended from outside")
             }
-            Some(_) => Error::failed(
-                "query.memory",
-                format!("the worker was ended: most likely the query needed more than its {memory} of memory"),
-            )
-            .next("ask for less (a filter, fewer columns, a limit), or raise --memory"),
+            Some(_) => failure::memory(self.setup.limits.memory),
             None => Error::failed("query.worker", "the worker ended without an answer")
                 .next("raise --memory if it is small; otherwise this is a mistake of llmsql"),
         }
@@ -465,11 +479,6 @@ impl Progress {
             bar.finish_and_clear();
         }
         (self.since, self.told) = (Instant::now(), what.to_owned());
-    }
-
-    /// When it is to be drawn again; never where nobody sees it.
-    fn next(&self) -> Option<Duration> {
-        (!self.quiet).then(|| QUIET.saturating_sub(self.since.elapsed()).max(TICK))
     }
 
     /// Shows how far it is: so many of a unit, of how many where that is known.

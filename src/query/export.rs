@@ -114,6 +114,8 @@ struct Manifest {
 #[derive(Debug)]
 pub struct Staging {
     folder: PathBuf,
+    /// The folder of partitions, where this run has made it.
+    made: Option<PathBuf>,
     _lock: nix::fcntl::Flock<File>,
 }
 
@@ -121,6 +123,10 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // The next run removes what cannot be removed now.
         let _ = fs::remove_dir_all(&self.folder);
+        if let Some(made) = &self.made {
+            // Only where nothing came to stand in it.
+            let _ = fs::remove_dir(made);
+        }
     }
 }
 
@@ -158,6 +164,9 @@ impl Staging {
             if foreign {
                 return wrong("holds files that are no export of llmsql's", "name another folder, or an empty one");
             }
+        }
+        let made = (job.partition.is_some() && !target.exists()).then(|| target.clone());
+        if made.is_some() {
             fs::create_dir_all(target).map_err(|e| unwritable(target, e))?;
         }
         let (within, name) = match job.partition {
@@ -171,7 +180,7 @@ impl Staging {
         }
         fs::create_dir(&folder).map_err(|e| unwritable(&folder, e))?;
         let folder = fs::canonicalize(&folder).map_err(|e| unwritable(&folder, e))?;
-        Ok(Staging { folder, _lock: lock })
+        Ok(Staging { folder, made, _lock: lock })
     }
 
     /// The folder that the worker may write to.

@@ -126,6 +126,14 @@ pub fn timeout() -> Error {
         .next("ask for less (a filter, a limit), or raise --timeout")
 }
 
+/// The worker held more than it may, or the kernel ended it.
+#[must_use]
+pub fn memory(most: u64) -> Error {
+    let most = crate::units::human_bytes(most);
+    Error::failed("query.memory", format!("the query was ended: it needed more than its {most} of memory"))
+        .next("ask for less (a filter, fewer columns, a limit), or raise --memory")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

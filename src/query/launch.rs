@@ -148,6 +148,12 @@ impl Running {
         self.process.kill();
     }
 
+    /// The memory that it holds for itself, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        crate::process::private_memory(self.process.pid.as_raw())
+    }
+
     /// Waits until it is gone: the signal that ended it, if one did.
     pub fn wait(&mut self) -> Option<Signal> {
         self.process.wait()

@@ -15,7 +15,7 @@ pub(super) struct Asking<'a> {
     arguments: &'a Arguments,
     pub(super) settings: &'a Settings,
     pub(super) data: &'a Data,
-    translator: Translator<'a>,
+    pub(super) translator: Translator<'a>,
     clock: Clock,
 }
 

@@ -27,7 +27,7 @@ pub struct DataArgs {
     /// them, postgres://…, - for stdin, or a name of [sources] in llmsql.toml; may be repeated [default: all of [sources]]
     #[arg(long = "source", value_name = "SOURCE", help_heading = "Data options")]
     sources: Vec<String>,
-    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup's limit]
+    /// Memory a query may use, as in 2GB; the programs themselves take some 150 MB more, and a query that holds more than a quarter and 256 MB beyond is ended [default: what the plan gives DuckDB, else half of the memory that is free, within its cgroup's limit]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Data options")]
     memory: Option<u64>,
     /// Threads a query may use [default: what the plan gives DuckDB, else the CPUs]

@@ -8,6 +8,7 @@ mod out;
 mod reading;
 
 pub use data::DataArgs;
+pub use reading::glossary;
 
 use super::Global;
 use crate::error::{Error, Exit, Result};
@@ -16,6 +17,7 @@ use crate::query::ask::{Answer, Data, Status};
 use crate::query::chart;
 use crate::query::engine::{Done, Query};
 use crate::query::history::{Entry, History};
+use crate::query::language::Outcome;
 use crate::query::launch::Worker;
 use crate::query::protocol::{Parquet, Tuning};
 use crate::query::settings::Settings;
@@ -56,7 +58,31 @@ const OTHERS: &[&str] = &[
 
 Access logs of nginx and Apache have columns, and a line that does not fit stands
 whole in the column unparsed. Numbers that count time since 1970, in columns whose
-names say time (created_at, ts), are times; `llmsql schema` says which.")]
+names say time (created_at, ts), are times; `llmsql schema` says which.
+
+In llmsql.toml:
+  [sources]                    # relative paths stand beside the file
+  logs = \"/var/log/app/*.ndjson\"
+  [query]                      # also memory, threads, timeout, limit, history
+  week_starts_on = \"sunday\"    # otherwise monday
+  time_zone = \"Europe/Berlin\"  # otherwise the host's
+  [glossary.synonyms]          # a word means a table, or a table.column
+  clients = \"users\"
+  [glossary.metrics]           # a figure with a name
+  \"net revenue\" = { table = \"orders\", sql = \"sum(price - tax)\" }
+  [glossary.time]              # the column that dates a table's rows
+  orders = \"placed_at\"
+  [[glossary.joins]]           # a reference that no source declares
+  from = \"logs.user_id\"
+  to = \"users.id\"
+  [[glossary.pairs]]           # a question with its verified SQL
+  question = \"how did we do?\"
+  sql = \"SELECT sum(price) FROM orders\"
+  [model]                      # used by --model; with fallback by itself
+  endpoint = \"http://127.0.0.1:11434\"
+  name = \"qwen2.5-coder\"
+  fallback = \"model\"           # where the translator refuses
+  # also protocol (openai, ollama), key_file, ca_file, timeout, values")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -218,6 +244,9 @@ fn answer(
     let translation = asking.translate(&entry.question);
     if arguments.explain {
         reading::explain(&translation);
+    }
+    if arguments.explain || matches!(translation.outcome, Outcome::Refuse { .. }) {
+        reading::glossary(&asking.translator);
     }
     let Some(chosen) = asking.choose(&entry.question, &translation)? else {
         return reading::unanswered(&translation, &entry.question, global.format);

@@ -3,7 +3,7 @@
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format};
 use crate::query::ask::{Answer, Candidate, Status};
-use crate::query::language::{Outcome, Reading, Translation};
+use crate::query::language::{Outcome, Reading, Translation, Translator};
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Says on stderr what was understood.
@@ -24,6 +24,13 @@ pub(super) fn told(reading: &Reading, translation: &Translation) {
 pub(super) fn explain(translation: &Translation) {
     for link in &translation.words {
         output::note(&format!("  {:20} {}", link.word, link.meaning));
+    }
+}
+
+/// Says which words of the operator mean nothing here.
+pub fn glossary(translator: &Translator<'_>) {
+    for entry in translator.unknown() {
+        output::note(&format!("note: [glossary] {entry}, which is no table or table.column of these sources"));
     }
 }
 

@@ -88,6 +88,9 @@ pub struct Narrowed {
     pub filters: BTreeMap<Named, Vec<Filter>>,
     /// The table whose first rows are all that is needed, with how many where the query says so.
     pub first: Option<(Named, Option<u64>)>,
+    /// Whether each row of the result comes from one row of the only table, so that what stands behind the last one that is
+    /// returned means nothing to it.
+    pub flows: bool,
 }
 
 /// Reads the tree of a statement that passed the guard.
@@ -99,8 +102,56 @@ pub fn narrowed(tree: &Value) -> Narrowed {
     mentioned(node, &mut tables);
     let once = |named: &Named| tables.iter().filter(|t| t.table.eq_ignore_ascii_case(&named.table)).count() == 1;
     selects(node, &once, &mut narrowed.filters);
-    narrowed.first = first(node).filter(|(named, _)| once(named));
+    if takes_rows(node) {
+        narrowed.first = first(node).filter(|(named, _)| once(named));
+        narrowed.flows = limit(node).is_some()
+            && node.get("select_list").is_some_and(|list| only(list, &is_of_its_row))
+            && node.get("where_clause").is_none_or(|condition| only(condition, &is_within_its_table));
+    }
     narrowed
+}
+
+/// Whether a SELECT takes rows of one table as they are: none is put together of several, none counted.
+fn takes_rows(node: &Value) -> bool {
+    let nothing = |key: &str| match node.get(key) {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(a)) => a.is_empty(),
+        Some(_) => false,
+    };
+    kind(node) == "SELECT_NODE"
+        && ["group_expressions", "group_sets", "having", "qualify", "sample"].into_iter().all(nothing)
+        // GROUP BY ALL has no expressions.
+        && node.get("aggregate_handling").and_then(Value::as_str) == Some("STANDARD_HANDLING")
+        && node.pointer("/cte_map/map").and_then(Value::as_array).is_none_or(Vec::is_empty)
+        && node.get("from_table").is_some_and(|from| {
+            kind(from) == "BASE_TABLE" && from.get("sample").is_none_or(Value::is_null)
+        })
+}
+
+/// Whether all expressions within a part of a tree are of this kind.
+fn only(tree: &Value, is: &dyn Fn(&Value) -> bool) -> bool {
+    match tree {
+        Value::Array(all) => all.iter().all(|part| only(part, is)),
+        Value::Object(all) => (tree.get("class").is_none() || is(tree)) && all.values().all(|part| only(part, is)),
+        _ => true,
+    }
+}
+
+/// An expression that may stand in a condition and looks at nothing but the row.
+fn is_within_its_table(expression: &Value) -> bool {
+    !matches!(expression.get("class").and_then(Value::as_str), Some("SUBQUERY" | "WINDOW"))
+}
+
+/// The same where functions may be aggregates, which the tree does not say, or make several rows; operators are none.
+fn is_of_its_row(expression: &Value) -> bool {
+    match expression.get("class").and_then(Value::as_str) {
+        Some(
+            "COLUMN_REF" | "STAR" | "CONSTANT" | "CAST" | "CASE" | "COMPARISON" | "CONJUNCTION" | "OPERATOR"
+            | "BETWEEN",
+        ) => true,
+        Some("FUNCTION") => expression.get("is_operator").and_then(Value::as_bool) == Some(true),
+        _ => false,
+    }
 }
 
 fn named(table: &Value) -> Option<Named> {
@@ -291,27 +342,25 @@ pub fn is_time(text: &str) -> bool {
 
 /// The table of a query that only takes columns of it, and the LIMIT.
 fn first(node: &Value) -> Option<(Named, Option<u64>)> {
-    let nothing = |key: &str| match node.get(key) {
-        None | Some(Value::Null) => true,
-        Some(Value::Array(a)) => a.is_empty(),
-        Some(_) => false,
-    };
-    if kind(node) != "SELECT_NODE"
-        || !["where_clause", "group_expressions", "group_sets", "having", "qualify", "sample"].into_iter().all(nothing)
-        || node.pointer("/cte_map/map").and_then(Value::as_array).is_some_and(|m| !m.is_empty())
-    {
+    if node.get("where_clause").is_some_and(|condition| !condition.is_null()) {
         return None;
     }
     let plain = |e: &Value| {
         let kept = |key: &str| e.get(key).is_none_or(|v| v.is_null() || v.as_array().is_some_and(Vec::is_empty));
         kind(e) == "COLUMN_REF" || (kind(e) == "STAR" && kept("replace_list") && kept("expr"))
     };
-    let from = node.get("from_table").filter(|f| kind(f) == "BASE_TABLE")?;
     if !node.get("select_list")?.as_array()?.iter().all(plain) {
         return None;
     }
-    let limit = match node.get("modifiers")?.as_array()?.as_slice() {
-        [] => None,
+    Some((named(node.get("from_table")?)?, limit(node)?))
+}
+
+/// With how many rows, those of the OFFSET included, a SELECT is content that has nothing else behind it; nothing inside
+/// where it has no LIMIT.
+#[allow(clippy::option_option, reason = "whether it can be told, and what it is")]
+fn limit(node: &Value) -> Option<Option<u64>> {
+    match node.get("modifiers")?.as_array()?.as_slice() {
+        [] => Some(None),
         [only] if kind(only) == "LIMIT_MODIFIER" => {
             let number = |key: &str| match only.get(key) {
                 None | Some(Value::Null) => Some(0),
@@ -323,11 +372,10 @@ fn first(node: &Value) -> Option<(Named, Option<u64>)> {
             if only.get("limit").is_none_or(Value::is_null) {
                 return None;
             }
-            Some(number("limit")?.checked_add(number("offset")?)?)
+            Some(Some(number("limit")?.checked_add(number("offset")?)?))
         }
-        _ => return None,
-    };
-    Some((named(from)?, limit))
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -403,8 +451,37 @@ mod tests {
             "SELECT * FROM t LIMIT 10%",
             "SELECT unnest(a) FROM t LIMIT 1",
             "SELECT COLUMNS(c -> count(c)) FROM t",
+            "SELECT a FROM t GROUP BY ALL LIMIT 1",
+            "SELECT a FROM t TABLESAMPLE 3 ROWS LIMIT 1",
         ] {
             assert_eq!(first(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn rows_flow_where_each_comes_from_one() {
+        for sql in [
+            "SELECT * FROM t",
+            "SELECT a + 1, b::INT FROM t WHERE lower(a) LIKE '%x%' LIMIT 3",
+            "SELECT CASE WHEN a > 1 THEN 'x' END FROM t",
+        ] {
+            assert!(of(sql).flows, "{sql}");
+        }
+        for sql in [
+            "SELECT count(*) FROM t",
+            "SELECT lower(a) FROM t",
+            "SELECT a FROM t ORDER BY a",
+            "SELECT DISTINCT a FROM t",
+            "SELECT a FROM t GROUP BY ALL",
+            "SELECT a, row_number() OVER () FROM t",
+            "SELECT a FROM t WHERE a > (SELECT avg(a) FROM t)",
+            "SELECT (SELECT max(a) FROM u) FROM t",
+            "SELECT a FROM t QUALIFY row_number() OVER () = 1",
+            "SELECT a FROM t, u",
+            "SELECT unnest(list(a)) FROM t",
+            "SELECT a FROM t UNION ALL SELECT a FROM t",
+        ] {
+            assert!(!of(sql).flows, "{sql}");
         }
     }
 }

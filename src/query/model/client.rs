@@ -19,6 +19,8 @@ const LONGEST_TEXT: usize = 128 << 10;
 /// The most that is read of a key file.
 const LONGEST_KEY: u64 = 16 << 10;
 
+const MIDDLE: &str = "it ends in the middle";
+const ASK_AGAIN: &str = "ask again; the server's log may say why";
 const CHECK_PROTOCOL: &str = "check protocol under [model]: openai or ollama";
 
 const CODES: Codes = Codes { timeout: "model.timeout", unreachable: "model.unreachable" };
@@ -106,14 +108,14 @@ impl Client {
         let (mut line, mut read) = (Vec::new(), 0);
         loop {
             line.clear();
-            let length = reader.read_until(b'\n', &mut line).map_err(|e| self.failed(e.into()))?;
+            let length = reader.read_until(b'\n', &mut line).map_err(|e| self.cut_off(e))?;
             read += length as u64;
             if length == 0 {
                 if read >= LONGEST {
                     return Err(self.large());
                 }
-                let next = if text.is_empty() { CHECK_PROTOCOL } else { "ask again; the server's log may say why" };
-                return Err(self.broken("it ends in the middle").next(next));
+                let next = if text.is_empty() { CHECK_PROTOCOL } else { ASK_AGAIN };
+                return Err(self.broken(MIDDLE).next(next));
             }
             let Some(json) = self.line(&line)? else { continue };
             if json == b"[DONE]" {
@@ -166,7 +168,7 @@ impl Client {
 
     fn whole(&self, reader: &mut impl Read) -> Result<Value> {
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|e| self.failed(e.into()))?;
+        reader.read_to_end(&mut bytes).map_err(|e| self.cut_off(e))?;
         if bytes.len() as u64 >= LONGEST {
             return Err(self.large());
         }
@@ -219,6 +221,12 @@ impl Client {
         } else {
             error
         }
+    }
+
+    /// An answer that ends where it should go on: in time, or never.
+    fn cut_off(&self, e: std::io::Error) -> Error {
+        let error = self.failed(e.into());
+        if error.code == CODES.timeout { error } else { self.broken(MIDDLE).next(ASK_AGAIN) }
     }
 
     fn large(&self) -> Error {

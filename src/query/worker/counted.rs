@@ -221,7 +221,8 @@ pub fn settle(engine: &mut Engine, at: usize) {
     let found = match &entry.origin {
         Origin::Native(_) => native(engine, entry),
         Origin::Sqlite(file, table) => {
-            let names = candidates(entry, &[Fill::Int, Fill::Float]);
+            // A declared type is no more than a wish there.
+            let names = candidates(entry, &[Fill::Int, Fill::Float, Fill::Timestamp, Fill::Date]);
             match engine.sqlite.get(*file).filter(|_| !names.is_empty()) {
                 Some(file) => units(&names, &file.ranges(table, &names, ROWS)),
                 None => Vec::new(),

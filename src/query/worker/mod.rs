@@ -106,7 +106,7 @@ fn handle(engine: &mut Engine, request: Request) -> Result<()> {
             engine.describe()?;
             let packed = engine.packed.watch(engine.tables.iter().map(|t| t.table.name.as_str()))?;
             let (schema, values) = study::study(engine)?;
-            engine.packed.confirm(&packed)?;
+            engine.packed.confirm(&packed, whole::Reached::All)?;
             answer(&Response::Studied { schema, values })
         }
         Request::Find { text, columns, millis } => {

@@ -7,6 +7,7 @@ use super::counted;
 use super::narrow;
 use super::profile::profile;
 use super::scanner;
+use super::whole::Reached;
 use crate::error::{Error, Exit, Result};
 use crate::postgres::connect::{quote_ident, quote_literal};
 use crate::query::failure;
@@ -286,7 +287,7 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     if let Some(parquet) = &order.parquet {
         answer(&Response::Columns(columns.clone()))?;
         let rows = write_parquet(engine, sql, &columns, parquet)?;
-        engine.packed.confirm(&packed)?;
+        engine.packed.confirm(&packed, Reached::All)?;
         let profile = if order.profile { profile(engine) } else { None };
         return Ok(Response::Done { rows, truncated: None, profile, tables });
     }
@@ -296,11 +297,26 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
     let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
-    if truncated.is_none() {
-        engine.packed.confirm(&packed)?;
-    }
+    let reached =
+        if ended_early(engine, &needs, rows, truncated.is_some()) { Reached::Beginning } else { Reached::All };
+    engine.packed.confirm(&packed, reached)?;
     let profile = if order.profile { profile(engine) } else { None };
     Ok(Response::Done { rows, truncated, profile, tables })
+}
+
+/// Whether a query that returned so many rows had no need of what stands behind them, and none of them can be the half row
+/// at which a file was cut off: there is a further one.
+fn ended_early(engine: &Engine, needs: &Needs, rows: u64, truncated: bool) -> bool {
+    if truncated {
+        return needs.narrowed.flows;
+    }
+    let Some((named, Some(limit))) = &needs.narrowed.first else { return false };
+    if rows < *limit || engine.packed.is_empty() {
+        return false;
+    }
+    let Some(entry) = engine.tables.iter().find(|entry| entry.is(named)) else { return false };
+    let further = format!("SELECT '1' FROM {} LIMIT 1 OFFSET {limit}", entry.relation());
+    engine.rows(&further).is_ok_and(|rows| !rows.is_empty())
 }
 
 /// The statement that is run: its columns in types that go out, one row more than are returned.

@@ -38,6 +38,15 @@ pub struct Watched {
     since: Instant,
 }
 
+/// How much of its files a query needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// All, or nobody knows.
+    All,
+    /// What stands before the end of the last one that it came to.
+    Beginning,
+}
+
 impl Packed {
     /// Notes which files a table is read from.
     pub fn add(&mut self, table: &str, files: &[PathBuf]) {
@@ -75,12 +84,22 @@ impl Packed {
         Ok(Watched { files, since: Instant::now() })
     }
 
+    /// Whether no file is compressed.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
     /// Waits for what was begun, for a while.
     ///
     /// # Errors
     /// A file that is cut off or damaged.
-    pub fn confirm(&mut self, watched: &Watched) -> Result<()> {
-        let end = Instant::now() + watched.since.elapsed().max(PATIENCE);
+    pub fn confirm(&mut self, watched: &Watched, reached: Reached) -> Result<()> {
+        // Of an only file the end was not read; of several, some may have been read to theirs.
+        if reached == Reached::Beginning && watched.files.len() < 2 {
+            return Ok(());
+        }
+        let elapsed = watched.since.elapsed();
+        let end = Instant::now() + if reached == Reached::All { elapsed.max(PATIENCE) } else { elapsed };
         for coming in &self.coming {
             while watched.files.iter().any(|f| !self.known.contains_key(f)) {
                 let Ok((file, wrong)) = coming.recv_timeout(end.saturating_duration_since(Instant::now())) else {
@@ -89,7 +108,8 @@ impl Packed {
                 self.known.insert(file, wrong);
             }
         }
-        if let Some(file) = watched.files.iter().find(|f| !self.known.contains_key(*f)) {
+        let unknown = |f: &&PathBuf| reached == Reached::All && !self.known.contains_key(*f);
+        if let Some(file) = watched.files.iter().find(unknown) {
             let file = file.display();
             answer(&Response::Note(format!("note: {file} was not looked through to its end, which may be missing")))?;
         }

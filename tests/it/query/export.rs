@@ -97,6 +97,11 @@ fn what_fails_leaves_the_old_file_and_nothing_else() {
         assert_eq!(fs::read_to_string(shop.path("out/x.parquet")).unwrap(), "old", "{arguments:?}");
         assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 1, "{arguments:?}");
     }
+    for (column, code) in [("id", 64), ("nothing", 64)] {
+        let run = shop.command("export").args(["--source", "items.csv", "--table", "items", "-o", "out/parts"]);
+        run.args(["--partition-by", column]).run().code(code);
+        assert!(!shop.path("out/parts").exists(), "{column}");
+    }
     // A folder of somebody else's files is not written into.
     let run = shop.command("export").args([
         "--source",

@@ -90,6 +90,20 @@ fn memory_bombs_end_within_the_limit() {
 }
 
 #[test]
+fn what_duckdb_does_not_count_is_limited_too() {
+    // A chunk of 2048 such strings would be 2 GB, none of which DuckDB counts.
+    let shop = Shop::new();
+    shop.query(&["items.csv"])
+        .args(["--memory", "128MB", "--threads", "1", "-o", "x.csv"])
+        .args(["--sql", "SELECT repeat('x', 1000000) AS x FROM range(20000)"])
+        .run()
+        .code(1)
+        .stderr_has("128 MB of memory")
+        .stderr_has("raise --memory");
+    assert!(!shop.path("x.csv").exists());
+}
+
+#[test]
 fn nothing_is_left_of_a_query_that_was_ended() {
     let shop = Shop::new();
     fs::create_dir(shop.path("tmp")).unwrap();

@@ -50,6 +50,9 @@ fn a_server_is_asked_for_the_rows_and_columns_of_the_question() {
     assert_eq!(shop.rows(&[&source], "SELECT id FROM hits LIMIT 3").as_array().unwrap().len(), 3);
     let asked = copies(&server)[before..].join("\n");
     assert!(asked.contains("LIMIT 3") && !asked.contains("path"), "{asked}");
+    // Groups are made of all rows.
+    let paths = "SELECT path FROM hits GROUP BY ALL LIMIT 6";
+    assert_eq!(shop.rows(&[&source], paths).as_array().unwrap().len(), 6);
     let run = shop.query(&[&source]).args(["--limit", "5", "--format", "csv", "--sql", "FROM hits"]).run().success();
     assert_eq!(run.stdout.lines().count(), 6);
     run.stderr_has("truncated after 5 rows");

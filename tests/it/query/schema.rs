@@ -36,6 +36,29 @@ fn tables_columns_types_keys_and_rows_are_shown() {
 }
 
 #[test]
+fn an_entry_of_the_glossary_that_means_nothing_is_said() {
+    let shop = Shop::new();
+    let glossary = |entry: &str| shop.write("llmsql.toml", &format!("[glossary]\n{entry}\n"));
+    let schema = || shop.command("schema").args(["--source", "orders.db"]).run().success();
+    for (entry, said) in [
+        ("synonyms = { clients = \"custmer\" }", "\"clients\" means \"custmer\", which is no table"),
+        ("synonyms = { clients = \"customer.nam\" }", "\"customer.nam\""),
+        ("metrics = { takings = { table = \"order\", sql = \"sum(price)\" } }", "\"takings\" is of \"order\""),
+        ("time = { orders = \"paid\" }", "time: \"orders.paid\""),
+        ("joins = [{ from = \"orders.customer_id\", to = \"clients.id\" }]", "joins: \"clients.id\""),
+    ] {
+        glossary(entry);
+        schema().stderr_has(said);
+        shop.query(&["orders.db"]).args(["--explain", "how many orders"]).run().stderr_has(said);
+        let answered = shop.query(&["orders.db"]).arg("how many orders").run().success();
+        assert!(!answered.stderr.contains("[glossary]"), "{}", answered.stderr);
+    }
+    glossary("synonyms = { clients = \"customer\", \"what they are called\" = \"Customer.NAME\" }");
+    assert!(!schema().stderr.contains("[glossary]"));
+    shop.query(&["orders.db"]).arg("how many clients").run().success().stderr_has("rows from customer");
+}
+
+#[test]
 fn every_example_question_is_answered() {
     let shop = Shop::new();
     let run = shop.command("schema").args(["--source", "orders.db", "--format", "json"]).run().success();

@@ -4,7 +4,7 @@ use super::{Shop, duckdb_file};
 use crate::support::Postgres;
 use serde_json::json;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 
 #[test]
 fn files_of_every_format_are_tables_by_their_names() {
@@ -258,7 +258,7 @@ fn times_that_columns_of_any_source_count_since_1970_are_times() {
         )
     };
     let sqlite = rusqlite::Connection::open(shop.path("epoch.db")).unwrap();
-    sqlite.execute_batch(&create("REAL")).unwrap();
+    sqlite.execute_batch(&create("TIMESTAMP")).unwrap();
     duckdb_file(&shop.path("epoch.duckdb"), &create("DOUBLE"));
     duckdb_file(
         &shop.path("other.duckdb"),
@@ -287,6 +287,14 @@ fn times_that_columns_of_any_source_count_since_1970_are_times() {
         let schema = shop.command("schema").args(["--source", source]).run().success();
         schema.stdout_has("counted in seconds since 1970").stdout_has("counted in milliseconds since 1970");
     }
+}
+
+/// What can be unpacked of the beginning of a gzip file.
+fn inflated(packed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    // It is cut off.
+    let _ = flate2::read::GzDecoder::new(packed).read_to_end(&mut text);
+    text
 }
 
 #[test]
@@ -320,8 +328,19 @@ fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
         shop.command("export").args(export).run().code(1).stderr_has(said);
         assert!(!shop.path("t.parquet").exists());
     }
-    // Who asks for some rows only gets them.
-    shop.query(&["t=cut.csv.gz"]).args(["--limit", "2", "--sql", "SELECT id FROM t"]).run().success().stdout_has("1");
+    // Who asks for some rows only gets them, as long as none of them can be the half one, and none is made of all.
+    let limited = |limit: &str, sql: &str| shop.query(&["t=cut.csv.gz"]).args(["--limit", limit, "--sql", sql]).run();
+    limited("2", "SELECT id FROM t").success().stdout_has("1");
+    limited("2", "SELECT id + 1 AS next FROM t WHERE name LIKE '%a%'").success();
+    limited("9", "SELECT id, name FROM t LIMIT 3").success().stdout_has("2");
+    limited("2", "SELECT id, count(*) AS n FROM t GROUP BY id").code(1).stderr_has("cut off");
+    limited("2", "SELECT id FROM t GROUP BY ALL").code(1).stderr_has("cut off");
+    limited("2", "SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM t").code(1).stderr_has("cut off");
+    limited("2", "SELECT unnest(list(id)) AS id FROM t").code(1).stderr_has("cut off");
+    // All rows that are there, the half one as the last: one less is known to be whole.
+    let there = String::from_utf8(inflated(&whole[..whole.len() / 2])).unwrap().lines().count() - 1;
+    limited("99999999", &format!("SELECT id, name FROM t LIMIT {}", there - 1)).success();
+    limited("99999999", &format!("SELECT id, name FROM t LIMIT {there}")).code(1).stderr_has("cut off");
 
     // A frame of zstd as its format has it: a block of raw bytes, one of a byte repeated, one raw and last.
     let raw = |text: &[u8], last: u32| {

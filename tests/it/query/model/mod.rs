@@ -159,6 +159,7 @@ fn a_server_that_is_slow_broken_or_too_talkative_is_an_error_that_says_so() {
             (Reply::Flood, "model.answer"),
             (Reply::EndlessLine, "model.answer"),
             (Reply::Cut, "model.answer"),
+            (Reply::Short, "model.answer"),
             (Reply::Raw("<html>It works!</html>\n"), "model.answer"),
             (Reply::Raw(""), "model.answer"),
             (Reply::Raw("{\"error\": \"model not found\"}\n"), if openai { "model.answer" } else { "model.failed" }),

@@ -26,6 +26,8 @@ pub enum Reply {
     EndlessLine,
     /// Ends in the middle of a sentence.
     Cut,
+    /// Promises more bytes than it sends.
+    Short,
     /// Sends these bytes as its body.
     Raw(&'static str),
     /// Another status, with this body.
@@ -168,6 +170,10 @@ fn answer(stream: &mut impl Write, ollama: bool, reply: Reply) -> std::io::Resul
                 stream,
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
             )
+        }
+        Reply::Short => {
+            let body = piece(ollama, "SELECT ");
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n\r\n{body}")
         }
         Reply::Silence => {
             std::thread::sleep(Duration::from_secs(60));
