@@ -319,9 +319,13 @@ impl Context<'_, '_> {
                 }
             }
             (Meaning::Column(column), Meaning::Table(table)) => {
-                let owned = !others
-                    && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In))
-                    && between.iter().skip(1).all(pronoun);
+                let of_each = self.spans.get(earlier + 1..later).unwrap_or_default().iter().any(|s| {
+                    s.piece == Piece::Cue(Cue::Each) && self.tokens.get(s.start).is_some_and(|t| t.lower == "of")
+                });
+                let owned = !others && between.is_empty() && of_each
+                    || !others
+                        && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In))
+                        && between.iter().skip(1).all(pronoun);
                 let adjacent = later == earlier + 1;
                 if column.table == *table && owned {
                     0.9

@@ -234,7 +234,19 @@ impl Draft {
             return;
         }
         let mut group: Vec<Expr> = Vec::new();
-        for table in &self.group_tables {
+        // "the average pages per session" of sessions: each row is one.
+        let mean = |e: &Expr| match e {
+            Expr::Agg(Agg::Avg, of) => {
+                let mut columns = Vec::new();
+                of.columns(&mut columns);
+                columns.first().map(|c| c.table)
+            }
+            _ => None,
+        };
+        let means: Vec<Option<TableId>> = query.select.iter().filter(|e| e.is_aggregate()).map(mean).collect();
+        let rows = |t: &TableId| !means.is_empty() && means.iter().all(|m| *m == Some(*t)) && query.order.is_empty();
+        let of_rows = self.group_tables.iter().copied().filter(rows).collect::<Vec<_>>();
+        for table in self.group_tables.iter().filter(|t| !of_rows.contains(t)) {
             add_table(query, *table);
             if !shows(index, query, *table) {
                 let names: Vec<Expr> = index.table(*table).display.iter().map(|c| Expr::Column(*c)).collect();

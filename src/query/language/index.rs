@@ -249,6 +249,24 @@ impl<'a> Index<'a> {
         column.kind == Kind::Text && !column.values.is_empty() && column.values.iter().all(number)
     }
 
+    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
+    #[must_use]
+    pub fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
+        if self.kind(column) == Kind::Boolean {
+            return Some(yes.to_string());
+        }
+        let values = &self.column(column).column.values;
+        let pair = |words: [&str; 2]| {
+            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
+            let wanted = if yes { words.first() } else { words.last() }?;
+            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
+            found.filter(|_| known && values.len() == 2).cloned()
+        };
+        let found = [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair);
+        // Where there are several kinds of yes, there is one no.
+        found.or_else(|| values.iter().find(|v| !yes && v.eq_ignore_ascii_case("no")).cloned())
+    }
+
     /// Whether a column holds each value once: a key of its own, not one shared with others.
     #[must_use]
     pub fn is_unique(&self, id: ColumnId) -> bool {
@@ -269,6 +287,7 @@ impl<'a> Index<'a> {
             let on = find(&join.from).zip(find(&join.to));
             self.add_edge(on.into_iter().collect(), true);
         }
+        self.add_through();
         for edge in &self.edges {
             for (a, b) in &edge.on {
                 for id in [a, b] {
@@ -287,6 +306,23 @@ impl<'a> Index<'a> {
             }
         }
         self.said = self.edges.iter().map(|edge| self.said_by(edge)).collect();
+    }
+
+    /// A reference to a part of a key that itself refers to another table leads there at once: through the rows between,
+    /// of which there may be several, rows would be counted more than once.
+    fn add_through(&mut self) {
+        let pairs: Vec<(ColumnId, ColumnId)> =
+            self.edges.iter().filter_map(|e| if let [pair] = e.on.as_slice() { Some(*pair) } else { None }).collect();
+        for (from, between) in &pairs {
+            let table = self.table(between.table).table;
+            if matches!(table.primary_key.as_slice(), [one] if *one == self.column(*between).column.name) {
+                continue;
+            }
+            let further = |(next, to): &&(ColumnId, ColumnId)| next == between && to.table != from.table;
+            for (_, to) in pairs.iter().filter(further) {
+                self.add_edge(vec![(*from, *to)], false);
+            }
+        }
     }
 
     fn said_by(&self, edge: &Edge) -> Said {

@@ -77,8 +77,8 @@ const BEGUN: &[&str] = &[
     "logged",
 ];
 
-const FAILED: &[&str] = &["error", "failed", "failure", "fail", "fatal", "critical"];
-const SUCCEEDED: &[&str] = &["success", "ok", "succeeded", "completed", "done"];
+const FAILED: &[&str] = &["error", "errored", "failed", "failure", "fail", "fatal", "critical"];
+const SUCCEEDED: &[&str] = &["success", "successful", "ok", "succeeded", "completed", "done", "passed"];
 
 impl Log {
     /// A table as operations data, where it is.
@@ -145,7 +145,10 @@ impl Log {
         let user = find(&["usename", "username", "user", "login", "account", "assignee", "owner"], &|c| {
             text(c) && !has(&c, &["agent", "query"])
         });
-        let actor = user.or_else(|| find(&["addr", "address", "ip", "client"], &text));
+        // Where one column tells who does what rows are, as `deployed_by`.
+        let mut by = index.columns(table).filter(|c| text(*c) && index.column(*c).words.ends_with("by"));
+        let by = by.next().filter(|_| by.next().is_none());
+        let actor = user.or_else(|| find(&["addr", "address", "ip", "client"], &text)).or(by);
         let own_edges = index.edges.iter().filter(|e| e.from == table && e.to != table);
         let referred = own_edges.map(|e| e.to).collect();
         let mut rows = vec!["row", "record", "entri", "event"];

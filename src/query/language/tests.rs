@@ -1,5 +1,7 @@
 //! The translator as a whole, over a small shop.
 
+mod forms;
+
 use jiff::civil::{Weekday, date};
 use proptest::prelude::*;
 

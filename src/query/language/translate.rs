@@ -209,11 +209,17 @@ impl<'a> Translator<'a> {
         places.sort_unstable();
         places.dedup();
         let only = self.index.tables.len() == 1;
-        let open = |log: &Log| {
-            only || !log.plain || tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some())
-        };
         let reader = |log| statistics::Reader { index: &self.index, linker, log, question, tokens, dated, bad };
+        let happened = |log: &Log| tokens.iter().any(|t| log.event(&t.lower).or(log.deed(&t.stem)).is_some());
+        let figured = |log: &Log| {
+            let own = statistics::Reader { index: &self.index, linker, log, question, tokens, dated, bad };
+            own.asks_for_figures()
+        };
+        let open = |log: &Log| only || !log.plain || happened(log) || figured(log);
         let read = |log| {
+            if self.is_of_another(log, tokens) && !happened(log) && !figured(log) {
+                return None;
+            }
             let reader = reader(log);
             reader.read().map(|(query, weak)| (reader, query, weak))
         };
@@ -231,6 +237,27 @@ impl<'a> Translator<'a> {
         let link = |(range, meaning): (Range<usize>, String)| link(question, tokens, range, meaning);
         let words = reader.explained().into_iter().filter_map(link).collect();
         Some(Figures { query, weak, words, other: None })
+    }
+
+    /// Whether the rows of another table are asked about, and not by those of this one: "how many projects are active"
+    /// says nothing of builds, and "projects without failed builds" nothing of the builds of each.
+    fn is_of_another(&self, log: &Log, tokens: &[Token]) -> bool {
+        let place = |table: usize| {
+            let own = &self.index.table(table).words.stems;
+            let begins = |w: &[Token]| w.iter().map(|t| &t.stem).eq(own);
+            if own.is_empty() { None } else { tokens.windows(own.len()).position(begins) }
+        };
+        let Some(other) = (0..self.index.tables.len()).filter(|t| *t != log.table).filter_map(place).min() else {
+            return false;
+        };
+        let rows = tokens.iter().position(|t| log.rows.contains(&t.stem.as_str()));
+        match place(log.table).into_iter().chain(rows).min() {
+            None => true,
+            Some(own) => {
+                let between = tokens.get(other..own).unwrap_or_default();
+                between.iter().any(|t| matches!(t.lower.as_str(), "without" | "no" | "never"))
+            }
+        }
     }
 
     fn writer<'w>(&'w self, apart: &'w Apart) -> Writer<'w, 'a> {

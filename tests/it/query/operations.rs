@@ -90,7 +90,7 @@ fn questions_of_operators_are_answered_as_by_hand_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let duckdb = duckdb::Connection::open_in_memory().expect("DuckDB");
     let data = include_str!("operations/data.sql").replace("FOLDER", &folder.path().display().to_string());
-    for own in ["desk", "shop"] {
+    for own in ["desk", "shop", "pipeline", "market"] {
         std::fs::create_dir(folder.path().join(own)).expect("a folder");
     }
     duckdb.execute_batch(&data).expect("the data");

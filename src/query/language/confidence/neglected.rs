@@ -16,6 +16,7 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
     };
     parts.iter().any(cue)
         || turns_top_around(tokens, parts, query)
+        || leaves_out_by(tokens, parts, query)
         || leaves_out_kind(tokens, parts)
         || leaves_out_never_or_only(tokens, query)
 }
@@ -31,6 +32,18 @@ fn turns_top_around(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
     };
     let bottom = |q: &Query| q.limit.is_some() && q.order.first().is_some_and(|(_, down)| !down);
     parts.iter().any(top) && !parts.iter().any(other) && anywhere(query, &bottom)
+}
+
+/// Whether figures are asked for by the rows of a table, `the average number of retries by job`, and there is one figure.
+fn leaves_out_by(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+    let by = |three: &[Part]| {
+        let [figure, by, table] = three else { return false };
+        let done = figure.end.checked_sub(1).and_then(|last| tokens.get(last)).is_some_and(|t| t.lower.ends_with("ed"));
+        let said = matches!(figure.item, Item::Column(_) | Item::Table(_)) && !done;
+        said && by.item == Item::Cue(Cue::By) && matches!(table.item, Item::Table(_))
+    };
+    let one = query.group.is_empty() && query.limit_by.is_empty() && query.order.is_empty();
+    one && query.select.iter().all(Expr::is_aggregate) && parts.windows(3).any(by)
 }
 
 /// Whether a word that says which rows of a table are meant, `how many urgent tickets`, is not understood.

@@ -344,6 +344,10 @@ impl Linker<'_, '_> {
                     is_filler(&t.lower)
                         && !matches!(t.lower.as_str(), "of" | "the" | "a" | "an" | "to" | "all" | "each")
                 };
+                // "the email address of customers": the words that stand together belong together.
+                if fillers > 0.0 && self.ends_name(tokens, start) {
+                    continue;
+                }
                 if best.strength < 0.8 && fillers > 0.0 || !joined || phrase.iter().any(loose) {
                     continue;
                 }
@@ -357,6 +361,16 @@ impl Linker<'_, '_> {
                 add(score + 0.01 + 0.68 * fillers, start, end, Piece::Mention(candidates));
             }
         }
+    }
+
+    /// Whether the word at a place is the second of two that name a column.
+    fn ends_name(&self, tokens: &[Token], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|p| tokens.get(p)).filter(|t| t.is_word() && !is_filler(&t.lower));
+        let (Some(before), Some(own)) = (before.filter(|t| cues::of(&t.lower).is_none()), tokens.get(at)) else {
+            return false;
+        };
+        let column = |c: &Candidate| c.strength >= 0.9 && matches!(c.meaning, Meaning::Column(_));
+        self.names(&[&before.stem, &own.stem]).iter().any(column)
     }
 
     /// Words with capitals inside a sentence: a name that is stored nowhere.

@@ -153,7 +153,9 @@ impl Linker<'_, '_> {
         if self.index.named(stems).is_empty() {
             let doers = ["er", "or"].map(|end| format!("{stems}{end}"));
             let deeds = ["er", "or"].iter().filter_map(|end| stems.strip_suffix(end)).map(str::to_owned);
-            for other in doers.into_iter().chain(deeds).filter(|o| o.len() > 3 && !o.contains(' ')) {
+            // Attendees are at an attendance.
+            let met = stems.strip_suffix('e').filter(|s| s.len() > 4).map(str::to_owned);
+            for other in doers.into_iter().chain(deeds).chain(met).filter(|o| o.len() > 3 && !o.contains(' ')) {
                 let other = Synonym { stems: other, strength: DOER };
                 if named(&other) && found.iter().all(|s| s.stems != other.stems) {
                     found.push(other);

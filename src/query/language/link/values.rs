@@ -1,8 +1,8 @@
 //! Values: what a phrase says that is stored, as it is or by another word.
 
 use super::{Candidate, KEPT, Linker, Meaning, Piece, is_filler, size};
-use crate::query::language::index::ColumnId;
-use crate::query::language::words::{Shape, Token};
+use crate::query::language::index::{ColumnId, Element};
+use crate::query::language::words::{Shape, Token, number_word, stem};
 use crate::query::language::{cues, synonyms};
 
 /// The most words in a stored value.
@@ -51,6 +51,10 @@ impl Linker<'_, '_> {
                 continue;
             }
             let worth_a_lookup = capital && matches!(last.shape, Shape::Word | Shape::Number(_));
+            // "two or more" is a number, though something is called so.
+            if !capital && phrase.len() == 1 && number_word(&first.lower).is_some() {
+                continue;
+            }
             let mut found = if worth_a_lookup {
                 self.values(&text.to_lowercase(), text)
             } else {
@@ -58,6 +62,9 @@ impl Linker<'_, '_> {
             };
             if found.is_empty() && phrase.len() == 1 {
                 found = self.sex(&first.lower);
+            }
+            if found.is_empty() && phrase.len() == 1 {
+                found = self.not_so(&first.lower);
             }
             if found.is_empty() {
                 let stems: Vec<&str> = phrase.iter().map(|t| t.stem.as_str()).collect();
@@ -108,6 +115,19 @@ impl Linker<'_, '_> {
         }
         found.truncate(KEPT + 6);
         found
+    }
+
+    /// `inactive` of a column called active, that holds yes and no.
+    fn not_so(&self, lower: &str) -> Vec<Candidate> {
+        let rest = ["in", "un", "non"].iter().find_map(|p| lower.strip_prefix(p)).filter(|r| r.len() > 3);
+        let Some(rest) = rest.filter(|_| self.index.named(&stem(lower)).is_empty()) else { return Vec::new() };
+        let element = |e: &Element| match e {
+            Element::Column(c) if self.index.column(*c).own_words() == [rest] => Some(*c),
+            _ => None,
+        };
+        let columns = self.index.named(&stem(rest)).iter().filter_map(element);
+        let no = |c: ColumnId| self.index.holds(c, true).and(self.index.holds(c, false)).map(|no| (c, no));
+        columns.filter_map(no).map(|(c, no)| Candidate { meaning: Meaning::Value(c, no), strength: 1.0 }).collect()
     }
 
     /// Where a nation or a yes is stored by another word; a single letter only where the column holds few.

@@ -16,10 +16,51 @@ impl<'p> Parser<'p, '_> {
         aggs.into_iter().map(|agg| Expr::Agg(agg, Box::new(Expr::Column(column)))).collect()
     }
 
+    /// `the average temperature` where a column is called `mean_temperature`: that column, of which no figure is made.
+    fn stored_figure(&mut self, column: ColumnId) -> ColumnId {
+        let words = |agg: Agg| -> &[&str] {
+            match agg {
+                Agg::Avg => &["mean", "average", "avg"],
+                Agg::Max => &["max", "maximum"],
+                Agg::Min => &["min", "minimum"],
+                _ => &[],
+            }
+        };
+        let [agg] = self.wait.aggs.as_slice() else { return column };
+        let figures = [Agg::Avg, Agg::Max, Agg::Min];
+        let figure = |s: &String| figures.iter().any(|a| words(*a).contains(&s.as_str()));
+        let rest =
+            |c: ColumnId| -> Vec<&String> { self.index.column(c).words.words.iter().filter(|w| !figure(w)).collect() };
+        let said = self.phrase();
+        if words(*agg).is_empty() || said.split(' ').any(|w| figure(&w.to_owned())) {
+            return column;
+        }
+        let of_it = |c: &ColumnId| self.index.column(*c).words.words.iter().any(|w| words(*agg).contains(&w.as_str()));
+        let same: Vec<ColumnId> = self.index.columns(column.table).filter(|c| rest(*c) == rest(column)).collect();
+        let plain = same.iter().any(|c| !self.index.column(*c).words.words.iter().any(figure));
+        match same.into_iter().find(of_it).filter(|_| !plain) {
+            Some(found) => {
+                if self.draft.group.is_empty() && self.draft.group_tables.is_empty() {
+                    self.wait.aggs.clear();
+                }
+                found
+            }
+            None => column,
+        }
+    }
+
     pub(super) fn column(&mut self, column: ColumnId) {
+        let column = self.stored_figure(column);
+        let said_total = self.phrase().starts_with("total ") && !self.index.column(column).words.has("total");
+        if said_total && self.wait.aggs.is_empty() && !self.wait.count && self.counts(column) {
+            self.wait.aggs.push(Agg::Sum);
+        }
         self.last_column = Some(column);
         let owner = std::mem::take(&mut self.wait.owner);
         let measure = is_measure(self.index, column) && !self.index.column(column).key;
+        if self.says_whether(column) {
+            return;
+        }
         if std::mem::take(&mut self.wait.each) {
             self.draft.late |= !self.draft.outputs.is_empty();
             if let Some(names) = self.referred(column) {
@@ -240,6 +281,11 @@ impl<'p> Parser<'p, '_> {
                     push_new(&mut self.draft.group, Expr::Column(column));
                     return;
                 }
+                // "shared by counties": who does it.
+                Some(Item::Cue(Cue::By)) if self.is_done_by() => {
+                    self.note_table(column.table);
+                    return;
+                }
                 Some(Item::Cue(Cue::By)) => {
                     self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
                     return;
@@ -347,6 +393,7 @@ impl<'p> Parser<'p, '_> {
             let all =
                 self.at.checked_sub(1).and_then(|p| self.parts.get(p)).is_some_and(|p| p.item == Item::Cue(Cue::All));
             self.draft.all |= all && self.draft.outputs.is_empty();
+            self.share_name(column);
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
         self.draft.outputs.extend(figures.into_iter().map(Output::Expr));
@@ -355,6 +402,64 @@ impl<'p> Parser<'p, '_> {
         {
             self.wait.column = None;
         }
+    }
+
+    /// "active customers", "how many customers are active": those of which a column of yes and no says so.
+    fn says_whether(&mut self, column: ColumnId) -> bool {
+        let Some(yes) =
+            self.index.holds(column, !self.wait.negated).filter(|_| figures_wait(&self.wait) || self.wait.count)
+        else {
+            return false;
+        };
+        let rows = |o: &Output| match o {
+            Output::CountOf(t) | Output::Rows(t) => *t == column.table,
+            Output::Expr(Expr::Column(c)) => c.table == column.table,
+            _ => false,
+        };
+        let kind = self.adjacent()
+            && matches!(self.ahead(0), Some(Item::Table(t)) if *t == column.table)
+            && !self.wait.each
+            && !self.wait.distinct
+            && self.mode != Mode::Order;
+        let are = matches!(self.part_before(), Some(Item::Cue(Cue::Be)))
+            && !self.draft.outputs.is_empty()
+            && self.draft.outputs.iter().all(rows)
+            && !self.wait.count
+            && self.tokens.iter().all(|t| t.lower != "whether")
+            && !self.own_value_follows(column)
+            && !self.condition_follows();
+        if !kind && !are {
+            return false;
+        }
+        self.wait.negated = false;
+        self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(yes))));
+        true
+    }
+
+    /// "the checking and savings balances": the column is wanted of the table named before as well.
+    fn share_name(&mut self, column: ColumnId) {
+        let mut before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+        let listed = matches!(before.next(), Some(Item::Table(t)) if *t == column.table)
+            && matches!(before.next(), Some(Item::Cue(Cue::And)));
+        let Some(Item::Table(other)) = before.next().filter(|_| listed) else { return };
+        let own = |c: ColumnId| self.index.column(c).own_words();
+        let same = self.index.columns(*other).find(|c| own(*c) == own(column) && *other != column.table);
+        if let (Some(Output::Rows(t)), Some(same)) = (self.draft.outputs.last_mut(), same)
+            && t == other
+        {
+            self.draft.outputs.pop();
+            self.draft.outputs.push(Output::Expr(Expr::Column(same)));
+        }
+    }
+
+    /// Whether a participle stands before the "by" before, which says how it is done by whom.
+    fn is_done_by(&self) -> bool {
+        let start = self.parts.get(self.at).map_or(0, |p| p.start);
+        let mut before = self.tokens.iter().take(start).rev().skip_while(|t| t.lower != "by").skip(1);
+        before.next().is_some_and(|t| {
+            t.lower.ends_with("ed")
+                && !matches!(t.lower.as_str(), "sorted" | "ordered" | "ranked" | "grouped" | "listed")
+        })
     }
 
     /// Rows that have the most common value of a column.
@@ -516,8 +621,16 @@ impl<'p> Parser<'p, '_> {
         words.next() == Some("how") && words.next() == Some("many")
     }
 
+    /// Whether "are there" follows, and nothing else.
+    fn asks_how_many_there_are(&self) -> bool {
+        let end = self.parts.get(self.at).map_or(0, |p| p.end);
+        let rest = self.tokens.get(end..).unwrap_or_default().iter().filter(|t| t.is_word());
+        let rest: Vec<&str> = rest.map(|t| t.lower.as_str()).collect();
+        matches!(rest.as_slice(), ["are" | "is", "there"] | ["are" | "is", "there", "in", "total"] | ["exist"])
+    }
+
     /// Whether a column holds numbers of things, by its name: `passengers`, `number_of_docks`, `injured`.
-    fn counts(&self, column: ColumnId) -> bool {
+    pub(super) fn counts(&self, column: ColumnId) -> bool {
         let number =
             |w: &String| matches!(w.as_str(), "number" | "numbers" | "num" | "count" | "counts" | "quantity" | "qty");
         let things = |w: &String| w.len() > 3 && (w.ends_with('s') || w.ends_with("ed"));
@@ -528,7 +641,7 @@ impl<'p> Parser<'p, '_> {
     }
 
     /// Whether a column tells how much of something each row has, which does not add up to a number of things.
-    fn is_degree(&self, column: ColumnId) -> bool {
+    pub(super) fn is_degree(&self, column: ColumnId) -> bool {
         let degree = |w: &String| {
             let one = w.strip_suffix('s').unwrap_or(w);
             w == "year"
@@ -582,12 +695,18 @@ impl<'p> Parser<'p, '_> {
         let alone = self.mode == Mode::Select && self.draft.outputs.is_empty();
         let figure = measure && !asked && alone && !self.index.column(column).key;
         let number = figure && self.counts(column) && !self.condition_follows();
-        let expr = if number && self.said_how_many() {
+        // "the number of problems reported": of problems, not of the days on which they were.
+        let happened = !asked && self.holds_times(column) && self.phrase().ends_with("ed");
+        let expr = if happened {
+            Expr::Count
+        } else if number && self.said_how_many() {
             Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
         } else if figure && (self.is_degree(column) || self.said_how_many() && self.condition_follows()) {
             // "how many prices are above 8": the rows, which is a guess.
             self.draft.cost += 1.0;
             Expr::Count
+        } else if measure && !asked && figure && self.said_how_many() && self.asks_how_many_there_are() {
+            distinct(column)
         } else if measure && !asked {
             Expr::Column(column)
         } else if unique && !asked && (self.index.column(column).key || measure) {
@@ -616,21 +735,14 @@ impl<'p> Parser<'p, '_> {
         (self.mode == Mode::Filter && self.draft.order.is_empty() && !self.draft.outputs.is_empty()).then_some(most)
     }
 
-    /// What a column holds where what it says is so, or is not: `yes` and `no`, `true` and `false`.
-    fn holds(&self, column: ColumnId, yes: bool) -> Option<String> {
-        if self.index.kind(column) == Kind::Boolean {
-            return Some(yes.to_string());
-        }
-        let values = &self.index.column(column).column.values;
-        let pair = |words: [&str; 2]| {
-            let known = values.iter().all(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)));
-            let wanted = if yes { words.first() } else { words.last() }?;
-            let found = values.iter().find(|v| v.eq_ignore_ascii_case(wanted));
-            found.filter(|_| known && values.len() == 2).cloned()
+    /// Whether a column refers, from rows of which the rows asked about may have several, to another table: what has no
+    /// such row refers to none.
+    fn refers_from_many(&self, column: ColumnId) -> bool {
+        let refers = self.index.edges.iter().any(|e| e.on.iter().any(|(from, _)| *from == column));
+        let many = |s: TableId| {
+            s != column.table && crate::query::language::draft::owns_many(self.index, &[], s, column.table)
         };
-        let found = [["yes", "no"], ["y", "n"], ["true", "false"], ["t", "f"]].into_iter().find_map(pair);
-        // Where there are several kinds of yes, there is one no.
-        found.or_else(|| values.iter().find(|v| !yes && v.eq_ignore_ascii_case("no")).cloned())
+        refers && !self.draft.outputs.is_empty() && self.subject().is_some_and(many)
     }
 
     /// A column that was named and waits for a comparison that does not come.
@@ -645,9 +757,21 @@ impl<'p> Parser<'p, '_> {
                 c.cond.columns(&mut columns);
                 columns.contains(&column)
             });
-            if let Some(text) = self.holds(column, !self.wait.negated).filter(|_| !told) {
+            if let Some(text) = self.index.holds(column, !self.wait.negated).filter(|_| !told) {
                 self.wait.negated = false;
                 self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(text))));
+            } else if self.wait.negated && self.refers_from_many(column) {
+                self.none_of(column.table);
+            } else if self.wait.negated
+                && is_measure(self.index, column)
+                && !self.index.column(column).column.nullable
+                && !self.index.column(column).key
+                && self.tokens.iter().all(|t| t.stem != "valu")
+            {
+                // "products without stock": there is none of it.
+                self.wait.negated = false;
+                let none = Operand::Literal(Literal::Number(0.0));
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, none));
             } else if std::mem::take(&mut self.wait.negated) {
                 self.draft.conditions.push(Condition {
                     cond: Cond::Null(column, true),

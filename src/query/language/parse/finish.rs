@@ -45,7 +45,7 @@ impl Parser<'_, '_> {
         }
         if let Some((most, _)) = self.wait.superlative
             && self.draft.order.is_empty()
-            && let Some(column) = self.last_column
+            && let Some(column) = self.last_column.filter(|c| !self.wait.counted || self.counts(*c))
             && (self.holds_times(column) || is_measure(self.index, column))
             && !self.index.column(column).key
         {

@@ -217,6 +217,11 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             Cue::Agg(agg) => self.aggregate(agg),
             Cue::Distinct => self.wait.distinct = true,
+            // "sorted first by name, lastly by age".
+            Cue::Superlative(..) | Cue::Top(_)
+                if self.mode == Mode::Order
+                    && matches!(self.phrase().as_str(), "first" | "last" | "lastly" | "finally")
+                    && matches!(self.ahead(0), Some(Item::Cue(Cue::By | Cue::Order))) => {}
             Cue::Superlative(most, quality) => self.superlative(most, quality),
             Cue::Frequent(most) => self.frequent(most),
             Cue::Top(top) => {
@@ -225,7 +230,14 @@ impl<'p, 'a> Parser<'p, 'a> {
             }
             Cue::Aged => self.aged(),
             Cue::Compare(op, quality) => {
-                let op = if std::mem::take(&mut self.wait.negated) { op.negated() } else { op };
+                // "never had more than 3": no row of theirs had.
+                let op = if self.never_of_many() {
+                    op
+                } else if std::mem::take(&mut self.wait.negated) {
+                    op.negated()
+                } else {
+                    op
+                };
                 if !self.begin_others(op, quality) {
                     self.wait.compare = Some((op, quality));
                 }
@@ -341,6 +353,19 @@ impl<'p, 'a> Parser<'p, 'a> {
             Cue::Stop => self.stop(),
             Cue::All | Cue::Idle => {}
         }
+    }
+
+    /// Whether "never" was said of a column of which the rows asked about have several values.
+    fn never_of_many(&self) -> bool {
+        let never = self.wait.negated && self.tokens.iter().any(|t| t.lower == "never");
+        let many = |subject: TableId, c: ColumnId| {
+            subject != c.table && crate::query::language::draft::owns_many(self.index, &[], subject, c.table)
+        };
+        let behind = match (self.ahead(0), self.ahead(1)) {
+            (Some(Item::Number(_)), Some(Item::Column(column))) => Some(*column),
+            _ => None,
+        };
+        never && self.wait.column.or(behind).zip(self.subject()).is_some_and(|(c, s)| many(s, c))
     }
 
     fn filter(&mut self) {

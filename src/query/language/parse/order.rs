@@ -4,13 +4,14 @@ use super::{Mode, Parser, limit};
 use crate::query::language::assign::Item;
 use crate::query::language::cues::{Cue, Quality};
 use crate::query::language::draft::Output;
-use crate::query::language::index::{ColumnId, TableId};
+use crate::query::language::index::{ColumnId, Edge, TableId};
 use crate::query::language::link::is_measure;
 use crate::query::language::logic::{Agg, Expr, Op};
 use crate::query::schema::Kind;
 
 impl Parser<'_, '_> {
     pub(super) fn order_cue(&mut self) {
+        self.settle_count();
         self.flush_column();
         self.end_others();
         self.negated_open = false;
@@ -30,8 +31,21 @@ impl Parser<'_, '_> {
             last.1 = down;
             return;
         }
+        self.settle_count();
         self.wait.direction = Some(down);
-        if follows {
+        let figure = match self.draft.outputs.last() {
+            Some(Output::CountOf(_)) => Some(Expr::Count),
+            Some(Output::Expr(expr)) if expr.is_aggregate() => Some(expr.clone()),
+            _ => None,
+        };
+        if !follows
+            && self.mode != Mode::Order
+            && let Some(figure) = figure.filter(|_| self.draft.outputs.len() > 1)
+        {
+            // "the kinds and the number of each in descending order": of the number.
+            self.draft.order.push((figure, down));
+            self.wait.direction = None;
+        } else if follows {
             self.mode = Mode::Order;
         } else if self.mode != Mode::Order
             && let Some(column) =
@@ -39,6 +53,23 @@ impl Parser<'_, '_> {
         {
             self.draft.order.push((column, down));
             self.wait.direction = None;
+        }
+    }
+
+    /// "each result and its count, ordered by …": the number asked for is of the rows of what is shown.
+    fn settle_count(&mut self) {
+        let said = self.mode == Mode::Select && matches!(self.part_before(), Some(Item::Cue(Cue::Count)));
+        if !said || !self.wait.count {
+            return;
+        }
+        let shown = self.draft.outputs.iter().find_map(|o| match o {
+            Output::Expr(Expr::Column(c)) => Some(c.table),
+            _ => None,
+        });
+        let grouped = self.draft.group.iter().find_map(|e| if let Expr::Column(c) = e { Some(c.table) } else { None });
+        if let Some(table) = shown.or(grouped) {
+            self.wait.count = false;
+            self.count_of(table);
         }
     }
 
@@ -73,6 +104,15 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn superlative(&mut self, most: bool, quality: Option<Quality>) {
+        // "that have least two": at least.
+        if self.phrase() == "least"
+            && self.wait.number.is_none()
+            && matches!(self.ahead(0), Some(Item::Number(_)))
+            && !self.draft.outputs.is_empty()
+        {
+            self.wait.compare = Some((Op::Ge, None));
+            return;
+        }
         if self.wait.top.is_none()
             && let Some(n) = self.wait.number.take()
         {
@@ -167,8 +207,11 @@ impl Parser<'_, '_> {
 
     /// Members are as old as the people they are: a quality of what a table that only joins refers to.
     pub(super) fn quality_near(&self, quality: Quality, tables: &[TableId]) -> Option<(ColumnId, bool)> {
-        let joins = tables.iter().filter(|t| self.index.table(**t).bridge);
-        let next = joins.flat_map(|t| self.index.edges.iter().filter(|e| e.from == *t).map(|e| e.to));
+        let bridge = |t: TableId| self.index.table(t).bridge;
+        // A candidate is one of the people: a row of the one refers to a row of the other.
+        let same = |e: &&Edge| bridge(e.from) || matches!(e.on.as_slice(), [(from, _)] if self.index.is_unique(*from));
+        let next =
+            tables.iter().flat_map(|t| self.index.edges.iter().filter(|e| e.from == *t).filter(same)).map(|e| e.to);
         let found = next.flat_map(|t| self.index.columns(t)).filter_map(|c| self.measures(quality, c));
         found.min_by_key(|(rank, column, _)| (*rank, column.at)).map(|(_, column, grows)| (column, grows))
     }
@@ -244,7 +287,8 @@ impl Parser<'_, '_> {
         let counted = std::mem::take(&mut self.wait.counted);
         let shown = self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == table));
         let other = self.draft.entity.is_some_and(|entity| entity != table) || !self.draft.outputs.is_empty() && !shown;
-        if let Some((column, grows)) = self.quality_in(quality, &[table]) {
+        let near = || self.quality_near(quality?, &[table]);
+        if let Some((column, grows)) = self.quality_in(quality, &[table]).or_else(near) {
             if self.draft.outputs.is_empty() {
                 self.show_rows(table, false);
             }
@@ -274,7 +318,7 @@ impl Parser<'_, '_> {
             // "the longest song" is not the one that has most of something.
             self.draft.cost += if quality.is_some() { 2.0 } else { 0.0 };
             self.note_table(table);
-            self.order_by(Expr::Count, most);
+            self.order_by(self.number_of(table), most);
             return;
         }
         // "the largest city": by what measures the size of a row.
@@ -327,7 +371,9 @@ impl Parser<'_, '_> {
             self.draft.outputs.push(Output::Expr(Expr::Agg(agg, Box::new(Expr::Column(column)))));
             return;
         }
-        if self.draft.outputs.is_empty() && self.draft.entity.is_none() {
+        // "the three most costly procedures": the rows are asked for.
+        let of_rows = self.adjacent() && matches!(self.ahead(0), Some(Item::Table(t)) if *t == column.table);
+        if self.draft.outputs.is_empty() && self.draft.entity.is_none() && !of_rows {
             self.draft.outputs.push(Output::Expr(Expr::Column(column)));
         }
         let countable =

@@ -6,7 +6,7 @@ use crate::query::language::cues::Cue;
 use crate::query::language::draft::{Output, count_compared, distinct};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
-use crate::query::language::logic::{Expr, Literal, Op, Operand, SetOp};
+use crate::query::language::logic::{Agg, Expr, Literal, Op, Operand, SetOp};
 use crate::query::schema::Kind;
 
 impl Parser<'_, '_> {
@@ -40,18 +40,22 @@ impl Parser<'_, '_> {
             self.skip = true;
         }
         let measured = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if is_measure(self.index, *c));
+        let things = |item: Option<&Item>| matches!(item, Some(Item::Column(c)) if self.counts(*c));
+        let things = things(self.ahead(0));
         let measured = measured(self.ahead(0))
             || matches!(self.ahead(0), Some(Item::Cue(Cue::Pronoun))) && measured(self.ahead(1));
         let done =
             self.parts.get(self.at + 1).and_then(|p| self.tokens.get(p.start)).is_some_and(|t| t.lower.ends_with("ed"));
-        if (!self.wait.aggs.is_empty() || self.mode == Mode::Order || done) && self.wait.count && measured {
+        if (!self.wait.aggs.is_empty() || self.mode == Mode::Order || done && things) && self.wait.count && measured {
             return;
         }
         let owner = std::mem::take(&mut self.wait.owner);
         let and = std::mem::take(&mut self.wait.and);
         let next_column = matches!(self.ahead(0), Some(Item::Column(c)) if c.table == table) && self.adjacent();
         let other_key = matches!(self.ahead(0), Some(Item::Column(c)) if self.index.column(*c).key);
+        // "the most cinemas opened in 2010": cinemas are counted.
         if next_column
+            && !(done && self.wait.superlative.is_some())
             && self.wait.top.is_none()
             && (!self.wait.count || !other_key)
             && self.wait.superlative.is_none_or(|s| s.1.is_none())
@@ -59,6 +63,12 @@ impl Parser<'_, '_> {
         {
             self.note_table(table);
             self.draft.entity.get_or_insert(table);
+            // "list each student's first name" shows it of all.
+            let end = self.parts.get(self.at).map_or(0, |p| p.end);
+            let possessive = end.checked_sub(1).and_then(|last| self.tokens.get(last)).is_some_and(|t| t.possessive);
+            if possessive && self.mode == Mode::Select && self.asks_for_each() {
+                self.wait.each = false;
+            }
             return;
         }
         if self.everything {
@@ -160,12 +170,26 @@ impl Parser<'_, '_> {
             }
             Mode::Select if owner => {
                 self.draft.entity.get_or_insert(table);
+                // "the names of the 3 players who …".
+                if matches!(self.behind(), Some(Item::Number(_)))
+                    && let Some(n) = wait_number
+                {
+                    self.wait.number = None;
+                    self.wait.lone = false;
+                    self.draft.limit = limit(n);
+                }
             }
             Mode::Select if and && !self.wait.pronoun => self.draft.outputs.push(Output::Rows(table)),
             _ => {
                 self.draft.entity.get_or_insert(table);
             }
         }
+    }
+
+    /// Whether `each` stands behind an order to show, `list each student's name`.
+    fn asks_for_each(&self) -> bool {
+        let mut before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
+        matches!(before.next(), Some(Item::Cue(Cue::Each))) && matches!(before.next(), Some(Item::Cue(Cue::Ask)))
     }
 
     /// The column by which the rows asked about refer to another table, where they are told by a name or key.
@@ -280,14 +304,31 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// How many of a table's things there are: its rows, or what a column called like the table adds up to, `degrees` of
+    /// `degrees`, where each row holds a number of them.
+    pub(super) fn number_of(&self, table: TableId) -> Expr {
+        let stems = &self.index.table(table).words.stems;
+        let called = |c: &ColumnId| {
+            self.index.column(*c).words.stems == *stems
+                && is_measure(self.index, *c)
+                && !self.index.column(*c).key
+                && !self.index.is_unique(*c)
+                && !self.is_degree(*c)
+        };
+        let column = self.index.columns(table).find(called);
+        column.map_or(Expr::Count, |c| Expr::Agg(Agg::Sum, Box::new(Expr::Column(c))))
+    }
+
     pub(super) fn count_of(&mut self, table: TableId) {
         self.note_table(table);
         let distinct_rows = std::mem::take(&mut self.wait.distinct);
+        let number = self.number_of(table);
         match self.mode {
             Mode::Order => {
                 let down = self.wait.direction.take().unwrap_or(false);
-                self.draft.order.push((Expr::Count, down));
+                self.draft.order.push((number, down));
             }
+            Mode::Select if number != Expr::Count => self.draft.outputs.push(Output::Expr(number)),
             Mode::Select => {
                 self.draft.entity.get_or_insert(table);
                 let key = self.index.table(table).key.filter(|_| distinct_rows);
@@ -297,7 +338,7 @@ impl Parser<'_, '_> {
                     None => self.draft.outputs.push(Output::CountOf(table)),
                 }
             }
-            Mode::Filter => self.wait.figure = Some(Expr::Count),
+            Mode::Filter => self.wait.figure = Some(number),
         }
     }
 

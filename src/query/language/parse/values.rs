@@ -184,6 +184,21 @@ impl Parser<'_, '_> {
         values.iter().find(|v| v.column == column).map(|v| v.text.clone())
     }
 
+    /// The first and the last name of a person, where a text is both and they are stored apart.
+    fn full_name(&self, text: &str) -> Option<((ColumnId, String), (ColumnId, String))> {
+        let (first, last) = text.split_once(' ')?;
+        let own = |c: ColumnId| self.index.column(c).own_words().join(" ");
+        let stored = |text: &str, name: &str| {
+            let values = self.index.values(&text.to_lowercase()).iter();
+            values.filter(|v| own(v.column) == name).map(|v| (v.column, v.text.clone())).collect::<Vec<_>>()
+        };
+        let lasts = stored(last, "last name");
+        stored(first, "first name").into_iter().find_map(|f| {
+            let l = lasts.iter().find(|l| l.0.table == f.0.table)?.clone();
+            Some((f, l))
+        })
+    }
+
     pub(super) fn text(&mut self, text: String, quoted: bool) {
         self.wait.owner = false;
         let entity = self.last_table.or(self.draft.entity);
@@ -209,6 +224,15 @@ impl Parser<'_, '_> {
                 Some(column) => self.condition(Cond::Like(column, place, text, false)),
                 None => self.draft.cost += 3.0,
             }
+            return;
+        }
+        if let Some((first, last)) = self.full_name(&text) {
+            let mut is = |column: ColumnId, text: String| {
+                let value = Operand::Literal(Literal::Text(text));
+                self.condition(Cond::Compare(Expr::Column(column), Op::Eq, value));
+            };
+            is(first.0, first.1);
+            is(last.0, last.1);
             return;
         }
         let column = self.wait.column.take().or(if self.wait.named { display } else { None });
@@ -304,6 +328,13 @@ impl Parser<'_, '_> {
         {
             self.flush_column();
         }
+        // "nominated in festivals in 2007": in that year, no key.
+        let in_year = matches!(self.behind(), Some(Item::Cue(Cue::In))) && (1000.0..2200.0).contains(&n);
+        if let Some(column) = self.wait.column.filter(|c| in_year && self.index.column(*c).key)
+            && let Some(year) = self.year_of(column)
+        {
+            self.wait.column = Some(year);
+        }
         if let Some(column) = self.wait.column.take() {
             let op = compare.map_or(Op::Eq, |c| self.directed(column, c));
             let year = (1000.0..2200.0).contains(&n) && n.fract() == 0.0;
@@ -370,6 +401,16 @@ impl Parser<'_, '_> {
         let before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
         let since: Vec<&Item> = before.take_while(|i| !matches!(i, Item::Cue(Cue::Compare(..)))).collect();
         since.iter().any(|i| matches!(i, Item::Table(_) | Item::Column(_)))
+    }
+
+    /// The one column of years of a key's table or of that to which it refers.
+    fn year_of(&self, key: ColumnId) -> Option<ColumnId> {
+        let referred = self.index.edges.iter().filter(|e| e.on.iter().any(|(from, _)| *from == key)).map(|e| e.to);
+        let mut tables = std::iter::once(key.table).chain(referred);
+        tables.find_map(|t| {
+            let mut years = self.index.columns(t).filter(|c| self.index.column(*c).words.has("year"));
+            years.next().filter(|_| years.next().is_none())
+        })
     }
 
     /// A number behind a column that was shown, or a year.

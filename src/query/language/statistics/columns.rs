@@ -1,9 +1,11 @@
 //! Columns and rows said: what becomes a figure, a group, a rank or what is shown.
 
-use super::{Reader, State, Word, limit};
+use super::{Reader, State, Token, Word, limit};
 use crate::query::language::cues::{Cue, Quality};
 use crate::query::language::index::ColumnId;
 use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand};
+use crate::query::language::words::stem;
+use crate::query::language::write::{quote, quote_text};
 use crate::query::schema::Kind;
 
 impl Reader<'_, '_, '_> {
@@ -145,6 +147,61 @@ impl Reader<'_, '_, '_> {
             self.index.columns(self.log.table).find(own)
         };
         ["total", "amount", "price"].iter().find_map(named)
+    }
+
+    /// What rows amount to where the question calls it so, and the data nothing: `revenue`.
+    pub(super) fn earned(&self, token: &Token) -> Option<Word> {
+        let money =
+            matches!(token.lower.as_str(), "revenue" | "revenues" | "turnover" | "sales" | "income" | "earnings");
+        let called =
+            || !self.index.named(&token.stem).is_empty() || self.index.metrics.contains_key(&[token.stem.clone()][..]);
+        if !money || called() {
+            return None;
+        }
+        self.amount().map(Word::Amount)
+    }
+
+    /// The share of rows in a state that is stored, `refund rate` where some are `refunded`.
+    pub(super) fn rate_of(&self, phrase: &[Token]) -> Option<Word> {
+        let [state, rate] = phrase else { return None };
+        if !state.is_word() || !matches!(rate.lower.as_str(), "rate" | "percentage" | "ratio") {
+            return None;
+        }
+        let told = |c: &ColumnId| {
+            let words = &self.index.column(*c).words;
+            self.index.kind(*c) == Kind::Text && ["status", "state", "result", "outcome"].iter().any(|w| words.has(w))
+        };
+        let column = self.index.columns(self.log.table).find(told)?;
+        let values = &self.index.column(column).column.values;
+        let mut found = values.iter().filter(|v| stem(&v.to_lowercase()) == state.stem);
+        let value = found.next().filter(|_| found.next().is_none())?;
+        let name = quote(&self.index.column(column).column.name);
+        let sql = format!("100.0 * count(*) FILTER (WHERE {name} = {}) / count(*)", quote_text(value));
+        Some(Word::Rate(format!("{}_{}", state.lower, rate.lower), sql))
+    }
+
+    /// How long a row lasts that has no such number, by its begin and its end: `session length`.
+    pub(super) fn lasts(&self, lower: &str) -> Option<Word> {
+        let words: Vec<&str> = lower.split(' ').collect();
+        let own = &self.index.table(self.log.table).words.stems;
+        let said = match words.as_slice() {
+            [last] => Some(*last),
+            [rows, last] if own.as_slice() == [stem(rows)] => Some(*last),
+            _ => None,
+        };
+        if self.log.duration.is_some() || !matches!(said, Some("length" | "duration")) {
+            return None;
+        }
+        let to = ["ended", "finished", "closed", "completed", "stopped"].iter().find_map(|w| self.log.event(w))?;
+        let from = self.log.time.filter(|from| *from != to)?;
+        Some(Word::Elapsed(from, to, false))
+    }
+
+    /// Whether the question asks for what rows amount to, for the rate of a state of theirs or how long they last.
+    #[must_use]
+    pub fn asks_for_figures(&self) -> bool {
+        self.tokens.iter().any(|t| self.earned(t).is_some() || self.lasts(&t.lower).is_some())
+            || self.tokens.windows(2).any(|pair| self.rate_of(pair).is_some())
     }
 
     /// The whole of a share is named: what follows is said of the part.

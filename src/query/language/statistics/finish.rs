@@ -196,6 +196,9 @@ impl Reader<'_, '_, '_> {
             return None;
         }
         self.count_groups(&mut query);
+        // "clients who purchased a laptop": each once, however often.
+        let elsewhere = |e: &Expr| matches!(e, Expr::Column(c) if c.table != table);
+        query.distinct |= query.group.is_empty() && query.order.is_empty() && query.select.iter().all(elsewhere);
         let figure = query.select.iter().any(Expr::is_aggregate);
         let loose = query.select.iter().any(|e| !e.is_aggregate()) && query.group.is_empty();
         let counted = figure || aggregate_order || ranks || !query.having.is_empty();

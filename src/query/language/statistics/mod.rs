@@ -34,6 +34,8 @@ enum Word {
     Cond(Cond),
     /// A share of rows with a name and its SQL.
     Rate(String, String),
+    /// What rows amount to, where it is called otherwise: `revenue`.
+    Amount(ColumnId),
     Number(f64),
     Text(String),
     Date(usize),
@@ -214,7 +216,7 @@ impl Reader<'_, '_, '_> {
         match word {
             Word::Cue(cue) => cue.to_string(),
             Word::Rows(_) => format!("rows of {}", index.table(self.log.table).table.name),
-            Word::Column(column) => format!("column {}", index.full_name(*column)),
+            Word::Column(column) | Word::Amount(column) => format!("column {}", index.full_name(*column)),
             Word::Value(column, text) => format!("value {} of {}", quote_text(text), index.full_name(*column)),
             Word::Cond(cond) => restate::condition(index, cond),
             Word::Rate(_, sql) => sql.clone(),
@@ -273,6 +275,13 @@ impl Reader<'_, '_, '_> {
                     && matches!(words.get(at.wrapping_sub(1)), Some(Word::Value(value, _)) if value.table == column.table) =>
                 {}
             Word::Column(column) => self.take_column(s, *column, words, at),
+            Word::Amount(column) => {
+                if !s.share {
+                    s.agg = s.agg.or(Some(Agg::Sum));
+                }
+                s.left += usize::from(s.op.is_some());
+                self.take_column(s, *column, words, at);
+            }
             Word::Rate(name, sql) => {
                 let figure = Expr::Metric(self.log.table, name.clone(), sql.clone());
                 match s.most.take() {
@@ -549,6 +558,7 @@ fn special(word: &Word) -> bool {
         Word::Number(n) => *n == 0.0,
         Word::Cond(_)
         | Word::Rate(..)
+        | Word::Amount(_)
         | Word::Date(_)
         | Word::Series(_)
         | Word::Change

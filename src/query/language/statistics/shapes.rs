@@ -74,7 +74,7 @@ impl Reader<'_, '_, '_> {
                 let within = !s.query.order.is_empty() && matches!(next, Some(Word::Column(c)) if self.repeats(*c));
                 if !within && (s.top.is_some() || s.ranked.is_some() || s.order) { s.by = true } else { s.each = true }
             }
-            Cue::By if matches!(next, Some(Word::Cue(_))) => s.by = true,
+            Cue::By if matches!(next, Some(Word::Cue(_) | Word::Amount(_))) => s.by = true,
             // "top 3 hours by errors": by how many there are.
             Cue::By if matches!(next, Some(Word::Cond(_))) && s.ranked.is_some() && s.limit.is_some() => {}
             Cue::And

@@ -126,7 +126,7 @@ impl Reader<'_, '_, '_> {
         match cue {
             Some(Cue::Idle | Cue::Of | Cue::Do | Cue::Be | Cue::Have | Cue::Ask | Cue::All) => Some(None),
             Some(Cue::Relative | Cue::Who) if at == 0 && lower.starts_with("who") => {
-                Some(self.log.actor.map(Word::Column))
+                self.log.actor.map(|who| Some(Word::Column(who)))
             }
             Some(Cue::Which | Cue::Relative | Cue::Who | Cue::Whose | Cue::Pronoun | Cue::Stop | Cue::Where) => {
                 Some(None)
@@ -250,11 +250,12 @@ impl Reader<'_, '_, '_> {
             | "versus last week"
             | "compared with last week"
             | "vs last week" => return Some(Some(Word::Change)),
-            "error rate" | "failure rate" | "rate of errors" | "rate of failures" => {
+            "error rate" | "failure rate" | "rate of errors" | "rate of failures" | "error percentage"
+            | "failure percentage" | "error ratio" | "failure ratio" => {
                 let sql = self.log.rate(self.index, false)?;
                 return Some(Some(Word::Rate("error_rate".to_owned(), sql)));
             }
-            "success rate" => {
+            "success rate" | "success percentage" | "success ratio" | "pass rate" => {
                 let sql = self.log.rate(self.index, true)?;
                 return Some(Some(Word::Rate("success_rate".to_owned(), sql)));
             }
@@ -404,6 +405,14 @@ impl Reader<'_, '_, '_> {
             token.is_some_and(|t| self.dated.iter().any(|d| d.certain && d.start <= t.start && t.start < d.end))
         };
         let follows = |n: usize| cues::of(after(n)).or_else(|| cues::of(&format!("{} {}", after(n), after(n + 1))));
+        let figure = match phrase {
+            [one] => self.earned(one),
+            [total, one] if total.lower == "total" => self.earned(one),
+            _ => self.rate_of(phrase),
+        };
+        if let Some(word) = figure.or_else(|| self.lasts(lower)) {
+            return Some(Some(word));
+        }
         let word = match lower {
             "second" | "2nd" => Some(2),
             "third" | "3rd" => Some(3),

@@ -5,6 +5,7 @@ pub const SHORT: &[&str] = &["uk", "us", "usa", "yes"];
 
 /// Values that are stored for the same, divided by bars; each stands for each other of its line.
 pub const VALUES: &[&str] = &[
+    "timeout|timed out|time out|timed_out",
     "america|american|americans|usa|us|u.s.|u.s.a.|united states|united states of america",
     "argentina|argentine|argentinian|ar",
     "australia|australian|australians|aus|au",

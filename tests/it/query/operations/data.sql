@@ -131,3 +131,74 @@ SELECT TIMESTAMP '2026-03-16 00:00:00' + INTERVAL (i // 3 * 15) MINUTE AS ts,
     round(40 + (i * 31 % 550) / 10.0, 1) AS disk_used_percent
 FROM range(720) t(i);
 COPY metrics TO 'FOLDER/metrics.csv' (HEADER);
+
+-- Builds and deployments of projects, and a market with its customers' status as a word.
+CREATE TABLE projects AS
+SELECT i + 1 AS id, ['gateway', 'billing', 'search', 'mobile', 'docs'][i + 1] AS name,
+    ['platform', 'finance', 'search', 'apps', 'platform'][i + 1] AS team,
+    ['Y', 'Y', 'Y', 'N', 'Y'][i + 1] AS active
+FROM range(5) t(i);
+COPY projects TO 'FOLDER/pipeline/projects.csv' (HEADER);
+CREATE TABLE builds AS
+SELECT i + 1 AS id, 1 + (i * 7 % 5) AS project_id,
+    ['main', 'main', 'develop', 'release'][1 + (i * 3 % 4)] AS branch,
+    ['passed', 'passed', 'failed', 'passed', 'canceled', 'passed', 'failed', 'passed', 'passed'][1 + (i * 4 % 9)] AS status,
+    ['push', 'schedule', 'manual'][1 + (i * 5 % 3)] AS triggered_by,
+    TIMESTAMP '2026-02-20 06:00:00' + INTERVAL (i * 7321) SECOND AS started_at,
+    TIMESTAMP '2026-02-20 06:00:00' + INTERVAL (i * 7321 + 60 + i * 389 % 1500) SECOND AS finished_at,
+    60 + i * 389 % 1500 AS duration_seconds
+FROM range(310) t(i);
+COPY builds TO 'FOLDER/pipeline/builds.csv' (HEADER);
+CREATE TABLE jobs AS
+SELECT i + 1 AS id, 1 + (i * 5 % 310) AS build_id,
+    ['lint', 'unit tests', 'integration tests', 'package'][1 + i * 3 % 4] AS job_name,
+    ['runner-1', 'runner-2', 'runner-3'][1 + (i * i % 7) % 3] AS runner,
+    ['success', 'success', 'failed', 'success', 'timeout', 'success'][1 + (i * 5 % 6 + i % 2) % 6] AS status,
+    10 + i * 197 % 700 AS duration_seconds,
+    i % 3 AS retries
+FROM range(800) t(i);
+COPY jobs TO 'FOLDER/pipeline/jobs.csv' (HEADER);
+CREATE TABLE deployments AS
+SELECT i + 1 AS id, 1 + (i * 3 % 5) AS project_id,
+    ['production', 'staging', 'staging'][1 + i % 3] AS environment,
+    'v1.' || (i // 4) AS version,
+    ['succeeded', 'succeeded', 'failed', 'succeeded', 'rolled back'][1 + (i * 7 % 5 + i // 6) % 5] AS status,
+    ['ann', 'ben', 'cleo'][1 + i * 2 % 3] AS deployed_by,
+    TIMESTAMP '2026-02-15 10:00:00' + INTERVAL (i * 26131) SECOND AS deployed_at
+FROM range(104) t(i);
+COPY deployments TO 'FOLDER/pipeline/deployments.csv' (HEADER);
+
+CREATE TABLE clients AS
+SELECT i + 1 AS id,
+    ['Anna', 'Bob', 'Carla', 'Dirk', 'Elif', 'Finn', 'Gina', 'Hugo'][1 + i % 8] || ' ' || ['Adler', 'Brandt', 'Costa'][1 + i % 3] AS name,
+    ['Germany', 'France', 'Spain', 'Germany', 'Italy'][1 + (i * 3 % 5)] AS country,
+    ['free', 'pro', 'enterprise'][1 + (i * 2 % 3)] AS plan,
+    ['yes', 'yes', 'no'][1 + (i * 5 % 7) % 3] AS active,
+    TIMESTAMP '2025-11-01 09:00:00' + INTERVAL (i * 5) DAY AS registered_at
+FROM range(24) t(i);
+COPY clients TO 'FOLDER/market/clients.csv' (HEADER);
+CREATE TABLE products AS
+SELECT i + 1 AS id,
+    ['Laptop', 'Phone', 'Desk', 'Chair', 'Lamp', 'Monitor', 'Keyboard', 'Mouse', 'Cable', 'Bag'][i + 1] AS name,
+    ['electronics', 'electronics', 'furniture', 'furniture', 'furniture', 'electronics', 'accessories', 'accessories', 'accessories', 'accessories'][i + 1] AS category,
+    [1200, 800, 340, 150, 45, 310, 80, 35, 9, 60][i + 1] AS price,
+    i * 37 % 90 AS stock
+FROM range(10) t(i);
+COPY products TO 'FOLDER/market/products.csv' (HEADER);
+CREATE TABLE purchases AS
+SELECT i + 1 AS id, 1 + (i * 11 % 21) AS client_id, 1 + (i * 7 % 9) AS product_id,
+    1 + i % 4 AS quantity,
+    (1 + i % 4) * [1200, 800, 340, 150, 45, 310, 80, 35, 9, 60][1 + (i * 7 % 9)] AS total,
+    ['paid', 'paid', 'refunded', 'paid', 'pending'][1 + (i * 3 % 5)] AS status,
+    ['card', 'paypal', 'invoice'][1 + (i * i % 5) % 3] AS payment_method,
+    TIMESTAMP '2026-01-05 08:00:00' + INTERVAL (i * 36000) SECOND AS purchased_at
+FROM range(170) t(i);
+COPY purchases TO 'FOLDER/market/purchases.csv' (HEADER);
+CREATE TABLE sessions AS
+SELECT i + 1 AS id, 1 + (i * 5 % 24) AS client_id,
+    ['desktop', 'mobile', 'mobile', 'tablet'][1 + (i * 3 % 4)] AS device,
+    TIMESTAMP '2026-03-01 00:00:00' + INTERVAL (i * 4663) SECOND AS started_at,
+    TIMESTAMP '2026-03-01 00:00:00' + INTERVAL (i * 4663 + 30 + i * 577 % 3000) SECOND AS ended_at,
+    1 + i * 13 % 17 AS pages
+FROM range(320) t(i);
+COPY sessions TO 'FOLDER/market/sessions.csv' (HEADER);
