@@ -239,6 +239,8 @@ pub fn describe(engine: &Engine, sql: &str) -> Result<Vec<Column>> {
 enum Way {
     Int,
     Float,
+    /// With the digits that tell it apart in single precision, 0.1 rather than 0.10000000149.
+    Single,
     Bool,
     /// Digits that JSON's reader takes for a number.
     Digits,
@@ -254,7 +256,8 @@ impl Way {
             _ if nested => Way::Nested,
             "JSON" => Way::Nested,
             "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "UTINYINT" | "USMALLINT" | "UINTEGER" => Way::Int,
-            "FLOAT" | "DOUBLE" => Way::Float,
+            "FLOAT" => Way::Single,
+            "DOUBLE" => Way::Float,
             "BOOLEAN" => Way::Bool,
             "HUGEINT" | "UHUGEINT" | "UBIGINT" | "DECIMAL" => Way::Digits,
             _ => Way::Text,
@@ -265,6 +268,7 @@ impl Way {
         match self {
             Way::Int => format!("{column}::BIGINT"),
             Way::Float => format!("{column}::DOUBLE"),
+            Way::Single => format!("{column}::VARCHAR::DOUBLE"),
             Way::Bool => column.to_owned(),
             Way::Digits | Way::Text => format!("{column}::VARCHAR"),
             Way::Nested => format!("to_json({column})::VARCHAR"),
@@ -395,7 +399,7 @@ fn cell(column: &dyn Array, way: Way, at: usize) -> Value {
     match way {
         Way::Int => any.downcast_ref::<Int64Array>().map_or(Value::Null, |a| a.value(at).into()),
         Way::Bool => any.downcast_ref::<BooleanArray>().map_or(Value::Null, |a| a.value(at).into()),
-        Way::Float => any.downcast_ref::<Float64Array>().map_or(Value::Null, |a| {
+        Way::Float | Way::Single => any.downcast_ref::<Float64Array>().map_or(Value::Null, |a| {
             let value = a.value(at);
             Number::from_f64(value).map_or_else(|| Value::String(not_finite(value).to_owned()), Value::Number)
         }),

@@ -411,6 +411,13 @@ fn what_can_be_read_once_only_is_a_source_too() {
 }
 
 #[test]
+fn numbers_keep_the_digits_of_their_precision() {
+    let shop = Shop::new();
+    let sql = "SELECT 0.1::FLOAT AS a, 16777216::FLOAT AS b, 'NaN'::FLOAT AS c, 0.1::DOUBLE AS d, 1.5e30::FLOAT AS e";
+    assert_eq!(shop.rows(&["items.csv"], sql), json!([[0.1, 16777216.0, "NaN", 0.1, 1.5e30]]));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let shop = Shop::new();
     fs::write(shop.path("latin.csv"), b"id,name\n1,M\xfcller\n").unwrap();
@@ -422,6 +429,14 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let whole = fs::read(shop.path("cut.duckdb")).unwrap();
     fs::write(shop.path("cut.duckdb"), &whole[..20_000]).unwrap();
     shop.sql(&["cut.duckdb"], "FROM t").code(1).stderr_has("is damaged").stderr_has("backup");
+    // Whatever block is damaged, the file or the table is named.
+    for block in (12_288..whole.len()).step_by(262_144) {
+        let mut bent = whole.clone();
+        bent[block + 1000..block + 2000].fill(0xa5);
+        fs::write(shop.path("bent.duckdb"), &bent).unwrap();
+        let run = shop.command("schema").args(["--source", "bent.duckdb"]).run().code(1).stderr_has("is damaged");
+        assert!(run.stderr.contains("bent.duckdb: ") || run.stderr.contains("error: t: "), "{block}: {}", run.stderr);
+    }
     shop.write("ends.csv", "a,b\r\n1,2\n3,4\r\n");
     shop.sql(&["ends.csv"], "SELECT 1").code(1).stderr_has("CR LF").stderr_has("dos2unix");
     shop.write("long.csv", &format!("a,b\n1,{}\n", "x".repeat(3_000_000)));
