@@ -12,6 +12,7 @@ mod columns;
 mod counted;
 mod csv;
 mod databases;
+mod dated;
 mod extension;
 mod files;
 mod narrow;

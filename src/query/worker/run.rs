@@ -4,6 +4,7 @@ use super::answer;
 use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
 use super::counted;
+use super::dated;
 use super::narrow;
 use super::profile::profile;
 use super::scanner;
@@ -84,6 +85,7 @@ pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option
             continue;
         }
         counted::needed(engine, at, needs);
+        dated::needed(engine, at);
         let Some(entry) = engine.tables.get(at).filter(|entry| entry.loaded != Loaded::All) else { continue };
         let all = entry.table.columns.iter().map(|c| c.name.as_str());
         let wanted = |name: &str| whole_tables || needs.whole_rows || needs.columns.contains(&name.to_lowercase());
@@ -124,6 +126,7 @@ pub fn stand_in(engine: &mut Engine, needs: &Needs) -> Result<()> {
             continue;
         }
         counted::needed(engine, at, needs);
+        dated::needed(engine, at);
         let Some(entry) = engine.tables.get(at) else { break };
         let there = match &entry.loaded {
             Loaded::All => true,

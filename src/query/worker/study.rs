@@ -185,6 +185,9 @@ fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation, small: &Sm
     }
     let target = entry.target.sql();
     found.extend(asked_dates(engine, relation, asked)?);
+    if let Some(entry) = engine.tables.get_mut(at) {
+        entry.dated = true;
+    }
     for (i, column, fill) in found {
         engine.execute(&format!("ALTER TABLE {target} ALTER COLUMN {column} TYPE {}", fill.sql()))?;
         if let Some(entry) = engine.tables.get_mut(at)

@@ -70,7 +70,7 @@ fn sqlite_keeps_declared_types_and_falls_back_where_values_do_not_fit() {
         &["sqlite:orders.db"],
         "SELECT typeof(id), typeof(placed), typeof(total), typeof(note), note FROM orders ORDER BY id",
     );
-    assert_eq!(types[0], json!(["BIGINT", "VARCHAR", "DOUBLE", "VARCHAR", "x"]));
+    assert_eq!(types[0], json!(["BIGINT", "TIMESTAMP", "DOUBLE", "VARCHAR", "x"]));
     assert_eq!(types[1][4], json!("5"));
     // By its content, under a name of its own, and qualified.
     assert_eq!(
@@ -408,6 +408,35 @@ fn what_can_be_read_once_only_is_a_source_too() {
         let run = shop.query(&[source]).args(["--batch", "-"]).stdin("{}").run();
         run.code(64).stderr_has("stdin cannot be both");
     }
+}
+
+#[test]
+fn dates_in_text_of_sqlite_are_dates_for_sql_and_exports_as_for_questions() {
+    let shop = Shop::new();
+    let sqlite = rusqlite::Connection::open(shop.path("visits.db")).unwrap();
+    sqlite
+        .execute_batch(
+            "CREATE TABLE visits(id INTEGER PRIMARY KEY, day TEXT, began TEXT, note TEXT, gone TEXT, late TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
+             INSERT INTO visits SELECT i, date('2026-01-01', i || ' days'), datetime('2026-01-01', i || ' hours'),
+               '2026-01-01 it began', NULL, CASE WHEN i < 2500 THEN '2026-01-01' ELSE 'unknown' END FROM n;",
+        )
+        .unwrap();
+    let types = "SELECT DISTINCT typeof(day), typeof(began), typeof(note), typeof(gone), typeof(late) FROM visits";
+    let expected = json!([["DATE", "TIMESTAMP", "VARCHAR", "VARCHAR", "VARCHAR"]]);
+    assert_eq!(shop.rows(&["visits.db"], types), expected);
+    // The SQL that a question prints is SQL that can be passed.
+    let asked = shop
+        .query(&["visits.db"])
+        .args(["--format", "json", "how many visits were there by day in February 2026?"])
+        .run();
+    let asked = asked.success().json();
+    assert_eq!(shop.rows(&["visits.db"], asked["sql"].as_str().unwrap()), asked["rows"]);
+    let day = "SELECT count(*), min(id) FROM visits WHERE began >= DATE '2026-02-01' AND began < DATE '2026-02-02'";
+    assert_eq!(shop.rows(&["visits.db"], day), json!([[24, 744]]));
+    assert_eq!(shop.rows(&["visits.db"], "SELECT count(*) FROM visits WHERE late = 'unknown'"), json!([[500]]));
+    shop.command("export").args(["--source", "visits.db", "--table", "visits", "-o", "v.parquet"]).run().success();
+    assert_eq!(shop.rows(&["visits=v.parquet"], types), expected);
 }
 
 #[test]
