@@ -303,7 +303,14 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     // What runs is what was checked: the statement around it has to be one of these tables and functions too.
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
-    let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
+    let (rows, truncated) = match stream(engine, &wrapped, &ways, order) {
+        Err(e) if e.code == "source.damaged" => {
+            // A half row has too few fields: that its file is cut off says more.
+            engine.packed.confirm(&packed, Reached::All)?;
+            return Err(e);
+        }
+        streamed => streamed?,
+    };
     let reached =
         if ended_early(engine, &needs, rows, truncated.is_some()) { Reached::Beginning } else { Reached::All };
     engine.packed.confirm(&packed, reached)?;

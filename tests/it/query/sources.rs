@@ -328,6 +328,11 @@ fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
         shop.command("export").args(export).run().code(1).stderr_has(said);
         assert!(!shop.path("t.parquet").exists());
     }
+    // Of a large one only a part is looked at before the question.
+    let many = pack(&(rows.clone() + &rows["id,name\n".len()..].repeat(2)));
+    fs::write(shop.path("many.csv.gz"), &many[..many.len() - 9]).unwrap();
+    shop.query(&["t=many.csv.gz"]).arg("how many t are there?").run().code(1).stderr_has("cut off");
+    shop.command("schema").args(["--source", "t=many.csv.gz"]).run().code(1).stderr_has("cut off");
     // Who asks for some rows only gets them, as long as none of them can be the half one, and none is made of all.
     let limited = |limit: &str, sql: &str| shop.query(&["t=cut.csv.gz"]).args(["--limit", limit, "--sql", sql]).run();
     limited("2", "SELECT id FROM t").success().stdout_has("1");
