@@ -284,7 +284,7 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
                 return Ok(vec![source(&name, place)]);
             }
             let path = readable(Path::new(rest))?;
-            return Ok(vec![source(&stem(&path), place_of(&path, *content, Told::Format))]);
+            return Ok(vec![source(&called(Path::new(rest), &path), place_of(&path, *content, Told::Format))]);
         }
     }
     let path = Path::new(location);
@@ -306,9 +306,14 @@ fn one(name: Option<&str>, location: &str, scratch: &Path) -> Result<Vec<Source>
             .at(format!("--source {location}"))
             .next("name a file, a folder or a pattern, or - for stdin"));
     }
-    let path = readable(path)?;
-    let content = content_of(&path)?;
-    Ok(vec![source(&stem(&path), place_of(&path, content, Told::Nothing))])
+    let found = readable(path)?;
+    let content = content_of(&found)?;
+    Ok(vec![source(&called(path, &found), place_of(&found, content, Told::Nothing))])
+}
+
+/// The name for a file as it was written: a link keeps its own, whatever it leads to today. Those of open files are none.
+fn called(written: &Path, found: &Path) -> String {
+    stem(if written.starts_with("/dev") || written.starts_with("/proc") { found } else { written })
 }
 
 /// Whether it can be read once, and not be sought in: the shell's <(…), /dev/stdin, or a pipe by its name.

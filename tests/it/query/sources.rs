@@ -440,6 +440,21 @@ fn dates_in_text_of_sqlite_are_dates_for_sql_and_exports_as_for_questions() {
 }
 
 #[test]
+fn a_link_keeps_its_name_whatever_it_leads_to() {
+    let shop = Shop::new();
+    std::os::unix::fs::symlink("items.csv", shop.path("latest.csv")).unwrap();
+    std::os::unix::fs::symlink("orders.db", shop.path("today.db")).unwrap();
+    let sources = ["latest.csv", "today.db"];
+    assert_eq!(
+        shop.rows(&sources, "SELECT (SELECT count(*) FROM latest), count(*) FROM today.orders"),
+        json!([[3, 3]])
+    );
+    // What is redirected has no name but that of its file.
+    let fd = shop.query(&["/dev/stdin"]).args(["--sql", "SELECT count(*) AS n FROM stdin"]);
+    fd.stdin("a\n1\n").run().success();
+}
+
+#[test]
 fn numbers_keep_the_digits_of_their_precision() {
     let shop = Shop::new();
     let sql = "SELECT 0.1::FLOAT AS a, 16777216::FLOAT AS b, 'NaN'::FLOAT AS c, 0.1::DOUBLE AS d, 1.5e30::FLOAT AS e";
