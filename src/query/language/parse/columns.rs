@@ -365,6 +365,14 @@ impl<'p> Parser<'p, '_> {
         }
         // "the names of colleges" are the colleges, where those are a column.
         if figures_wait(&self.wait) && self.mode == Mode::Select && self.names_next() {
+            // "the names of cities and the names of the counties they are in": by the names of what is referred to.
+            if let Some(Item::Column(key)) = self.ahead(1)
+                && listed
+                && let Some(names) = self.referred_by(*key)
+            {
+                self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
+                self.skip_to_column();
+            }
             return;
         }
         // "the classes of players": whose classes, not a further thing to show.
