@@ -1,6 +1,8 @@
 //! From a combination of meanings to a draft: what is asked for, under which conditions, grouped and ordered how.
 
+mod around;
 mod columns;
+mod counts;
 mod finish;
 mod moments;
 mod order;
