@@ -61,7 +61,14 @@ fn leaves_out_comparison(tokens: &[Token], parts: &[Part], query: &Query) -> boo
         Cond::Any(all) => all.iter().any(|c| !matches!(c, Cond::Compare(_, Op::Eq, _) | Cond::Like(..))),
         Cond::Like(..) => false,
     };
-    parts.iter().any(than) && !anywhere(query, &|q| q.filter.iter().chain(&q.having).any(compared))
+    fn count(query: &Query, compared: &dyn Fn(&Cond) -> bool) -> usize {
+        let own = query.filter.iter().chain(&query.having).filter(|c| compared(c)).count();
+        own + query.inner().into_iter().map(|inner| count(inner, compared)).sum::<usize>()
+    }
+    let said = parts.iter().filter(|p| than(p)).count();
+    let any = |c: &Cond| if let Cond::Any(all) = c { all.len() } else { 1 };
+    let alternatives: usize = query.filter.iter().chain(&query.having).map(|c| any(c) - 1).sum();
+    said > 0 && said > count(query, &compared) + alternatives
 }
 
 /// Whether "how many" is asked and no number is shown.

@@ -48,7 +48,17 @@ pub(super) fn each_once(index: &Index<'_>, hints: &[String], query: &mut Query) 
     if !repeats {
         return;
     }
-    if counted {
+    let means =
+        |e: &Expr| matches!(e, Expr::Agg(Agg::Avg | Agg::Sum | Agg::Median | Agg::Quantile(_) | Agg::Deviation, _));
+    if query.select.iter().all(means) && query.order.is_empty() {
+        // "the average age of people who have pets": of each person once, however many there are.
+        if let Some(key) = index.table(owner).key {
+            let filter = std::mem::take(&mut query.filter);
+            let inner = Query { select: vec![Expr::Column(key)], tables: needed, filter, ..Query::default() };
+            query.filter.push(Cond::In(key, Box::new(inner), true));
+            query.tables = vec![owner];
+        }
+    } else if counted {
         if let Some(key) = index.table(owner).key {
             query.select = vec![distinct(key)];
         }

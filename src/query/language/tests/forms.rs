@@ -141,6 +141,15 @@ fn numbers_and_orders() {
 }
 
 #[test]
+fn a_mean_over_what_has_several_rows_takes_each_once() {
+    assert_eq!(
+        sql("What is the average length of stations that have snapshots?"),
+        "SELECT avg(length) FROM stations WHERE station_id IN (SELECT stations.station_id FROM stations \
+         JOIN snapshots ON snapshots.station_id = stations.station_id)"
+    );
+}
+
+#[test]
 fn a_key_that_is_part_of_another_leads_on_at_once() {
     assert_eq!(
         sql("How many attendances has the course named 'Law'?"),
