@@ -12,7 +12,9 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
     let cue = |part: &Part| {
         let Item::Cue(cue) = &part.item else { return false };
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
-        !holds(index, *cue, phrase, query)
+        // "two weeks on top" ranks nothing.
+        let on = part.start.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(|t| t.lower == "on");
+        !(on && matches!(cue, Cue::Top(_))) && !holds(index, *cue, phrase, query)
     };
     parts.iter().any(cue)
         || turns_top_around(tokens, parts, query)
@@ -152,6 +154,14 @@ fn holds(index: &Index<'_>, cue: Cue, phrase: &[Token], query: &Query) -> bool {
         // Nothing is slow or large by its number.
         Cue::Superlative(_, Some(_)) => {
             !matches!(query.order.first(), Some((Expr::Column(c), _)) if index.column(*c).key && query.limit.is_some())
+        }
+        // "top customer": of an order that is not known.
+        Cue::Top(_) | Cue::Superlative(..) | Cue::Frequent(_) => {
+            let extreme = |e: &Expr| matches!(e, Expr::Agg(Agg::Min | Agg::Max, _) | Expr::Metric(..));
+            let having = |c: &Cond| matches!(c, Cond::Compare(..) | Cond::Between(..));
+            anywhere(query, &|q| {
+                !q.order.is_empty() || q.limit.is_some() || q.select.iter().any(extreme) || q.having.iter().any(having)
+            })
         }
         Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
         Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_) | Expr::ShareIf(..))),
