@@ -33,6 +33,6 @@ fn main() -> io::Result<()> {
     let copy = profile_dir.join("libduckdb.so");
     let temporary = profile_dir.join(".libduckdb.so.new");
     let official = fs::read(&library)?;
-    fs::write(&temporary, bind::bind(&official, b"duckdb").unwrap_or(official))?;
+    fs::write(&temporary, bind::bind(&official).unwrap_or(official))?;
     fs::rename(&temporary, &copy)
 }

@@ -61,7 +61,7 @@ pub fn given(global: &Global) -> Option<Given> {
     let plan = plan::build(&facts, &profile).ok()?;
     let setting = |key: &str| plan.setting(&format!("duckdb.{key}"));
     Some(Given {
-        memory: setting("memory_limit")?.bytes?,
+        memory: Some(setting("memory_limit")?.bytes?),
         threads: setting("threads").and_then(|s| s.value.parse().ok()),
         temp: setting("temp_directory").map(|s| PathBuf::from(s.value.trim_matches('\''))),
         checkpoint: setting("checkpoint_threshold").and_then(|s| s.bytes),

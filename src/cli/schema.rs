@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Re
         return Err(Error::usage("schema.table", format!("there is no table \"{unknown}\" among the sources"))
             .next("`llmsql schema` without a name shows all of them"));
     }
-    count(&mut data, &arguments.data, &settings);
+    count(&mut data, &arguments.data, &settings)?;
     glossary(&data.translator(&settings.glossary));
     let clock = settings.clock(None)?;
     let mut found = examples::examples(&data, &settings.glossary, &clock, arguments.examples);
@@ -87,17 +87,25 @@ pub fn run(arguments: &Arguments, global: &Global, worker: Option<Worker>) -> Re
 }
 
 /// Counts the rows of text files that were looked into in part; a count that takes too long is left out.
-fn count(data: &mut Data, arguments: &DataArgs, settings: &Settings) {
+///
+/// # Errors
+/// A file that turns out to be damaged behind what was looked at.
+fn count(data: &mut Data, arguments: &DataArgs, settings: &Settings) -> Result<()> {
     let unknown: Vec<String> = data.schema.tables.iter().filter(|t| t.rows.is_none()).map(|t| t.name.clone()).collect();
     for name in unknown {
         let sql = format!("SELECT count(*) FROM {}", crate::postgres::connect::quote_ident(&name));
         let query = Query { sql, rows: Some(1), timeout: arguments.timeout(settings), ..Query::default() };
         let mut rows = Rows::default();
-        let counted = data.run(&query, &mut rows).ok().and_then(|_| rows.rows.first()?.first()?.as_u64());
+        let counted = match data.run(&query, &mut rows) {
+            Ok(_) => rows.rows.first().and_then(|row| row.first()?.as_u64()),
+            Err(e) if e.code == "source.damaged" => return Err(e),
+            Err(_) => None,
+        };
         if let Some(table) = data.schema.tables.iter_mut().find(|t| t.name == name) {
             table.rows = counted;
         }
     }
+    Ok(())
 }
 
 fn text(schema: &Schema, examples: &[Example]) -> String {

@@ -292,6 +292,34 @@ pub fn own() -> String {
     format!("{}-", std::process::id())
 }
 
+/// How long nothing was written into what a killed run has left: the folder may be another host's as well, whose runs have
+/// numbers that say nothing here.
+const STALE: Duration = Duration::from_secs(600);
+
+/// Removes what killed runs of this user have left in a folder, as far as [`own`] was their tag. That something cannot be
+/// looked at or removed is no reason not to go on.
+pub fn sweep_killed(folder: &Path) {
+    let is_gone = |name: &str| {
+        let run = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split_once('-')).map(|(pid, _)| pid);
+        run.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
+    };
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(found) = entry.metadata() else { continue };
+        if !is_gone(&entry.file_name().to_string_lossy()) || found.uid() != geteuid().as_raw() {
+            continue;
+        }
+        let path = entry.path();
+        let within = fs::read_dir(&path).into_iter().flatten().flatten().filter_map(|e| e.metadata().ok());
+        let last = within.chain([found.clone()]).filter_map(|m| m.modified().ok()).max();
+        if last.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > STALE) {
+            let _ = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
+}
+
 /// Removes the temporary files with this tag that a killed run has left in a folder.
 ///
 /// # Errors
@@ -376,6 +404,34 @@ mod tests {
         }
         replace(&path, b"new").unwrap();
         assert_eq!(xattr::get(&path, "user.llmsql").unwrap().as_deref(), Some(&b"kept"[..]));
+    }
+
+    #[test]
+    fn what_killed_runs_have_left_is_removed_after_a_while_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        // No process has a number this high.
+        let (left, running) = (format!("{TEMPORARY}4194999-a"), format!("{TEMPORARY}{}b", own()));
+        let parts = format!("{TEMPORARY}4194999-c");
+        fs::create_dir(dir.path().join(&parts)).unwrap();
+        let inside = format!("{parts}/result.parquet");
+        for name in [&left, &running, &inside, &format!("{TEMPORARY}g7-d"), &"4194999-e".to_owned()] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let names = || {
+            let mut names: Vec<String> =
+                fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        sweep_killed(dir.path());
+        assert_eq!(names(), before, "another host may be writing it");
+        let long_ago = std::time::SystemTime::now() - STALE * 2;
+        for name in before.iter().chain([&inside]) {
+            File::open(dir.path().join(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        sweep_killed(dir.path());
+        assert_eq!(names(), [running, format!("{TEMPORARY}g7-d"), "4194999-e".to_owned()]);
     }
 
     #[test]

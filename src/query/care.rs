@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 /// What DuckDB may use on this host; what is not given is DuckDB's own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// Memory, in bytes; 0 where nothing is planned.
-    pub memory: u64,
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
     /// Threads.
     pub threads: Option<u64>,
     /// The folder for spilled data.
@@ -69,8 +69,8 @@ fn open(path: &Path, given: &Given, mode: AccessMode) -> Result<Connection> {
     }
     let config = || -> duckdb::Result<Config> {
         let mut config = Config::default().access_mode(mode)?.enable_autoload_extension(false)?;
-        if given.memory > 0 {
-            config = config.max_memory(&format!("{}B", given.memory))?;
+        if let Some(memory) = given.memory {
+            config = config.max_memory(&format!("{memory}B"))?;
         }
         if let Some(threads) = given.threads.and_then(|t| i64::try_from(t).ok()) {
             config = config.threads(threads)?;

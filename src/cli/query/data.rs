@@ -94,7 +94,7 @@ impl DataArgs {
     }
 
     fn limits(&self, settings: &Settings, given: Option<&Given>, scratch: &Path) -> Result<Limits> {
-        let memory = self.memory.or(settings.memory).or(given.map(|g| g.memory)).unwrap_or_else(spare_memory);
+        let memory = self.memory.or(settings.memory).or(given.and_then(|g| g.memory)).unwrap_or_else(spare_memory);
         if memory < LEAST {
             return Err(Error::usage("query.memory", "32MB are the least that a query needs").at("--memory"));
         }

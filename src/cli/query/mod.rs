@@ -329,7 +329,7 @@ impl Arguments {
             output::note(profile);
         }
         if let Some(path) = &self.output {
-            output::note(&format!("{}: {} rows", path.display(), done.rows));
+            output::note(&format!("{}: {}", path.display(), units::counted(done.rows, "row")));
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::Arguments;
 use crate::cli::Global;
 use crate::error::Result;
-use crate::output::{self, Format};
+use crate::output::{self, Format, file};
 use crate::query::ask::Answer;
 use crate::query::chart;
 use crate::query::engine::{self, Done, Query};
 use crate::query::protocol::Parquet;
 use crate::query::results::{self, Rows, Stream};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -25,11 +26,13 @@ pub(super) struct Out<'a> {
 
 impl<'a> Out<'a> {
     pub(super) fn new(arguments: &'a Arguments, global: &Global) -> Result<Self> {
+        arguments.output.iter().for_each(|path| file::sweep_killed(file::folder(path)));
         let parquet = match &arguments.output {
             Some(path) if global.format == Format::Parquet => {
-                let folder = output::file::folder(path);
-                let made = tempfile::Builder::new().prefix(output::file::TEMPORARY).tempdir_in(folder);
-                Some(made.map_err(|e| output::file::unwritten(path, e))?)
+                let target = file::target(path)?;
+                let prefix = format!("{}{}", file::TEMPORARY, file::own());
+                let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(file::folder(&target));
+                Some(made.map_err(|e| file::unwritten(path, e))?)
             }
             _ => None,
         };
@@ -53,9 +56,14 @@ impl<'a> Out<'a> {
         answer: Answer,
     ) -> Result<Done> {
         if let (Some(parquet), Some(target)) = (&query.parquet, &self.arguments.output) {
-            let done = run(query, &mut Rows::default()).map_err(|e| output::file::full(e, target))?;
-            let target = output::file::target(target)?;
-            std::fs::rename(&parquet.path, &target).map_err(|e| output::file::unwritten(&target, e))?;
+            let done = run(query, &mut Rows::default()).map_err(|e| file::full(e, target))?;
+            let target = file::target(target)?;
+            let put = || {
+                File::open(&parquet.path)?.sync_all()?;
+                std::fs::rename(&parquet.path, &target)?;
+                file::sync_folder(file::folder(&target))
+            };
+            put().map_err(|e| file::unwritten(&target, e))?;
             return Ok(done);
         }
         if results::streams(self.format) {
@@ -73,7 +81,7 @@ impl<'a> Out<'a> {
             format => output::to_document(&answer.rows(rows, &done), format)?,
         };
         match &self.arguments.output {
-            Some(path) => output::file::replace(&output::file::target(path)?, text.as_bytes())?,
+            Some(path) => file::replace(&file::target(path)?, text.as_bytes())?,
             None => output::stdout(&text)?,
         }
         Ok(done)
@@ -105,7 +113,7 @@ impl<'a> Out<'a> {
             };
         };
         let mut done = Done::default();
-        output::file::replace_with(&output::file::target(path)?, |file| {
+        file::replace_with(&file::target(path)?, |file| {
             let mut stream = Stream::new(io::BufWriter::new(file), self.format);
             done = run(query, &mut stream)?;
             stream.finish().map(drop)

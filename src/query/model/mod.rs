@@ -61,7 +61,7 @@ impl Model {
             let text = self.client.complete(&messages)?;
             let (problem, last) = match prompt::answer(&text) {
                 prompt::Answer::Cannot(reason) => return Err(self.refused(&format!("it cannot answer: {reason}"))),
-                prompt::Answer::Nothing => ("the answer holds no SQL".to_owned(), None),
+                prompt::Answer::Nothing => ("the answer holds no SELECT".to_owned(), None),
                 prompt::Answer::Sql { sql, restatement } => match data.check(&sql) {
                     Ok(_) => return Ok(Written { sql, restatement, repairs }),
                     // What is wrong with the data or the worker is no fault of the SQL.

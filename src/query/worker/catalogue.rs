@@ -176,6 +176,8 @@ pub struct Entry {
     pub view: String,
     /// The columns that count time, and in what; nothing where nobody has looked yet.
     pub times: Option<Vec<(String, Unit)>>,
+    /// Whether it has been looked for dates in its columns of text.
+    pub dated: bool,
 }
 
 impl Entry {
@@ -391,7 +393,7 @@ impl Engine {
     pub(super) fn add_native(&mut self, source: &Source, name: String, target: Target, kind: FileKind, view: String) {
         let table = Table { name, source: source.name.clone(), ..Table::default() };
         let (origin, fills) = (Origin::Native(kind), Vec::new());
-        self.tables.push(Entry { table, target, origin, loaded: Loaded::All, fills, view, times: None });
+        self.tables.push(Entry { table, target, origin, loaded: Loaded::All, fills, view, times: None, dated: true });
     }
 
     /// From here on nothing but the sources' files can be opened, and no setting changed.

@@ -15,6 +15,9 @@ use crate::query::schema::Column;
 
 /// Rows that are looked at.
 const ROWS: u64 = 1_000;
+/// The seconds with which 1985 begins, and 2100.
+const FIRST: f64 = 473_385_600.0;
+const LAST: f64 = 4_102_444_800.0;
 /// Seconds of a day, and how far a zone's day may lie from that of UTC, and some more.
 const DAY: i64 = 86_400;
 const ZONES: i64 = 86_400;
@@ -67,6 +70,11 @@ const BEFORE_TIME: [&str; 41] = [
     "updated",
     "visit",
 ];
+/// What may have been the first or the last time, as in `last_login`.
+const EVENTS: [&str; 16] = [
+    "access", "accessed", "activity", "change", "changed", "contact", "login", "modified", "run", "success", "sync",
+    "update", "updated", "used", "visit", "visited",
+];
 /// Words behind a name that say in what it counts.
 const UNIT_WORDS: [&str; 17] = [
     "epoch",
@@ -104,14 +112,18 @@ pub enum Unit {
 impl Unit {
     const ALL: [Unit; 4] = [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos];
 
-    /// The unit by which all of these numbers are of the years from 2001 to 2286; nothing where there is none.
+    /// The unit by which all of these numbers are of the years from 1985 to 2099; nothing where there is none. These years
+    /// are less than ten times as many seconds at their end as at their beginning, so that no two units fit.
     #[must_use]
     pub fn of(least: f64, most: f64) -> Option<Unit> {
+        if is_written(least) && is_written(most) {
+            return None;
+        }
         Unit::ALL.into_iter().find(|unit| {
-            let second = unit.second();
             #[allow(clippy::cast_precision_loss, reason = "a power of ten that is held exactly")]
-            let from = 1e9 * second as f64;
-            (from..from * 10.0).contains(&least) && (from..from * 10.0).contains(&most)
+            let second = unit.second() as f64;
+            let years = FIRST * second..LAST * second;
+            years.contains(&least) && years.contains(&most)
         })
     }
 
@@ -175,6 +187,16 @@ impl Unit {
     }
 }
 
+/// Whether a number is a day and a time written down, as in 2026030112 or 2603011230, which would be some second from 2032 on.
+fn is_written(number: f64) -> bool {
+    let text = number.to_string();
+    let part = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(99);
+    let hour = |month, day, hour| (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24;
+    text.len() == 10
+        && ((1970..2100).contains(&part(0, 4)) && hour(part(4, 6), part(6, 8), part(8, 10))
+            || hour(part(2, 4), part(4, 6), part(6, 8)) && part(8, 10) < 60)
+}
+
 /// Whether a column's name says that it holds times.
 #[must_use]
 pub fn says_time(name: &str) -> bool {
@@ -187,6 +209,7 @@ pub fn says_time(name: &str) -> bool {
         [only] => WHOLE.contains(only) || (ENDINGS.contains(only) && *only != "seen"),
         [.., before, "time"] => BEFORE_TIME.contains(before),
         [.., before, "on"] => before.ends_with("ed"),
+        [.., "first" | "last", event] if EVENTS.contains(event) => true,
         [.., last] => ENDINGS.contains(last),
         [] => false,
     }
@@ -194,11 +217,13 @@ pub fn says_time(name: &str) -> bool {
 
 /// Whether a name in lower case, as SQL is read, may be one of which [`says_time`] speaks.
 fn may_say_time(lower: &str) -> bool {
+    // `createdAtMs` has lost its capitals.
+    let stems = UNIT_WORDS.iter().filter_map(|unit| lower.strip_suffix(unit)).chain([lower]);
+    let within = ["time", "date", "stamp", "epoch", "first", "last"];
+    let at_end = ["at", "ts", "on", "seen"];
     says_time(lower)
-        || ["time", "date", "stamp", "epoch", "at", "ts", "on", "seen"].iter().any(|end| {
-            // `createdAt` has lost its capital.
-            lower.ends_with(end) && lower.len() > end.len() + 3
-        })
+        || within.iter().any(|word| lower.contains(word))
+        || stems.into_iter().any(|stem| at_end.iter().any(|end| stem.ends_with(end) && stem.len() > end.len() + 3))
 }
 
 /// Whether a type of DuckDB holds numbers that may count time.
@@ -328,6 +353,9 @@ mod tests {
             "last_seen",
             "created_on",
             "order_date",
+            "last_login",
+            "firstVisit",
+            "createdAtMs",
             "Timestamp",
             "updated",
             "eventTime",
@@ -347,6 +375,8 @@ mod tests {
             "amount",
             "seen",
             "time_taken",
+            "last_id",
+            "first_name",
             "based_on_id",
             "ms",
             "",
@@ -358,12 +388,21 @@ mod tests {
     #[test]
     fn the_unit_follows_from_the_size_of_all_numbers() {
         assert_eq!(Unit::of(1_764_028_987.4, 1_800_000_000.0), Some(Unit::Seconds));
+        assert_eq!(Unit::of(936_000_000.0, 1_300_000_000.0), Some(Unit::Seconds));
+        assert_eq!(Unit::of(2_026_030_112.0, 2_026_999_999.0), Some(Unit::Seconds));
         assert_eq!(Unit::of(1.764e12, 1.8e12), Some(Unit::Millis));
         assert_eq!(Unit::of(1.764e15, 1.8e15), Some(Unit::Micros));
         assert_eq!(Unit::of(1.764e18, 1.8e18), Some(Unit::Nanos));
-        for (from, to) in
-            [(0.0, 1.8e9), (1.764e9, 1.8e12), (20_260_301.0, 20_261_231.0), (2.026e11, 2.026e11), (f64::NAN, f64::NAN)]
-        {
+        for (from, to) in [
+            (0.0, 1.8e9),
+            (1.764e9, 1.8e12),
+            (20_260_301.0, 20_261_231.0),
+            (2.026e11, 2.026e11),
+            (f64::NAN, f64::NAN),
+            // Written down: an hour, a minute.
+            (2_026_030_112.0, 2_026_123_123.0),
+            (2_603_011_230.0, 2_612_312_359.0),
+        ] {
             assert_eq!(Unit::of(from, to), None, "{from} {to}");
         }
     }

@@ -192,6 +192,7 @@ impl Engine {
                 fills,
                 view: String::new(),
                 times: None,
+                dated: false,
             });
         }
         let exposed = |table: &str| names.iter().find(|(n, _)| *n == table.to_lowercase()).map(|(_, e)| e.clone());
@@ -231,6 +232,7 @@ impl Engine {
                 fills: table.fills,
                 view: String::new(),
                 times: None,
+                dated: false,
             });
         }
         let exposed = |table: &(String, String)| names.iter().find(|(n, _)| n == table).map(|(_, e)| e.clone());

@@ -12,6 +12,7 @@ mod columns;
 mod counted;
 mod csv;
 mod databases;
+mod dated;
 mod extension;
 mod files;
 mod narrow;
@@ -104,9 +105,12 @@ fn handle(engine: &mut Engine, request: Request) -> Result<()> {
         }
         Request::Study => {
             engine.describe()?;
-            let packed = engine.packed.watch(engine.tables.iter().map(|t| t.table.name.as_str()))?;
+            engine.packed.watch(engine.tables.iter().map(|t| t.table.name.as_str()))?;
             let (schema, values) = study::study(engine)?;
-            engine.packed.confirm(&packed, whole::Reached::All)?;
+            // Of others a part was looked at: how they end is found out for the query that reads them.
+            let whole = engine.tables.iter().filter(|t| t.table.rows.is_some()).map(|t| t.table.name.as_str());
+            let whole = engine.packed.watch(whole)?;
+            engine.packed.confirm(&whole, whole::Reached::All)?;
             answer(&Response::Studied { schema, values })
         }
         Request::Find { text, columns, millis } => {

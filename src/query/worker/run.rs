@@ -4,6 +4,7 @@ use super::answer;
 use super::catalogue::{Engine, Loaded, Origin, Rows};
 use super::columns::Fill;
 use super::counted;
+use super::dated;
 use super::narrow;
 use super::profile::profile;
 use super::scanner;
@@ -84,6 +85,7 @@ pub fn load(engine: &mut Engine, needs: &Needs, whole_tables: bool, most: Option
             continue;
         }
         counted::needed(engine, at, needs);
+        dated::needed(engine, at);
         let Some(entry) = engine.tables.get(at).filter(|entry| entry.loaded != Loaded::All) else { continue };
         let all = entry.table.columns.iter().map(|c| c.name.as_str());
         let wanted = |name: &str| whole_tables || needs.whole_rows || needs.columns.contains(&name.to_lowercase());
@@ -124,6 +126,7 @@ pub fn stand_in(engine: &mut Engine, needs: &Needs) -> Result<()> {
             continue;
         }
         counted::needed(engine, at, needs);
+        dated::needed(engine, at);
         let Some(entry) = engine.tables.get(at) else { break };
         let there = match &entry.loaded {
             Loaded::All => true,
@@ -239,6 +242,8 @@ pub fn describe(engine: &Engine, sql: &str) -> Result<Vec<Column>> {
 enum Way {
     Int,
     Float,
+    /// With the digits that tell it apart in single precision, 0.1 rather than 0.10000000149.
+    Single,
     Bool,
     /// Digits that JSON's reader takes for a number.
     Digits,
@@ -254,7 +259,8 @@ impl Way {
             _ if nested => Way::Nested,
             "JSON" => Way::Nested,
             "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "UTINYINT" | "USMALLINT" | "UINTEGER" => Way::Int,
-            "FLOAT" | "DOUBLE" => Way::Float,
+            "FLOAT" => Way::Single,
+            "DOUBLE" => Way::Float,
             "BOOLEAN" => Way::Bool,
             "HUGEINT" | "UHUGEINT" | "UBIGINT" | "DECIMAL" => Way::Digits,
             _ => Way::Text,
@@ -265,6 +271,7 @@ impl Way {
         match self {
             Way::Int => format!("{column}::BIGINT"),
             Way::Float => format!("{column}::DOUBLE"),
+            Way::Single => format!("{column}::VARCHAR::DOUBLE"),
             Way::Bool => column.to_owned(),
             Way::Digits | Way::Text => format!("{column}::VARCHAR"),
             Way::Nested => format!("to_json({column})::VARCHAR"),
@@ -296,7 +303,14 @@ pub fn run(engine: &mut Engine, order: &Order) -> Result<Response> {
     // What runs is what was checked: the statement around it has to be one of these tables and functions too.
     check(engine, &wrapped)?;
     answer(&Response::Columns(columns))?;
-    let (rows, truncated) = stream(engine, &wrapped, &ways, order)?;
+    let (rows, truncated) = match stream(engine, &wrapped, &ways, order) {
+        Err(e) if e.code == "source.damaged" => {
+            // A half row has too few fields: that its file is cut off says more.
+            engine.packed.confirm(&packed, Reached::All)?;
+            return Err(e);
+        }
+        streamed => streamed?,
+    };
     let reached =
         if ended_early(engine, &needs, rows, truncated.is_some()) { Reached::Beginning } else { Reached::All };
     engine.packed.confirm(&packed, reached)?;
@@ -388,7 +402,7 @@ fn cell(column: &dyn Array, way: Way, at: usize) -> Value {
     match way {
         Way::Int => any.downcast_ref::<Int64Array>().map_or(Value::Null, |a| a.value(at).into()),
         Way::Bool => any.downcast_ref::<BooleanArray>().map_or(Value::Null, |a| a.value(at).into()),
-        Way::Float => any.downcast_ref::<Float64Array>().map_or(Value::Null, |a| {
+        Way::Float | Way::Single => any.downcast_ref::<Float64Array>().map_or(Value::Null, |a| {
             let value = a.value(at);
             Number::from_f64(value).map_or_else(|| Value::String(not_finite(value).to_owned()), Value::Number)
         }),

@@ -179,6 +179,38 @@ impl Sqlite {
         self.connection.query_row(&sql, [], read).unwrap_or_default()
     }
 
+    /// Which of these columns hold nothing but dates, or dates and times, as text in their first rows.
+    #[must_use]
+    pub fn dates(&self, table: &str, columns: &[String], rows: u64) -> Vec<Option<Fill>> {
+        let quoted: Vec<String> = columns.iter().map(|c| quote_ident(c)).collect();
+        let sql = format!("SELECT {} FROM {} LIMIT {rows}", quoted.join(", "), quote_ident(table));
+        let mut found = vec![(Some(Fill::Date), false); columns.len()];
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                for (i, (fill, any)) in found.iter_mut().enumerate() {
+                    *fill = match row.get_ref(i)? {
+                        ValueRef::Null => continue,
+                        ValueRef::Text(text) => std::str::from_utf8(text).ok().and_then(|text| match fill {
+                            Some(Fill::Date) if days(text).is_some() => Some(Fill::Date),
+                            Some(_) => micros(text).map(|_| Fill::Timestamp),
+                            None => None,
+                        }),
+                        _ => None,
+                    };
+                    *any = true;
+                }
+            }
+            Ok(())
+        };
+        // What cannot be read is told when it is loaded.
+        match read() {
+            Ok(()) => found.into_iter().map(|(fill, any)| fill.filter(|_| any)).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// A value of a column that is this text in any case, if one is found in time.
     #[must_use]
     pub fn find(&mut self, table: &str, column: &str, text: &str, end: Instant) -> Option<String> {

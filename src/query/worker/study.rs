@@ -44,13 +44,13 @@ pub fn study(engine: &mut Engine) -> Result<(Schema, Vec<Values>)> {
                 of: Some(count as u64),
             })?;
         }
-        let looked = relation(engine, at)?;
-        let small = small(engine, at, &looked);
-        dates_in_text(engine, at, &looked, &small)?;
-        measure(engine, at, &looked, &small, &mut values)?;
-        if !looked.whole {
-            common_values(engine, at)?;
-        }
+        let (looked, small) = look(engine, at, &mut values).map_err(|e| {
+            let unplaced = e.place.is_none();
+            match engine.tables.get(at).filter(|_| unplaced) {
+                Some(entry) => e.at(&entry.table.name),
+                None => e,
+            }
+        })?;
         relations.push((looked, small.within(&mut budget)));
     }
     infer_keys(engine, &relations);
@@ -63,6 +63,18 @@ pub fn study(engine: &mut Engine) -> Result<(Schema, Vec<Values>)> {
         }
     }
     Ok((engine.schema(), values))
+}
+
+/// Looks into one table.
+fn look(engine: &mut Engine, at: usize, values: &mut Vec<Values>) -> Result<(Relation, Small)> {
+    let looked = relation(engine, at)?;
+    let small = small(engine, at, &looked);
+    dates_in_text(engine, at, &looked, &small)?;
+    measure(engine, at, &looked, &small, values)?;
+    if !looked.whole {
+        common_values(engine, at)?;
+    }
+    Ok((looked, small))
 }
 
 /// What is looked at of a table.
@@ -173,6 +185,9 @@ fn dates_in_text(engine: &mut Engine, at: usize, relation: &Relation, small: &Sm
     }
     let target = entry.target.sql();
     found.extend(asked_dates(engine, relation, asked)?);
+    if let Some(entry) = engine.tables.get_mut(at) {
+        entry.dated = true;
+    }
     for (i, column, fill) in found {
         engine.execute(&format!("ALTER TABLE {target} ALTER COLUMN {column} TYPE {}", fill.sql()))?;
         if let Some(entry) = engine.tables.get_mut(at)

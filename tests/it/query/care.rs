@@ -27,6 +27,7 @@ fn a_file_is_shown_and_maintained() {
     let names: Vec<&str> =
         shown["files"][0]["tables"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["s.u", "t"]);
+    assert!(shown["given"]["memory"].is_null(), "{shown}");
     assert!(shown["files"][0]["wal_bytes"].as_u64().unwrap() > 0);
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "check has written");
     let run = shop.command("duckdb").args(["maintain", "a.duckdb"]).run().success();

@@ -70,7 +70,7 @@ fn sqlite_keeps_declared_types_and_falls_back_where_values_do_not_fit() {
         &["sqlite:orders.db"],
         "SELECT typeof(id), typeof(placed), typeof(total), typeof(note), note FROM orders ORDER BY id",
     );
-    assert_eq!(types[0], json!(["BIGINT", "VARCHAR", "DOUBLE", "VARCHAR", "x"]));
+    assert_eq!(types[0], json!(["BIGINT", "TIMESTAMP", "DOUBLE", "VARCHAR", "x"]));
     assert_eq!(types[1][4], json!("5"));
     // By its content, under a name of its own, and qualified.
     assert_eq!(
@@ -328,6 +328,11 @@ fn a_compressed_file_that_is_cut_off_or_damaged_loses_no_rows_silently() {
         shop.command("export").args(export).run().code(1).stderr_has(said);
         assert!(!shop.path("t.parquet").exists());
     }
+    // Of a large one only a part is looked at before the question.
+    let many = pack(&(rows.clone() + &rows["id,name\n".len()..].repeat(2)));
+    fs::write(shop.path("many.csv.gz"), &many[..many.len() - 9]).unwrap();
+    shop.query(&["t=many.csv.gz"]).arg("how many t are there?").run().code(1).stderr_has("cut off");
+    shop.command("schema").args(["--source", "t=many.csv.gz"]).run().code(1).stderr_has("cut off");
     // Who asks for some rows only gets them, as long as none of them can be the half one, and none is made of all.
     let limited = |limit: &str, sql: &str| shop.query(&["t=cut.csv.gz"]).args(["--limit", limit, "--sql", sql]).run();
     limited("2", "SELECT id FROM t").success().stdout_has("1");
@@ -406,6 +411,42 @@ fn what_can_be_read_once_only_is_a_source_too() {
 }
 
 #[test]
+fn dates_in_text_of_sqlite_are_dates_for_sql_and_exports_as_for_questions() {
+    let shop = Shop::new();
+    let sqlite = rusqlite::Connection::open(shop.path("visits.db")).unwrap();
+    sqlite
+        .execute_batch(
+            "CREATE TABLE visits(id INTEGER PRIMARY KEY, day TEXT, began TEXT, note TEXT, gone TEXT, late TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
+             INSERT INTO visits SELECT i, date('2026-01-01', i || ' days'), datetime('2026-01-01', i || ' hours'),
+               '2026-01-01 it began', NULL, CASE WHEN i < 2500 THEN '2026-01-01' ELSE 'unknown' END FROM n;",
+        )
+        .unwrap();
+    let types = "SELECT DISTINCT typeof(day), typeof(began), typeof(note), typeof(gone), typeof(late) FROM visits";
+    let expected = json!([["DATE", "TIMESTAMP", "VARCHAR", "VARCHAR", "VARCHAR"]]);
+    assert_eq!(shop.rows(&["visits.db"], types), expected);
+    // The SQL that a question prints is SQL that can be passed.
+    let asked = shop
+        .query(&["visits.db"])
+        .args(["--format", "json", "how many visits were there by day in February 2026?"])
+        .run();
+    let asked = asked.success().json();
+    assert_eq!(shop.rows(&["visits.db"], asked["sql"].as_str().unwrap()), asked["rows"]);
+    let day = "SELECT count(*), min(id) FROM visits WHERE began >= DATE '2026-02-01' AND began < DATE '2026-02-02'";
+    assert_eq!(shop.rows(&["visits.db"], day), json!([[24, 744]]));
+    assert_eq!(shop.rows(&["visits.db"], "SELECT count(*) FROM visits WHERE late = 'unknown'"), json!([[500]]));
+    shop.command("export").args(["--source", "visits.db", "--table", "visits", "-o", "v.parquet"]).run().success();
+    assert_eq!(shop.rows(&["visits=v.parquet"], types), expected);
+}
+
+#[test]
+fn numbers_keep_the_digits_of_their_precision() {
+    let shop = Shop::new();
+    let sql = "SELECT 0.1::FLOAT AS a, 16777216::FLOAT AS b, 'NaN'::FLOAT AS c, 0.1::DOUBLE AS d, 1.5e30::FLOAT AS e";
+    assert_eq!(shop.rows(&["items.csv"], sql), json!([[0.1, 16777216.0, "NaN", 0.1, 1.5e30]]));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let shop = Shop::new();
     fs::write(shop.path("latin.csv"), b"id,name\n1,M\xfcller\n").unwrap();
@@ -417,6 +458,14 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do() {
     let whole = fs::read(shop.path("cut.duckdb")).unwrap();
     fs::write(shop.path("cut.duckdb"), &whole[..20_000]).unwrap();
     shop.sql(&["cut.duckdb"], "FROM t").code(1).stderr_has("is damaged").stderr_has("backup");
+    // Whatever block is damaged, the file or the table is named.
+    for block in (12_288..whole.len()).step_by(262_144) {
+        let mut bent = whole.clone();
+        bent[block + 1000..block + 2000].fill(0xa5);
+        fs::write(shop.path("bent.duckdb"), &bent).unwrap();
+        let run = shop.command("schema").args(["--source", "bent.duckdb"]).run().code(1).stderr_has("is damaged");
+        assert!(run.stderr.contains("bent.duckdb: ") || run.stderr.contains("error: t: "), "{block}: {}", run.stderr);
+    }
     shop.write("ends.csv", "a,b\r\n1,2\n3,4\r\n");
     shop.sql(&["ends.csv"], "SELECT 1").code(1).stderr_has("CR LF").stderr_has("dos2unix");
     shop.write("long.csv", &format!("a,b\n1,{}\n", "x".repeat(3_000_000)));
