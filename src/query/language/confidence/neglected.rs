@@ -14,7 +14,7 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
         // "two weeks on top" ranks nothing.
         let on = part.start.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(|t| t.lower == "on");
-        !(on && matches!(cue, Cue::Top(_))) && !holds(index, *cue, phrase, query)
+        !(holds(index, *cue, phrase, query) || on && matches!(cue, Cue::Top(_)))
     };
     parts.iter().any(cue)
         || turns_top_around(tokens, parts, query)
