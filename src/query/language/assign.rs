@@ -327,6 +327,11 @@ impl Context<'_, '_> {
                         && between.first().is_some_and(|c| matches!(c, Cue::Of | Cue::In))
                         && between.iter().skip(1).all(pronoun);
                 let adjacent = later == earlier + 1;
+                // "the names of regions" are not those of the storms, where regions have names.
+                let name = |c: &ColumnId| ["name", "title"].iter().any(|w| self.index.column(*c).words.ends_with(w));
+                if column.table != *table && owned && name(column) && self.index.columns(*table).any(|c| name(&c)) {
+                    return -0.3;
+                }
                 if column.table == *table && owned {
                     0.9
                 } else if column.table == *table {

@@ -508,7 +508,7 @@ fn structure(add: &mut dyn FnMut(Cue, &str)) {
         Cue::Not,
         "not|no|never|non|cannot|nobody|no one|nor|neither|none of|none|isn|don|doesn|didn|n't|have no|has no|had no|do not|does not|did not|is not|are not|was not|were not|have not|has not|had not|have never|has never|do not have|does not have|did not have|not have any|do not have any|does not have any|did not have any|don't have any|have not been|has not been|are not in|have not had|without any kind of",
     );
-    add(Cue::Without, "without|lacking|without any|missing|that lack|lack|out of");
+    add(Cue::Without, "without|lacking|without any|missing|that lack|lack|out of|with null|having null|with empty");
     add(
         Cue::But,
         "but|except|excluding|but not|but do not|but does not|but did not|except for|but never|but have not|but has not|but who did not|but are not|but is not|but who do not|but had not|but don't|but also not|instead of|rather than|and not|and do not|and does not|and did not|and have not|and never|and without|but without|and are not|and is not|but were not|but was not|but no|and no|but have no|but has no|and has not|except those",

@@ -271,7 +271,11 @@ impl<'a> Index<'a> {
     #[must_use]
     pub fn is_unique(&self, id: ColumnId) -> bool {
         let table = self.table(id.table);
-        table.key == Some(id) || table.table.rows.is_some() && self.column(id).column.distinct == table.table.rows
+        let column = self.column(id).column;
+        let keys = &table.table.primary_key;
+        // What is a part of a key repeats, if not yet.
+        let part = keys.len() > 1 && keys.contains(&column.name);
+        table.key == Some(id) || !part && table.table.rows.is_some() && column.distinct == table.table.rows
     }
 
     fn read_keys(&mut self, schema: &Schema, glossary: &Glossary) {

@@ -3,7 +3,7 @@
 use super::super::assign::{Item, Part};
 use super::super::cues::Cue;
 use super::super::index::Index;
-use super::super::logic::{Agg, Cond, Expr, Query};
+use super::super::logic::{Agg, Cond, Expr, Op, Query};
 use super::super::words::{Shape, Token, number_word};
 
 /// Whether a reading leaves out a word that changes what is asked; such a reading is no answer.
@@ -12,11 +12,16 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
     let cue = |part: &Part| {
         let Item::Cue(cue) = &part.item else { return false };
         let phrase = tokens.get(part.start..part.end).unwrap_or_default();
-        !holds(index, *cue, phrase, query)
+        // "two weeks on top" ranks nothing.
+        let on = part.start.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(|t| t.lower == "on");
+        !(holds(index, *cue, phrase, query) || on && matches!(cue, Cue::Top(_)))
     };
     parts.iter().any(cue)
         || turns_top_around(tokens, parts, query)
         || leaves_out_by(tokens, parts, query)
+        || leaves_out_comparison(tokens, parts, query)
+        || leaves_out_number(index, tokens, parts, query)
+        || leaves_out_last(tokens, parts)
         || leaves_out_kind(tokens, parts)
         || leaves_out_never_or_only(tokens, query)
 }
@@ -44,6 +49,57 @@ fn leaves_out_by(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
     };
     let one = query.group.is_empty() && query.limit_by.is_empty() && query.order.is_empty();
     one && query.select.iter().all(Expr::is_aggregate) && parts.windows(3).any(by)
+}
+
+/// Whether something is said to be more or less than something, and nothing is compared.
+fn leaves_out_comparison(tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+    let than = |p: &Part| {
+        let said = p.end.checked_sub(1).and_then(|last| tokens.get(last)).is_some_and(|t| t.lower == "than");
+        said && matches!(p.item, Item::Cue(Cue::Compare(..)))
+    };
+    let compared = |c: &Cond| match c {
+        Cond::Compare(_, op, _) => !matches!(op, Op::Eq),
+        Cond::Between(..) | Cond::During(..) | Cond::In(..) | Cond::Null(..) => true,
+        Cond::Any(all) => all.iter().any(|c| !matches!(c, Cond::Compare(_, Op::Eq, _) | Cond::Like(..))),
+        Cond::Like(..) => false,
+    };
+    fn count(query: &Query, compared: &dyn Fn(&Cond) -> bool) -> usize {
+        let own = query.filter.iter().chain(&query.having).filter(|c| compared(c)).count();
+        own + query.inner().into_iter().map(|inner| count(inner, compared)).sum::<usize>()
+    }
+    let said = parts.iter().filter(|p| than(p)).count();
+    let any = |c: &Cond| if let Cond::Any(all) = c { all.len() } else { 1 };
+    let alternatives: usize = query.filter.iter().chain(&query.having).map(|c| any(c) - 1).sum();
+    said > 0 && said > count(query, &compared) + alternatives
+}
+
+/// Whether "how many" is asked and no number is shown.
+fn leaves_out_number(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Query) -> bool {
+    let asked = parts.iter().any(|p| {
+        let many = tokens.get(p.start).is_some_and(|t| t.lower == "how");
+        many && p.item == Item::Cue(Cue::Count)
+    });
+    let number = |e: &Expr| match e {
+        Expr::Column(c) => index.kind(*c).is_number() || index.is_numeric_text(*c),
+        _ => true,
+    };
+    asked && !anywhere(query, &|q| q.select.iter().any(number)) && query.having.is_empty() && query.order.is_empty()
+}
+
+/// Whether the last word tells which of the things before it is meant, `the problems of product x`, and is not
+/// understood.
+fn leaves_out_last(tokens: &[Token], parts: &[Part]) -> bool {
+    let mut said =
+        parts.iter().rev().skip_while(|p| !tokens.get(p.start..p.end).is_some_and(|t| t.iter().any(Token::is_word)));
+    let (Some(last), Some(thing)) = (said.next(), said.next()) else { return false };
+    let before = |p: &Part| p.start.checked_sub(1).and_then(|at| tokens.get(at)).map_or("", |t| t.lower.as_str());
+    let before = match before(thing) {
+        "the" => thing.start.checked_sub(2).and_then(|at| tokens.get(at)).map_or("", |t| t.lower.as_str()),
+        other => other,
+    };
+    let place = matches!(before, "for" | "of" | "in" | "on" | "at" | "by" | "from" | "with");
+    let end = last.start == thing.end && last.end == last.start + 1;
+    place && end && last.item == Item::Unknown && matches!(thing.item, Item::Table(_) | Item::Column(_))
 }
 
 /// Whether a word that says which rows of a table are meant, `how many urgent tickets`, is not understood.
@@ -98,6 +154,14 @@ fn holds(index: &Index<'_>, cue: Cue, phrase: &[Token], query: &Query) -> bool {
         // Nothing is slow or large by its number.
         Cue::Superlative(_, Some(_)) => {
             !matches!(query.order.first(), Some((Expr::Column(c), _)) if index.column(*c).key && query.limit.is_some())
+        }
+        // "top customer": of an order that is not known.
+        Cue::Top(_) | Cue::Superlative(..) | Cue::Frequent(_) => {
+            let extreme = |e: &Expr| matches!(e, Expr::Agg(Agg::Min | Agg::Max, _) | Expr::Metric(..));
+            let having = |c: &Cond| matches!(c, Cond::Compare(..) | Cond::Between(..));
+            anywhere(query, &|q| {
+                !q.order.is_empty() || q.limit.is_some() || q.select.iter().any(extreme) || q.having.iter().any(having)
+            })
         }
         Cue::Per(_) | Cue::PerPart(_) => grouped() || !query.order.is_empty(),
         Cue::Share => shown(&|e| matches!(e, Expr::ShareOf(_) | Expr::ShareIf(..))),

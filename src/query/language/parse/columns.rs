@@ -3,7 +3,7 @@
 use super::{Mode, Parser, figures_wait, push_new};
 use crate::query::language::assign::{Item, Part};
 use crate::query::language::cues::Cue;
-use crate::query::language::draft::{Condition, Output, count_compared, distinct};
+use crate::query::language::draft::{Condition, Output, count_compared};
 use crate::query::language::index::{ColumnId, TableId};
 use crate::query::language::link::is_measure;
 use crate::query::language::logic::{Agg, Cond, Expr, Literal, Op, Operand, Query};
@@ -58,35 +58,54 @@ impl<'p> Parser<'p, '_> {
         self.last_column = Some(column);
         let owner = std::mem::take(&mut self.wait.owner);
         let measure = is_measure(self.index, column) && !self.index.column(column).key;
-        if self.says_whether(column) {
+        if self.says_whether(column) || self.groups_or_ranks(column, measure) || self.orders(column, measure) {
             return;
         }
+        let compared = self.own_value_follows(column);
+        if self.is_counted(column, measure, compared)
+            || self.begins_conditions(column, compared)
+            || self.is_held(column, measure, compared)
+        {
+            return;
+        }
+        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
+        if again && self.wait.aggs.is_empty() && !self.wait.and {
+            return;
+        }
+        let listed = std::mem::take(&mut self.wait.and);
+        if !self.joins_figures(column, measure, listed) && !self.says_more(column, measure, listed, owner) {
+            self.show_column(column);
+        }
+    }
+
+    /// Whether the column makes groups, or ranks what was asked for.
+    fn groups_or_ranks(&mut self, column: ColumnId, measure: bool) -> bool {
         if std::mem::take(&mut self.wait.each) {
             self.draft.late |= !self.draft.outputs.is_empty();
             if let Some(names) = self.referred(column) {
                 names.iter().for_each(|c| push_new(&mut self.draft.group, Expr::Column(*c)));
-                return;
+                return true;
             }
             push_new(&mut self.draft.group, Expr::Column(column));
-            return;
+            return true;
         }
         // "per priority and status": by both.
         if self.wait.and && self.listed_in_groups() {
             self.wait.and = false;
             push_new(&mut self.draft.group, Expr::Column(column));
-            return;
+            return true;
         }
         if let Some(most) = self.wait.frequent.take() {
             if self.wait.limit.is_none() && self.rows_have(column) {
                 self.rows_of_most(column, most);
-                return;
+                return true;
             }
             if self.draft.outputs.is_empty() {
                 self.draft.outputs.push(Output::Expr(Expr::Column(column)));
             }
             push_new(&mut self.draft.hidden_group, Expr::Column(column));
             self.order_by(Expr::Count, most);
-            return;
+            return true;
         }
         // "the youngest winning pilot": by what measures the youth of a pilot.
         if let Some((most, Some(quality))) = self.wait.superlative
@@ -98,11 +117,11 @@ impl<'p> Parser<'p, '_> {
             self.wait.superlative = None;
             self.note_table(column.table);
             self.order_by(Expr::Column(by), most == grows);
-            return;
+            return true;
         }
         if let Some((most, _)) = self.wait.superlative.take() {
             self.superlative_column(column, most, measure);
-            return;
+            return true;
         }
         if let (Some(compare), Some(n)) = (self.wait.compare, self.wait.number) {
             let op = if measure { self.directed(column, compare) } else { compare.0 };
@@ -115,8 +134,13 @@ impl<'p> Parser<'p, '_> {
                 self.note_table(column.table);
                 self.draft.having.push(count_compared(op, literal));
             }
-            return;
+            return true;
         }
+        false
+    }
+
+    /// Whether the column is one of an order: the order itself, or that of the top.
+    fn orders(&mut self, column: ColumnId, measure: bool) -> bool {
         if self.mode == Mode::Order {
             let down = self.wait.direction.take().or(self.top.take()).unwrap_or(false);
             let figures = self.figures(column);
@@ -126,7 +150,7 @@ impl<'p> Parser<'p, '_> {
                 figures.into_iter().next().unwrap_or(Expr::Column(column))
             };
             self.draft.order.push((expr, down));
-            return;
+            return true;
         }
         if let Some(top) = self.wait.top.take() {
             self.top_limit(top);
@@ -135,10 +159,14 @@ impl<'p> Parser<'p, '_> {
             if attached && measure && self.draft.limit.is_some() && figures_wait(&self.wait) {
                 self.note_table(column.table);
                 self.draft.order.push((Expr::Column(column), top));
-                return;
+                return true;
             }
         }
-        let compared = self.own_value_follows(column);
+        false
+    }
+
+    /// Whether the column is counted. A number of what the column adds up to is its sum.
+    fn is_counted(&mut self, column: ColumnId, measure: bool, compared: bool) -> bool {
         if compared && self.wait.count {
             self.note_table(column.table);
             self.mode = Mode::Filter;
@@ -153,8 +181,13 @@ impl<'p> Parser<'p, '_> {
         } else if counts {
             self.wait.aggs.clear();
             self.count_column(column, measure);
-            return;
+            return true;
         }
+        false
+    }
+
+    /// Begins the conditions where the column is compared; whether a number said before is its value.
+    fn begins_conditions(&mut self, column: ColumnId, compared: bool) -> bool {
         if self.mode == Mode::Select
             && self.draft.outputs.is_empty()
             && compared
@@ -182,8 +215,13 @@ impl<'p> Parser<'p, '_> {
             && let Some(n) = self.wait.number.take()
         {
             self.equals(column, n);
-            return;
+            return true;
         }
+        false
+    }
+
+    /// Whether the column is one that a condition is about.
+    fn is_held(&mut self, column: ColumnId, measure: bool, compared: bool) -> bool {
         // "whose total is higher than the limit": two columns of a row.
         if let (Some(compare), Some(own), None) = (self.wait.compare, self.wait.column, self.wait.number)
             && own != column
@@ -198,11 +236,11 @@ impl<'p> Parser<'p, '_> {
             (self.wait.compare, self.wait.column) = (None, None);
             self.note_table(column.table);
             self.condition(Cond::Compare(Expr::Column(own), op, Operand::Column(column)));
-            return;
+            return true;
         }
         if self.mode == Mode::Filter && self.condition_follows() || self.wait.compare.is_some() {
             self.subject_column(column);
-            return;
+            return true;
         }
         let held = self.draft.conditions.last().is_some_and(|c| {
             let mut columns = Vec::new();
@@ -222,7 +260,7 @@ impl<'p> Parser<'p, '_> {
             )
         {
             self.wait.pronoun = false;
-            return;
+            return true;
         }
         let told = self.condition_follows() || self.wait.negated || self.wait.both || self.wait.named;
         let stem = |p: &Part| self.tokens.get(p.end.saturating_sub(1)).map(|t| t.stem.as_str());
@@ -245,7 +283,7 @@ impl<'p> Parser<'p, '_> {
             let figures = self.figures(column);
             self.wait.figure = figures.into_iter().next();
             self.wait.column = Some(column);
-            return;
+            return true;
         }
         // "contains X in their names": the column of the condition before.
         if self.mode == Mode::Filter && matches!(self.behind(), Some(Item::Cue(Cue::Pronoun))) {
@@ -254,14 +292,14 @@ impl<'p> Parser<'p, '_> {
             if matches!(within, Some(Item::Cue(Cue::In)))
                 && let Some(Condition { cond: Cond::Like(..), .. }) = self.draft.conditions.last()
             {
-                return;
+                return true;
             }
         }
-        let again = matches!(self.draft.outputs.last(), Some(Output::Expr(Expr::Agg(_, inner))) if **inner == Expr::Column(column));
-        if again && self.wait.aggs.is_empty() && !self.wait.and {
-            return;
-        }
-        let listed = std::mem::take(&mut self.wait.and);
+        false
+    }
+
+    /// Whether the column is read with a figure before: one more of its kind, or what figures are made by.
+    fn joins_figures(&mut self, column: ColumnId, measure: bool, listed: bool) -> bool {
         if listed
             && measure
             && self.wait.aggs.is_empty()
@@ -279,26 +317,31 @@ impl<'p> Parser<'p, '_> {
             match self.behind() {
                 Some(Item::Cue(Cue::By)) if figured => {
                     push_new(&mut self.draft.group, Expr::Column(column));
-                    return;
+                    return true;
                 }
                 // "shared by counties": who does it.
                 Some(Item::Cue(Cue::By)) if self.is_done_by() => {
                     self.note_table(column.table);
-                    return;
+                    return true;
                 }
                 Some(Item::Cue(Cue::By)) => {
                     self.draft.order.push((Expr::Column(column), self.wait.direction.take().unwrap_or(false)));
-                    return;
+                    return true;
                 }
                 Some(Item::Cue(Cue::In)) if figured => {
                     self.note_table(column.table);
                     self.draft.within_column = Some(column);
                     self.draft.cost += 0.3;
-                    return;
+                    return true;
                 }
                 _ => {}
             }
         }
+        false
+    }
+
+    /// Whether the column only says more of what is shown already.
+    fn says_more(&mut self, column: ColumnId, measure: bool, listed: bool, owner: bool) -> bool {
         // "the name of the head": the row that is referred to is shown already.
         let shown = |to: TableId| {
             self.draft.outputs.iter().any(|o| matches!(o, Output::Expr(Expr::Column(c)) if c.table == to))
@@ -312,7 +355,7 @@ impl<'p> Parser<'p, '_> {
             && self.index.edges.iter().any(refers)
         {
             self.note_table(column.table);
-            return;
+            return true;
         }
         // "state names" are the states.
         let phrase = self.phrase();
@@ -320,7 +363,7 @@ impl<'p> Parser<'p, '_> {
             && matches!(self.part_before(), Some(Item::Column(c)) if self.index.kind(*c) == Kind::Text
                 && self.draft.outputs.last() == Some(&Output::Expr(Expr::Column(*c))))
         {
-            return;
+            return true;
         }
         // "invoices created before 1990": the time is compared, not shown.
         let dated = matches!(self.ahead(0), Some(Item::Date(_)))
@@ -337,7 +380,7 @@ impl<'p> Parser<'p, '_> {
             self.note_table(column.table);
             self.mode = Mode::Filter;
             self.wait.column = Some(column);
-            return;
+            return true;
         }
         // "performances they attended": a verb, not a further thing to show.
         let verb = {
@@ -361,11 +404,19 @@ impl<'p> Parser<'p, '_> {
                 self.wait.column = Some(column);
                 self.mode = Mode::Filter;
             }
-            return;
+            return true;
         }
         // "the names of colleges" are the colleges, where those are a column.
         if figures_wait(&self.wait) && self.mode == Mode::Select && self.names_next() {
-            return;
+            // "the names of cities and the names of the counties they are in": by the names of what is referred to.
+            if let Some(Item::Column(key)) = self.ahead(1)
+                && listed
+                && let Some(names) = self.referred_by(*key)
+            {
+                self.draft.outputs.extend(names.iter().map(|c| Output::Expr(Expr::Column(*c))));
+                self.skip_to_column();
+            }
+            return true;
         }
         // "the classes of players": whose classes, not a further thing to show.
         let of = matches!(self.behind(), Some(Item::Cue(Cue::Of)));
@@ -379,8 +430,13 @@ impl<'p> Parser<'p, '_> {
             && self.phrase().ends_with('s')
         {
             self.note_table(column.table);
-            return;
+            return true;
         }
+        false
+    }
+
+    /// Shows the column, or the figures of it that were asked for.
+    fn show_column(&mut self, column: ColumnId) {
         let figures = self.figures(column);
         if figures.is_empty() {
             if std::mem::take(&mut self.wait.distinct) {
@@ -404,64 +460,6 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
-    /// "active customers", "how many customers are active": those of which a column of yes and no says so.
-    fn says_whether(&mut self, column: ColumnId) -> bool {
-        let Some(yes) =
-            self.index.holds(column, !self.wait.negated).filter(|_| figures_wait(&self.wait) || self.wait.count)
-        else {
-            return false;
-        };
-        let rows = |o: &Output| match o {
-            Output::CountOf(t) | Output::Rows(t) => *t == column.table,
-            Output::Expr(Expr::Column(c)) => c.table == column.table,
-            _ => false,
-        };
-        let kind = self.adjacent()
-            && matches!(self.ahead(0), Some(Item::Table(t)) if *t == column.table)
-            && !self.wait.each
-            && !self.wait.distinct
-            && self.mode != Mode::Order;
-        let are = matches!(self.part_before(), Some(Item::Cue(Cue::Be)))
-            && !self.draft.outputs.is_empty()
-            && self.draft.outputs.iter().all(rows)
-            && !self.wait.count
-            && self.tokens.iter().all(|t| t.lower != "whether")
-            && !self.own_value_follows(column)
-            && !self.condition_follows();
-        if !kind && !are {
-            return false;
-        }
-        self.wait.negated = false;
-        self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Literal(Literal::Text(yes))));
-        true
-    }
-
-    /// "the checking and savings balances": the column is wanted of the table named before as well.
-    fn share_name(&mut self, column: ColumnId) {
-        let mut before = self.parts.get(..self.at).unwrap_or_default().iter().rev().map(|p| &p.item);
-        let listed = matches!(before.next(), Some(Item::Table(t)) if *t == column.table)
-            && matches!(before.next(), Some(Item::Cue(Cue::And)));
-        let Some(Item::Table(other)) = before.next().filter(|_| listed) else { return };
-        let own = |c: ColumnId| self.index.column(c).own_words();
-        let same = self.index.columns(*other).find(|c| own(*c) == own(column) && *other != column.table);
-        if let (Some(Output::Rows(t)), Some(same)) = (self.draft.outputs.last_mut(), same)
-            && t == other
-        {
-            self.draft.outputs.pop();
-            self.draft.outputs.push(Output::Expr(Expr::Column(same)));
-        }
-    }
-
-    /// Whether a participle stands before the "by" before, which says how it is done by whom.
-    fn is_done_by(&self) -> bool {
-        let start = self.parts.get(self.at).map_or(0, |p| p.start);
-        let mut before = self.tokens.iter().take(start).rev().skip_while(|t| t.lower != "by").skip(1);
-        before.next().is_some_and(|t| {
-            t.lower.ends_with("ed")
-                && !matches!(t.lower.as_str(), "sorted" | "ordered" | "ranked" | "grouped" | "listed")
-        })
-    }
-
     /// Rows that have the most common value of a column.
     pub(super) fn rows_of_most(&mut self, column: ColumnId, most: bool) {
         let inner = Query {
@@ -474,138 +472,6 @@ impl<'p> Parser<'p, '_> {
         self.condition(Cond::Compare(Expr::Column(column), Op::Eq, Operand::Query(Box::new(inner))));
     }
 
-    /// Whether rows are asked for, or their number, that have a column: `customers using the most popular method`.
-    fn rows_have(&self, column: ColumnId) -> bool {
-        let own = |o: &Output| match o {
-            Output::Expr(Expr::Column(c)) => {
-                c.table == column.table
-                    && *c != column
-                    && (self.index.is_unique(*c) || self.index.table(c.table).display.contains(c))
-            }
-            Output::Rows(t) | Output::CountOf(t) => *t == column.table,
-            _ => false,
-        };
-        !self.index.is_unique(column) && self.draft.outputs.first().is_some_and(own)
-    }
-
-    /// Whether what precedes is "and" behind a column that rows are grouped by.
-    fn listed_in_groups(&self) -> bool {
-        let before = self.parts.get(..self.at).unwrap_or_default();
-        let mut items = before.iter().rev().map(|p| &p.item).filter(|i| !matches!(i, Item::Cue(Cue::Idle)));
-        matches!(items.next(), Some(Item::Cue(Cue::And)))
-            && matches!(items.next(), Some(Item::Column(_)))
-            && matches!(items.next(), Some(Item::Cue(Cue::Each)))
-            && figures_wait(&self.wait)
-            && !self.condition_follows()
-            && !self.draft.group.is_empty()
-    }
-
-    /// Whether a value of the column itself follows, with "is" between or nothing.
-    pub(super) fn own_value_follows(&self, column: ColumnId) -> bool {
-        let own = |i: Option<&Item>| matches!(i, Some(Item::Value(c, _)) if *c == column);
-        let be = matches!(
-            self.ahead(0),
-            Some(Item::Cue(Cue::Be | Cue::Named | Cue::In | Cue::Of | Cue::By | Cue::Both | Cue::Or))
-        );
-        let year = self.index.column(column).words.has("year")
-            && (matches!(self.ahead(0), Some(Item::Number(_)))
-                || matches!(self.ahead(0), Some(Item::Cue(Cue::Of | Cue::Be | Cue::In)))
-                    && matches!(self.ahead(1), Some(Item::Number(_))));
-        let timed = self.is_timed(column) || self.holds_times(column);
-        let dated = matches!(self.ahead(0), Some(Item::Date(_)))
-            || matches!(self.ahead(0), Some(Item::Cue(Cue::In | Cue::Be)))
-                && matches!(self.ahead(1), Some(Item::Date(_)));
-        let counts = matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..))))
-            && matches!(self.ahead(1), Some(Item::Number(_)))
-            && matches!(self.ahead(2), Some(Item::Table(_)));
-        let compared =
-            !counts && matches!(self.ahead(0), Some(Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_))));
-        compared
-            || year
-            || dated && timed
-            || own(self.ahead(0))
-            || be && own(self.ahead(1))
-            || matches!(self.ahead(0), Some(Item::Number(_) | Item::Text(_, true))) && self.adjacent()
-    }
-
-    /// Whether "name" is read and what it names is a column of its own.
-    pub(super) fn names_next(&self) -> bool {
-        let phrase = self.phrase();
-        let said = phrase.strip_prefix("the ").unwrap_or(&phrase);
-        let named = match (self.ahead(0), self.ahead(1)) {
-            (Some(Item::Cue(Cue::Of | Cue::Each)), Some(Item::Column(c))) => Some(*c),
-            _ => None,
-        };
-        let thing = |c: ColumnId| self.index.kind(c) == Kind::Text || self.referred_by(c).is_some();
-        let own = |c: ColumnId| self.index.column(c).words.stems.iter().any(|s| s == "name");
-        matches!(said, "name" | "names") && named.is_some_and(|c| thing(c) && !own(c))
-    }
-
-    /// What the rows are called that a number refers to, where the question names the thing and not its number.
-    pub(super) fn referred(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
-        let asked = self.phrase();
-        let number = |w: &str| matches!(w, "id" | "ids" | "code" | "codes" | "number" | "numbers" | "key" | "keys");
-        let part = self.parts.get(self.at);
-        let said = part.and_then(|p| self.tokens.get(p.start..p.end)).unwrap_or_default();
-        let thing = |to: TableId| said.iter().any(|t| self.index.table(to).words.stems.contains(&t.stem));
-        if asked.split(' ').any(number) {
-            return None;
-        }
-        // "the names of customers" by a number that refers to them.
-        let mut before = self.tokens.iter().take(part.map_or(0, |p| p.start)).rev().filter(|t| t.lower != "the");
-        let named = before.next().is_some_and(|t| t.lower == "of") && before.next().is_some_and(|t| t.stem == "name");
-        self.referred_by(column).filter(|names| named || names.first().is_some_and(|c| thing(c.table)))
-    }
-
-    /// What the rows are called that a column refers to by number.
-    pub(super) fn referred_by(&self, column: ColumnId) -> Option<&'p [ColumnId]> {
-        if !self.index.column(column).key {
-            return None;
-        }
-        let single = self.index.edges.iter().filter(|e| matches!(e.on.as_slice(), [(from, _)] if *from == column));
-        let edge = single.min_by_key(|e| !e.declared)?;
-        let to = edge.on.first()?.1;
-        let display = self.index.table(edge.to).display.as_slice();
-        let name = |c: &ColumnId| {
-            let info = self.index.column(*c);
-            let own = info.words.stems == self.index.table(c.table).words.stems;
-            own || ["name", "title"].iter().any(|w| info.words.ends_with(w)) && !info.words.has("login")
-        };
-        let named = display.iter().all(|c| self.index.kind(*c) == Kind::Text && *c != to && name(c));
-        (named && edge.to != column.table && self.index.kind(to) != Kind::Text).then_some(display)
-    }
-
-    /// Whether a column dates its rows.
-    pub(super) fn is_timed(&self, column: ColumnId) -> bool {
-        let words = &self.index.column(column).words;
-        self.index.kind(column).is_time() || ["date", "year", "time", "birth"].iter().any(|w| words.has(w))
-    }
-
-    /// Whether a comparison, a value or a number follows the column that is read.
-    pub(super) fn condition_follows(&self) -> bool {
-        let next = self.ahead(0);
-        let after = self.ahead(1);
-        let value = |i: Option<&Item>| {
-            matches!(
-                i,
-                Some(
-                    Item::Value(..)
-                        | Item::Text(..)
-                        | Item::Number(_)
-                        | Item::Date(_)
-                        | Item::Cue(Cue::Compare(..) | Cue::Between | Cue::Contains(_) | Cue::Named)
-                )
-            )
-        };
-        value(next)
-            || matches!(
-                next,
-                Some(Item::Cue(
-                    Cue::Be | Cue::In | Cue::Of | Cue::Not | Cue::Have | Cue::Named | Cue::Both | Cue::Or | Cue::Do
-                ))
-            ) && value(after)
-    }
-
     pub(super) fn subject_column(&mut self, column: ColumnId) {
         if self.wait.column.is_some() {
             self.flush_column();
@@ -613,116 +479,6 @@ impl<'p> Parser<'p, '_> {
         let figures = self.figures(column);
         self.wait.figure = figures.into_iter().next();
         self.wait.column = Some(column);
-    }
-
-    /// Whether the question begins with "how many".
-    fn said_how_many(&self) -> bool {
-        let mut words = self.tokens.iter().map(|t| t.lower.as_str());
-        words.next() == Some("how") && words.next() == Some("many")
-    }
-
-    /// Whether "are there" follows, and nothing else.
-    fn asks_how_many_there_are(&self) -> bool {
-        let end = self.parts.get(self.at).map_or(0, |p| p.end);
-        let rest = self.tokens.get(end..).unwrap_or_default().iter().filter(|t| t.is_word());
-        let rest: Vec<&str> = rest.map(|t| t.lower.as_str()).collect();
-        matches!(rest.as_slice(), ["are" | "is", "there"] | ["are" | "is", "there", "in", "total"] | ["exist"])
-    }
-
-    /// Whether a column holds numbers of things, by its name: `passengers`, `number_of_docks`, `injured`.
-    pub(super) fn counts(&self, column: ColumnId) -> bool {
-        let number =
-            |w: &String| matches!(w.as_str(), "number" | "numbers" | "num" | "count" | "counts" | "quantity" | "qty");
-        let things = |w: &String| w.len() > 3 && (w.ends_with('s') || w.ends_with("ed"));
-        let vague = |w: &String| ["ss", "us", "is"].iter().any(|end| w.ends_with(end));
-        let words = &self.index.column(column).words.words;
-        let total = words.len() > 1 && words.first().is_some_and(|w| w == "total");
-        !self.is_degree(column) && (total || words.iter().any(|w| number(w) || things(w) && !vague(w)))
-    }
-
-    /// Whether a column tells how much of something each row has, which does not add up to a number of things.
-    pub(super) fn is_degree(&self, column: ColumnId) -> bool {
-        let degree = |w: &String| {
-            let one = w.strip_suffix('s').unwrap_or(w);
-            w == "year"
-                || w == "stars"
-                || [
-                    "age",
-                    "price",
-                    "cost",
-                    "rating",
-                    "score",
-                    "grade",
-                    "rank",
-                    "lat",
-                    "latitude",
-                    "long",
-                    "longitude",
-                    "lng",
-                    "duration",
-                    "weight",
-                    "height",
-                    "length",
-                    "width",
-                    "depth",
-                    "temperature",
-                    "percent",
-                    "percentage",
-                    "rate",
-                    "ratio",
-                    "salary",
-                    "salarie",
-                    "speed",
-                    "elevation",
-                    "altitude",
-                    "distance",
-                    "size",
-                    "average",
-                    "mean",
-                    "fee",
-                    "budget",
-                    "income",
-                ]
-                .contains(&one)
-        };
-        self.index.column(column).words.words.iter().any(degree)
-    }
-
-    pub(super) fn count_column(&mut self, column: ColumnId, measure: bool) {
-        self.note_table(column.table);
-        let unique = self.index.is_unique(column);
-        let asked = std::mem::take(&mut self.wait.distinct);
-        let alone = self.mode == Mode::Select && self.draft.outputs.is_empty();
-        let figure = measure && !asked && alone && !self.index.column(column).key;
-        let number = figure && self.counts(column) && !self.condition_follows();
-        // "the number of problems reported": of problems, not of the days on which they were.
-        let happened = !asked && self.holds_times(column) && self.phrase().ends_with("ed");
-        let expr = if happened {
-            Expr::Count
-        } else if number && self.said_how_many() {
-            Expr::Agg(Agg::Sum, Box::new(Expr::Column(column)))
-        } else if figure && (self.is_degree(column) || self.said_how_many() && self.condition_follows()) {
-            // "how many prices are above 8": the rows, which is a guess.
-            self.draft.cost += 1.0;
-            Expr::Count
-        } else if measure && !asked && figure && self.said_how_many() && self.asks_how_many_there_are() {
-            distinct(column)
-        } else if measure && !asked {
-            Expr::Column(column)
-        } else if unique && !asked && (self.index.column(column).key || measure) {
-            Expr::Count
-        } else {
-            distinct(column)
-        };
-        match self.mode {
-            Mode::Select => self.draft.outputs.push(Output::Expr(expr)),
-            Mode::Filter if measure => self.wait.column = Some(column),
-            Mode::Filter => self.wait.figure = Some(Expr::Count),
-            Mode::Order => {
-                let down = self.wait.direction.take().unwrap_or(false);
-                self.draft.order.push((expr, down));
-            }
-        }
     }
 
     /// Whether `with the maximum occupancy` says which row is meant, by a column of that name.

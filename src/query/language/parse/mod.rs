@@ -1,6 +1,8 @@
 //! From a combination of meanings to a draft: what is asked for, under which conditions, grouped and ordered how.
 
+mod around;
 mod columns;
+mod counts;
 mod finish;
 mod moments;
 mod order;
@@ -432,6 +434,7 @@ impl<'p, 'a> Parser<'p, 'a> {
             let ahead = match (self.ahead(0), self.ahead(1)) {
                 (Some(Item::Column(column)), _)
                 | (Some(Item::Cue(Cue::Count | Cue::Of)), Some(Item::Column(column))) => Some(*column),
+                (Some(Item::Table(table)), Some(Item::Column(column))) => Some(*column).filter(|c| c.table == *table),
                 _ => None,
             };
             let ahead = ahead.filter(|c| is_measure(self.index, *c));

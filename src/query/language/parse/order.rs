@@ -133,7 +133,11 @@ impl Parser<'_, '_> {
             && self.wait.number.is_none()
             && quality.is_none()
             && self.wait.column.is_some_and(|c| is_measure(self.index, c))
-            && matches!(self.ahead(0), Some(Item::Column(c)) if is_measure(self.index, *c))
+            && match (self.ahead(0), self.ahead(1)) {
+                (Some(Item::Column(c)), _) => is_measure(self.index, *c),
+                (Some(Item::Table(t)), Some(Item::Column(c))) => c.table == *t && is_measure(self.index, *c),
+                _ => false,
+            }
         {
             self.aggregate(if most { Agg::Max } else { Agg::Min });
             return;

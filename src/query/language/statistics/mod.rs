@@ -6,6 +6,7 @@
 mod codes;
 mod columns;
 mod finish;
+mod forms;
 mod shapes;
 mod stored;
 mod stretches;

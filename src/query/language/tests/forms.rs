@@ -1,7 +1,7 @@
 //! Forms of questions over a campus: figures that are stored, yes and no, references through keys.
 
 use super::{ask_with, column, first_sql, table};
-use crate::query::language::Glossary;
+use crate::query::language::{Glossary, Outcome};
 use crate::query::schema::{ForeignKey, Kind, Schema};
 
 /// Campuses with the degrees they grant, stations with what was free and the weather there, people who register for
@@ -141,6 +141,15 @@ fn numbers_and_orders() {
 }
 
 #[test]
+fn a_mean_over_what_has_several_rows_takes_each_once() {
+    assert_eq!(
+        sql("What is the average length of stations that have snapshots?"),
+        "SELECT avg(length) FROM stations WHERE station_id IN (SELECT stations.station_id FROM stations \
+         JOIN snapshots ON snapshots.station_id = stations.station_id)"
+    );
+}
+
+#[test]
 fn a_key_that_is_part_of_another_leads_on_at_once() {
     assert_eq!(
         sql("How many attendances has the course named 'Law'?"),
@@ -152,4 +161,17 @@ fn a_key_that_is_part_of_another_leads_on_at_once() {
         "SELECT count(*) FROM attendances JOIN people ON attendances.person_id = people.person_id \
          WHERE people.first_name = 'Olga' AND people.last_name = 'Maas'"
     );
+}
+
+#[test]
+fn what_tells_rows_apart_and_is_not_understood_is_not_left_out() {
+    for question in [
+        "How many snapshots are there for station quux?",
+        "What are the titles of stations that have a lower quorx than the station Gate?",
+        "What is the average number of bikes available by station?",
+        "Top station",
+    ] {
+        let outcome = ask_with(&campus(), &Glossary::default(), question).outcome;
+        assert!(!matches!(outcome, Outcome::Answer(_)), "{question}: {outcome:?}");
+    }
 }
