@@ -282,6 +282,12 @@ impl Quality {
         self.names("fast")
     }
 
+    /// Whether it is how long something is, or lasts.
+    #[must_use]
+    pub fn is_length(self) -> bool {
+        self.names("long")
+    }
+
     /// How well a column with these stems measures it: the rank of the best stem (0 the best) and whether the column
     /// grows with the quality.
     #[must_use]

@@ -455,6 +455,17 @@ fn a_link_keeps_its_name_whatever_it_leads_to() {
 }
 
 #[test]
+fn an_access_log_without_durations_does_not_say_what_was_slow() {
+    let shop = Shop::new();
+    let line = |at: u32, path: &str| {
+        format!("10.0.0.1 - - [26/Nov/2026:10:00:{at:02} +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n")
+    };
+    shop.write("access.log", &(10..40).map(|i| line(i, if i % 2 == 0 { "/a" } else { "/b" })).collect::<String>());
+    shop.query(&["access.log"]).arg("which urls were slowest on 2026-11-26").run().code(20);
+    shop.query(&["access.log"]).arg("latest request").run().success().stdout_has("10:00:39");
+}
+
+#[test]
 fn numbers_keep_the_digits_of_their_precision() {
     let shop = Shop::new();
     let sql = "SELECT 0.1::FLOAT AS a, 16777216::FLOAT AS b, 'NaN'::FLOAT AS c, 0.1::DOUBLE AS d, 1.5e30::FLOAT AS e";

@@ -225,7 +225,8 @@ impl Parser<'_, '_> {
         let kind = self.index.kind(column);
         let info = self.index.column(column);
         let fits = is_measure(self.index, column)
-            || kind.is_time()
+            // A point in time says nothing of how long something took.
+            || kind.is_time() && !(quality.is_speed() || quality.is_length())
             || kind == Kind::Time
             || kind == Kind::Text
                 && info.words.stems.iter().any(|s| s == "birth" || s == "date" || s == "time" || s == "year");
