@@ -634,3 +634,45 @@ fn what_is_said_of_one_of_two_tables_is_not_answered_of_both() {
         assert!(!matches!(outcome, Outcome::Answer(_)), "{question}: {outcome:?}");
     }
 }
+
+#[test]
+fn over_a_time_is_within_it() {
+    for (question, expected) in [
+        (
+            "How many orders were placed over the last 2 weeks?",
+            "SELECT count(*) FROM orders WHERE placed_at >= DATE '2025-06-04' AND placed_at < DATE '2025-06-18'",
+        ),
+        (
+            "How many orders over last year?",
+            "SELECT count(*) FROM orders WHERE placed_at >= DATE '2024-01-01' AND placed_at < DATE '2025-01-01'",
+        ),
+        ("How many orders have a total over 50?", "SELECT count(*) FROM orders WHERE total > 50"),
+    ] {
+        assert_eq!(sql(question), expected, "{question}");
+    }
+}
+
+#[test]
+fn what_those_who_ask_do_is_no_state() {
+    let hosts = vec![column("host_id", Kind::Integer, &[]), column("state", Kind::Text, &["failed", "running"])];
+    let schema = Schema { tables: vec![table("hosts", hosts)], keys: Vec::new() };
+    let asked = |question| first_sql(ask_with(&schema, &Glossary::default(), question));
+    assert_eq!(asked("How many hosts do we run?"), "SELECT count(*) FROM hosts");
+    assert_eq!(asked("How many hosts have failed?"), "SELECT count(*) FROM hosts WHERE state = 'failed'");
+}
+
+#[test]
+fn an_attribute_that_is_not_stored_is_no_number_of_rows() {
+    let guests = vec![
+        column("guest_id", Kind::Integer, &[]),
+        column("name", Kind::Text, &["Anna", "Bert"]),
+        column("channel", Kind::Text, &["phone", "web"]),
+    ];
+    let schema = Schema { tables: vec![table("guests", guests)], keys: Vec::new() };
+    let asked = |question| ask_with(&schema, &Glossary::default(), question).outcome;
+    for question in ["phone number of Anna", "What is the phone number of Anna?"] {
+        let outcome = asked(question);
+        assert!(!matches!(outcome, Outcome::Answer(_)), "{question}: {outcome:?}");
+    }
+    assert!(matches!(asked("What is the number of guests whose channel is phone?"), Outcome::Answer(_)));
+}

@@ -23,6 +23,7 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
         || leaves_out_number(index, tokens, parts, query)
         || leaves_out_last(tokens, parts)
         || leaves_out_kind(tokens, parts)
+        || counts_by_attribute(tokens, parts)
         || leaves_out_never_or_only(tokens, query)
 }
 
@@ -114,6 +115,25 @@ fn leaves_out_kind(tokens: &[Token], parts: &[Part]) -> bool {
     };
     parts.windows(3).any(kind)
         || matches!(parts, [word, table, ..] if word.item == Item::Unknown && matches!(table.item, Item::Table(_)))
+}
+
+/// Whether an attribute that is stored nowhere, `the phone number of Ann Lee`, is taken for a number of rows.
+fn counts_by_attribute(tokens: &[Token], parts: &[Part]) -> bool {
+    let small = |p: &Part| match tokens.get(p.start..p.end) {
+        Some([token]) => token.shape == Shape::Word && (p.start == 0 || !token.is_capital()),
+        _ => false,
+    };
+    let number = |p: &Part| {
+        let said = tokens.get(p.start..p.end).unwrap_or_default().first().is_some_and(|t| t.lower == "number");
+        said && p.item == Item::Cue(Cue::Count)
+    };
+    let attribute = |at: usize, two: &[Part]| {
+        let [word, count] = two else { return false };
+        let of_value = || parts.get(at + 2).is_some_and(|p| matches!(p.item, Item::Value(..) | Item::Text(..)));
+        let named = matches!(word.item, Item::Value(..)) || word.item == Item::Unknown && of_value();
+        word.end == count.start && small(word) && number(count) && named
+    };
+    parts.windows(2).enumerate().any(|(at, two)| attribute(at, two))
 }
 
 /// Whether the query has what `never` and `with only` ask for.

@@ -150,6 +150,8 @@ impl Linker<'_, '_> {
         }
         let mut spans = best_path(options);
         self.happened(tokens, &mut spans);
+        throughout(tokens, dated, &mut spans);
+        acted(tokens, &mut spans);
         // What a text has to contain is text, though it stands as a value somewhere.
         for at in 1..spans.len() {
             let behind = matches!(spans.get(at - 1).map(|s| &s.piece), Some(Piece::Cue(Cue::Contains(_))));
@@ -513,4 +515,31 @@ fn best_path(mut options: Vec<Vec<(f64, Span)>>) -> Vec<Span> {
 #[must_use]
 pub fn is_measure(index: &Index<'_>, column: ColumnId) -> bool {
     matches!(index.kind(column), Kind::Integer | Kind::Float) || index.is_numeric_text(column)
+}
+
+/// "over the last 2 weeks": in that time, not after its end.
+fn throughout(tokens: &[Token], dated: &[dates::Span], spans: &mut [Span]) {
+    for at in 1..spans.len() {
+        let time = matches!(spans.get(at).map(|s| &s.piece), Some(Piece::Date(date)) if dated.get(*date).is_some_and(|d| d.certain));
+        let Some(before) = spans.get_mut(at - 1).filter(|_| time) else { continue };
+        let over = before.end == before.start + 1 && tokens.get(before.start).is_some_and(|t| t.lower == "over");
+        if over && matches!(before.piece, Piece::Cue(Cue::Compare(..))) {
+            before.piece = Piece::Cue(Cue::In);
+        }
+    }
+}
+
+/// "how many hosts do we run": what those who ask do is no state, though one is stored by another form of the verb.
+fn acted(tokens: &[Token], spans: &mut [Span]) {
+    for span in spans.iter_mut().filter(|s| s.end == s.start + 1) {
+        let before = span.start.checked_sub(1).and_then(|p| tokens.get(p)).map_or("", |t| t.lower.as_str());
+        let Some(token) = tokens.get(span.start).filter(|_| matches!(before, "i" | "we" | "you" | "they")) else {
+            continue;
+        };
+        let Piece::Mention(all) = &mut span.piece else { continue };
+        all.retain(|c| !matches!(&c.meaning, Meaning::Value(_, text) if text.to_lowercase() != token.lower));
+        if all.iter().all(|c| c.meaning == Meaning::Nothing) {
+            span.piece = Piece::Unknown;
+        }
+    }
 }

@@ -519,6 +519,8 @@ impl Reader<'_, '_, '_> {
                 return figure.then_some(Some(Word::Time(true)));
             }
             "worst" | "the worst" => return Some(Some(Word::Worst(false))),
+            // "over the last 2 weeks": in that time, not after its end.
+            "over" if dated(0) => return Some(Some(Word::Cue(Cue::In))),
             "over time" if self.log.time.is_some() => return Some(Some(Word::OverTime)),
             "only" => return Some(Some(Word::Only)),
             "gap" | "gaps" | "gap between" | "gaps between" | "the gap between" | "pause between"
