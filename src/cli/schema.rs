@@ -12,6 +12,7 @@ use crate::query::protocol::Tuning;
 use crate::query::results::{Rows, shown};
 use crate::query::schema::{Column, ForeignKey, Kind, Schema, Table};
 use crate::query::settings::Settings;
+use crate::units;
 use clap::Args;
 use comfy_table::{ContentArrangement, presets};
 use serde::Serialize;
@@ -126,7 +127,7 @@ fn text(schema: &Schema, examples: &[Example]) -> String {
 
 fn heading(table: &Table) -> String {
     let rows = match (table.rows, table.rows_estimated) {
-        (Some(rows), false) => format!("{rows} rows"),
+        (Some(rows), false) => units::counted(rows, "row"),
         (Some(rows), true) => format!("about {rows} rows"),
         (None, _) => "rows not counted".to_owned(),
     };
@@ -152,18 +153,20 @@ fn columns(table: &Table, keys: &[ForeignKey]) -> String {
             let inferred = if key.declared { "" } else { " (inferred)" };
             about.push(format!("→ {}.{}{inferred}", key.to_table, key.to_columns.join(", ")));
         }
-        about.extend(values(column));
+        about.extend(values(column, table.rows_estimated));
         about.extend(column.comment.as_deref().map(shown));
         grid.add_row(vec![format!("  {}", shown(&column.name)), column.sql_type.clone(), about.join("; ")]);
     }
     format!("{}\n", grid.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
 }
 
-/// A column's values in a few words: all where they are few, some, or the range.
-fn values(column: &Column) -> Option<String> {
+/// A column's values in a few words: all where they are few, some, or the range. Of a table whose rows are estimated only
+/// the first were looked at.
+fn values(column: &Column, in_part: bool) -> Option<String> {
     if column.kind == Kind::Text {
         let few: Vec<String> = column.values.iter().take(SHOWN).map(|v| shown(v)).collect();
-        let distinct = column.distinct.unwrap_or(column.values.len() as u64);
+        // A server's estimate may be less than what was seen.
+        let distinct = column.distinct.unwrap_or_default().max(column.values.len() as u64);
         return match few.len() {
             0 => None,
             n if column.values_complete && distinct <= n as u64 => Some(few.join(", ")),
@@ -172,7 +175,7 @@ fn values(column: &Column) -> Option<String> {
     }
     match (&column.min, &column.max) {
         (Some(min), Some(max)) if min == max => Some(min.clone()),
-        (Some(min), Some(max)) => Some(format!("{min} to {max}")),
+        (Some(min), Some(max)) => Some(format!("{min} to {max}{}", if in_part { " in its first rows" } else { "" })),
         _ => None,
     }
 }

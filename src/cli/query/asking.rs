@@ -110,9 +110,8 @@ impl<'a> Asking<'a> {
         if !(asked || refused && self.settings.model.fallback) {
             return Ok(None);
         }
-        if let (false, Outcome::Refuse { reason, .. }) = (asked, &translation.outcome)
-            && self.arguments.batch.is_none()
-        {
+        let told = self.arguments.batch.is_none();
+        if let (false, true, Outcome::Refuse { reason, .. }) = (asked, told, &translation.outcome) {
             output::note(&format!("not translated: {reason}; asking the model"));
         }
         let mut settings = self.settings.model.clone();
@@ -120,8 +119,15 @@ impl<'a> Asking<'a> {
             settings.name = Some(name);
         }
         let model = Model::new(&settings)?;
-        let written = model.ask(self.data, &self.prompt(question))?;
-        Ok(Some(Chosen::Written(written, model.name().to_owned())))
+        match model.ask(self.data, &self.prompt(question)) {
+            Ok(written) => Ok(Some(Chosen::Written(written, model.name().to_owned()))),
+            // The question is refused as it would have been without a model.
+            Err(error) if !asked && told => {
+                output::note(&format!("note: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The same, where a person at the terminal may choose.

@@ -36,10 +36,13 @@ pub(super) fn folder(name: Option<&str>, path: &Path) -> Result<Vec<Source>> {
     }
     let base = fs::canonicalize(path).ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
     let base = name.map_or_else(|| identifier(&base.unwrap_or_default()), str::to_owned);
+    let mixed = by_format.len() > 1;
     for (format, paths) in by_format {
+        // Beside files of other formats, an only one is no part of a table that has the folder's name.
+        let own = paths.first().filter(|_| mixed && paths.len() == 1).map(|only| stem(only));
         sources.push(Source {
-            name: base.clone(),
-            named: name.is_some(),
+            named: name.is_some() && own.is_none(),
+            name: own.unwrap_or_else(|| base.clone()),
             place: Place::Files { paths, format, one: false, told: Told::Nothing },
         });
     }

@@ -95,6 +95,6 @@ fn rows_of_a_large_file_are_counted_and_those_of_a_server_estimated() {
          COMMENT ON TABLE small IS 'the small one'; COMMENT ON COLUMN small.big_id IS 'see big'",
     );
     let run = shop.command("schema").args(["--source", &format!("pg={}", server.dsn())]).run().success();
-    let run = run.stdout_has("big · about 50000 rows").stdout_has("small · 1 rows · key id");
-    run.stdout_has("the small one").stdout_has("see big");
+    let run = run.stdout_has("big · about 50000 rows").stdout_has("small · 1 row · key id");
+    run.stdout_has("the small one").stdout_has("see big").stdout_has("1 to 20001 in its first rows");
 }

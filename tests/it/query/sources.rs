@@ -60,6 +60,11 @@ fn a_folder_of_files_alike_is_one_table_and_else_one_each() {
     shop.write("mixed/a.csv", "x\n1\n");
     shop.write("mixed/b.csv", "y\n2\n");
     assert_eq!(shop.rows(&["mixed"], "SELECT x, y FROM a, b"), json!([[1, 2]]));
+    // An only file of its format has its own name beside others, and the folder's where it is the only one.
+    shop.write("several/hosts.csv", "x\n1\n");
+    assert_eq!(shop.rows(&["several"], "SELECT x FROM several"), json!([[1]]));
+    shop.write("several/access.ndjson", "{\"y\": 2}\n");
+    assert_eq!(shop.rows(&["several"], "SELECT x, y FROM hosts, access"), json!([[1, 2]]));
     shop.sql(&["nothing/*.csv"], "SELECT 1").code(64).stderr_has("no data file fits");
 }
 

@@ -63,6 +63,10 @@ fn it_is_asked_only_when_asked_for_or_as_the_fallback() {
     assert!(run.stdout.contains("\"by\":\"model stub\""), "{}", run.stdout);
     assert_eq!(stub.asked().len(), 2);
     shop.query(&["orders.db"]).args(["--model=", HARD]).run().code(64);
+    // A fallback that fails leaves the refusal as it is.
+    let run = shop.query(&["orders.db"]).args(["--format", "json", HARD]).run().code(20);
+    assert_eq!(run.stderr_has("no more replies").json()["status"], "refused");
+    shop.query(&["orders.db"]).args(["--model", HARD]).run().code(1);
     fs::remove_file(shop.path("llmsql.toml")).unwrap();
     shop.query(&["orders.db"]).args(["--model", HARD]).run().code(64).stderr_has("there is no model");
 }
