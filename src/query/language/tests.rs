@@ -658,6 +658,7 @@ fn what_those_who_ask_do_is_no_state() {
     let schema = Schema { tables: vec![table("hosts", hosts)], keys: Vec::new() };
     let asked = |question| first_sql(ask_with(&schema, &Glossary::default(), question));
     assert_eq!(asked("How many hosts do we run?"), "SELECT count(*) FROM hosts");
+    assert_eq!(asked("How many hosts are running?"), "SELECT count(*) FROM hosts WHERE state = 'running'");
     assert_eq!(asked("How many hosts have failed?"), "SELECT count(*) FROM hosts WHERE state = 'failed'");
 }
 

@@ -231,6 +231,9 @@ impl Linker<'_, '_> {
             if phrase.starts_with("order") && !phrase.contains(" by") && self.is_noun(tokens, start) {
                 continue;
             }
+            if phrase == "running" && is_state(tokens, start) {
+                continue;
+            }
             // "phone number of": the number belongs to what precedes it.
             if (phrase.starts_with("number of") || phrase == "number and") && self.numbered(tokens, start) {
                 continue;
@@ -515,6 +518,12 @@ fn best_path(mut options: Vec<Vec<(f64, Span)>>) -> Vec<Span> {
 #[must_use]
 pub fn is_measure(index: &Index<'_>, column: ColumnId) -> bool {
     matches!(index.kind(column), Kind::Integer | Kind::Float) || index.is_numeric_text(column)
+}
+
+/// Whether what is said of something is its state: `are running` is no running total.
+pub(super) fn is_state(tokens: &[Token], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|p| tokens.get(p)).map_or("", |t| t.lower.as_str());
+    matches!(before, "is" | "are" | "was" | "were" | "be" | "been" | "still" | "currently" | "now" | "not")
 }
 
 /// "over the last 2 weeks": in that time, not after its end.

@@ -46,6 +46,7 @@ impl Linker<'_, '_> {
             let capital = phrase.iter().any(|t| t.is_capital()) && (start > 0 || phrase.len() > 1);
             if phrase.len() == 1
                 && (is_filler(&first.lower) || cues::of(&first.lower).is_some())
+                && !(first.lower == "running" && super::is_state(tokens, start))
                 && !(capital && first.text.chars().all(char::is_uppercase))
             {
                 continue;

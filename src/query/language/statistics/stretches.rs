@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::cues::{self, Cue};
 use super::super::index::{ColumnId, TableId};
-use super::super::link::{Candidate, Meaning, is_filler};
+use super::super::link::{Candidate, Meaning, is_filler, is_state};
 use super::super::logic::{Agg, Bucket, Cond, Expr, Literal, Op, Operand, Part, Place};
 use super::super::words::{Shape, Token, number_word};
 use super::{Reader, Word};
@@ -125,6 +125,7 @@ impl Reader<'_, '_, '_> {
         }
         match cue {
             Some(Cue::Idle | Cue::Of | Cue::Do | Cue::Be | Cue::Have | Cue::Ask | Cue::All) => Some(None),
+            Some(Cue::Running) if lower == "running" && is_state(self.tokens, at) => None,
             Some(Cue::Relative | Cue::Who) if at == 0 && lower.starts_with("who") => {
                 self.log.actor.map(|who| Some(Word::Column(who)))
             }
