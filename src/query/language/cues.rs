@@ -282,6 +282,12 @@ impl Quality {
         self.names("fast")
     }
 
+    /// Whether it is how large something is, or how much there is of it.
+    #[must_use]
+    pub fn is_size(self) -> bool {
+        self.names("large") || self.names("populous")
+    }
+
     /// Whether it is how long something is, or lasts.
     #[must_use]
     pub fn is_length(self) -> bool {

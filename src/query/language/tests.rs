@@ -677,3 +677,21 @@ fn an_attribute_that_is_not_stored_is_no_number_of_rows() {
     }
     assert!(matches!(asked("What is the number of guests whose channel is phone?"), Outcome::Answer(_)));
 }
+
+#[test]
+fn what_nothing_measures_is_not_found_by_a_number_of_rows() {
+    let rooms = vec![column("room_id", Kind::Integer, &[]), column("wing", Kind::Text, &["east", "west"])];
+    let staff = vec![
+        column("name", Kind::Text, &["Anna", "Bert"]),
+        column("salary", Kind::Integer, &[]),
+        column("wing", Kind::Text, &["east", "west"]),
+    ];
+    let schema = Schema { tables: vec![table("rooms", rooms), table("staff", staff)], keys: Vec::new() };
+    for question in ["Which is the warmest wing of rooms?", "10 slowest wings of rooms", "Who has the highest salary?"]
+    {
+        let asked = ask_with(&schema, &Glossary::default(), question);
+        if let Outcome::Answer(reading) = asked.outcome {
+            assert!(reading.sql.contains("ORDER BY salary DESC"), "{question}: {}", reading.sql);
+        }
+    }
+}

@@ -466,7 +466,9 @@ fn an_access_log_without_durations_does_not_say_what_was_slow() {
         format!("10.0.0.1 - - [26/Nov/2026:10:00:{at:02} +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n")
     };
     shop.write("access.log", &(10..40).map(|i| line(i, if i % 2 == 0 { "/a" } else { "/b" })).collect::<String>());
-    shop.query(&["access.log"]).arg("which urls were slowest on 2026-11-26").run().code(20);
+    for question in ["which urls were slowest on 2026-11-26", "10 slowest urls", "fastest page", "warmest path"] {
+        shop.query(&["access.log"]).arg(question).run().code(20);
+    }
     shop.query(&["access.log"]).arg("latest request").run().success().stdout_has("10:00:39");
 }
 

@@ -5,6 +5,7 @@ use super::super::cues::Cue;
 use super::super::index::Index;
 use super::super::logic::{Agg, Cond, Expr, Op, Query};
 use super::super::words::{Shape, Token, number_word};
+use crate::query::schema::Kind;
 
 /// Whether a reading leaves out a word that changes what is asked; such a reading is no answer.
 #[must_use]
@@ -23,6 +24,7 @@ pub fn neglects(index: &Index<'_>, tokens: &[Token], parts: &[Part], query: &Que
         || leaves_out_number(index, tokens, parts, query)
         || leaves_out_last(tokens, parts)
         || leaves_out_kind(tokens, parts)
+        || leaves_out_who(tokens, query)
         || counts_by_attribute(tokens, parts)
         || leaves_out_never_or_only(tokens, query)
 }
@@ -136,6 +138,12 @@ fn counts_by_attribute(tokens: &[Token], parts: &[Part]) -> bool {
     parts.windows(2).enumerate().any(|(at, two)| attribute(at, two))
 }
 
+/// Whether it is asked who, and the answer is a figure of all.
+fn leaves_out_who(tokens: &[Token], query: &Query) -> bool {
+    let who = tokens.first().is_some_and(|t| t.lower == "who");
+    who && query.group.is_empty() && !query.select.is_empty() && query.select.iter().all(Expr::is_aggregate)
+}
+
 /// Whether the query has what `never` and `with only` ask for.
 #[must_use]
 pub fn leaves_out_never_or_only(tokens: &[Token], query: &Query) -> bool {
@@ -171,10 +179,16 @@ fn holds(index: &Index<'_>, cue: Cue, phrase: &[Token], query: &Query) -> bool {
         }
         // "the oldest of each team" is more than one.
         Cue::Each if query.limit == Some(1) && query.select.iter().all(|e| !e.is_aggregate()) => grouped(),
-        // Nothing is slow or large by its number.
-        Cue::Superlative(_, Some(_)) => {
-            !matches!(query.order.first(), Some((Expr::Column(c), _)) if index.column(*c).key && query.limit.is_some())
-        }
+        // Nothing is slow or large by its key or its name, and nothing slow or warm by how many there are.
+        Cue::Superlative(_, Some(quality)) => match query.order.first().filter(|_| query.limit.is_some()) {
+            Some((Expr::Column(c), _)) => {
+                let measured =
+                    index.kind(*c) != Kind::Text || quality.measured_by(&index.column(*c).words.stems).is_some();
+                measured && !index.column(*c).key
+            }
+            Some((Expr::Count, _)) => quality.is_size(),
+            _ => true,
+        },
         // "top customer": of an order that is not known.
         Cue::Top(_) | Cue::Superlative(..) | Cue::Frequent(_) => {
             let extreme = |e: &Expr| matches!(e, Expr::Agg(Agg::Min | Agg::Max, _) | Expr::Metric(..));

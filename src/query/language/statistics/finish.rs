@@ -262,7 +262,16 @@ impl Reader<'_, '_, '_> {
         };
         let known: Vec<Cond> = query.group.iter().filter_map(null).collect();
         query.filter.extend(known);
-        (s.left == 0).then_some(query)
+        // Nothing is slow or warm by its name.
+        let named = match query.order.first().filter(|_| query.limit.is_some()) {
+            Some((Expr::Column(c), _)) if self.index.kind(*c) == Kind::Text => Some(&self.index.column(*c).words.stems),
+            _ => None,
+        };
+        let not_measured = |t: &super::Token| match (cues::of(&t.lower), named) {
+            (Some(Cue::Superlative(_, Some(quality))), Some(stems)) => quality.measured_by(stems).is_none(),
+            _ => false,
+        };
+        (s.left == 0 && !self.tokens.iter().any(not_measured)).then_some(query)
     }
 
     /// What still waits when all is said finds its place.
