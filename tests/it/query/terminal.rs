@@ -15,7 +15,11 @@ fn on_a_terminal(shop: &Shop, columns: u16, arguments: &[&str], typed: &[(&str, 
     let pair = openpty(&size, None).expect("a terminal");
     let slave = || Stdio::from(pair.slave.try_clone().expect("the terminal again"));
     let mut command = Command::new(Llmsql::path());
-    command.current_dir(shop.path("")).env("STATE_DIRECTORY", shop.path("state")).env("NO_COLOR", "1");
+    command
+        .current_dir(shop.path(""))
+        .env("STATE_DIRECTORY", shop.path("state"))
+        .env("NO_COLOR", "1")
+        .env("TERM", "xterm");
     command.args(arguments).stdin(slave()).stdout(slave()).stderr(slave());
     let mut child = command.spawn().expect("the program can be started");
     drop(command);
