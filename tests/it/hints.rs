@@ -163,14 +163,18 @@ fn help_fits_into_80_columns_and_its_examples_are_whole() {
         let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{command}: {long:#?}");
         let Some((_, examples)) = text.split_once("Example") else { continue };
-        let mut more = false;
-        // Other text follows behind an empty line.
-        for line in examples.lines().skip(1).take_while(|l| !l.trim().is_empty()) {
-            // A line that clap has folded begins with no command of its own.
-            let begins =
-                line.contains("llmsql ") || line.starts_with("From cron") || line.trim_start().starts_with("$ ");
-            assert!(begins || more, "{command}: folded example: {line}");
-            more = line.ends_with('\\');
+        // Other text may stand between and behind them, from the first column on.
+        let paragraphs = examples.split("\n\n").enumerate();
+        let of_examples = paragraphs.filter(|(n, p)| *n == 0 || p.starts_with(' ') || p.starts_with("From cron"));
+        for (n, paragraph) in of_examples {
+            let mut more = false;
+            for line in paragraph.lines().skip(usize::from(n == 0)) {
+                // A line that clap has folded begins with no command of its own.
+                let begins =
+                    line.contains("llmsql ") || line.starts_with("From cron") || line.trim_start().starts_with("$ ");
+                assert!(begins || more, "{command}: folded example: {line}");
+                more = line.ends_with('\\');
+            }
         }
     }
 }

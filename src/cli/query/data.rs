@@ -39,7 +39,8 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// The settings, and data that can be asked, by `worker` if there is one yet. `target` is where the result goes, `output` a folder on its way there.
+    /// The settings, and data that can be asked, by `worker` if there is one yet. `target` is where the result goes,
+    /// `output` a folder on its way there.
     ///
     /// # Errors
     /// A wrong configuration, sources that are not there, a `target` of the result that is one of them.
